@@ -1,0 +1,124 @@
+"""Every error `hl` raises on purpose.
+
+The command line turns each into one line on stderr, a hint, and the exit code in brackets
+(1 is an unexpected failure, 2 a wrong command line, 130 Ctrl-C)::
+
+    HlError [1]
+      UsageError [2]              wrong option value, unknown output extension
+        RecipeError               unknown key or bad value in a training recipe
+      MediaError [3]
+        MediaNotFoundError        also a FileNotFoundError
+        MediaUnreadableError      damaged, empty, or not a video at all
+        NoVideoStreamError        sound only
+      ModelError [4]
+        UnknownModelError         no manifest of that name
+        DownloadError             server, network or size trouble
+        ChecksumError             the bytes are not the published ones
+        OfflineError              a download is needed and HL_OFFLINE is set
+        CheckpointError           wrong keys or shapes, other feature specification
+      DeviceError [5]             no such device, or out of its memory
+      OutputError [6]             cannot write there, disk full
+        DocumentError             a scores document that is damaged or of another schema
+      TrainingError [7]           nothing to learn from, or the loss is no longer a number
+
+Where a builtin fits, the error is one too, so that library users can catch it by that name.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HlError(Exception):
+    """Base of all errors `hl` raises on purpose.
+
+    Args:
+        message: What happened and to which file, one sentence without a full stop.
+        hint: What to do next, one sentence; empty when there is nothing to add.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(HlError):
+    """The command line or a setting asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A training recipe has an unknown key or a bad value."""
+
+
+class MediaError(HlError):
+    """A media file cannot be used."""
+
+    exit_code = 3
+
+
+class MediaNotFoundError(MediaError, FileNotFoundError):
+    """There is no file of that name."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MediaUnreadableError(MediaError):
+    """The file is damaged, empty, or not media at all."""
+
+
+class NoVideoStreamError(MediaError):
+    """The file has no picture."""
+
+
+class ModelError(HlError):
+    """A model or its weights cannot be used."""
+
+    exit_code = 4
+
+
+class UnknownModelError(ModelError):
+    """No manifest has that name."""
+
+
+class DownloadError(ModelError):
+    """The server, the network or the disk stopped a download."""
+
+
+class ChecksumError(ModelError):
+    """The bytes on disk are not the published ones."""
+
+
+class OfflineError(ModelError):
+    """A download is needed and HL_OFFLINE forbids it."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint does not fit the network or the feature specification."""
+
+
+class DeviceError(HlError):
+    """The device is not there, or out of memory."""
+
+    exit_code = 5
+
+
+class OutputError(HlError):
+    """An output file cannot be written."""
+
+    exit_code = 6
+
+
+class DocumentError(OutputError):
+    """A scores document is damaged or of another schema."""
+
+
+class TrainingError(HlError):
+    """There is nothing to learn from, or the loss is no longer a number."""
+
+    exit_code = 7

@@ -1,0 +1,1 @@
+"""Turns pictures and sound into one feature vector per clip."""

@@ -1,0 +1,1 @@
+"""Reads media files: exact times, frames, sound."""

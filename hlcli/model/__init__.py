@@ -1,0 +1,1 @@
+"""Turns feature vectors into highlight scores."""

@@ -1,0 +1,1 @@
+"""Turns moments into OpenTimelineIO timelines."""

@@ -1,0 +1,1 @@
+"""Trains detectors on folders of video, without labels."""

@@ -1,0 +1,1 @@
+"""Knows the published models and fetches their weights."""
