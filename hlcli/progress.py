@@ -1,0 +1,13 @@
+"""How the library tells the command line how far it is; it never draws anything itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+Progress: TypeAlias = Callable[[str, float, float], None]
+"""Called as `(stage, done, total)`: a few words, then two numbers in one unit; total 0 = unknown."""
+
+
+def silent(stage: str, done: float, total: float) -> None:
+    """Report nothing; the default of every function that takes a `Progress`."""
