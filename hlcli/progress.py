@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[str, float, float], None]
-"""Called as `(stage, done, total)`: a few words, then two numbers in one unit; total 0 = unknown."""
+"""Called as `(stage, done, total)`: a few words, two numbers in one unit; total 0 = unknown."""
 
 
 def silent(stage: str, done: float, total: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_dir() -> Iterator[Path]:
+def shared_dir() -> Path:
     """Return the research data of our own machines; skips where there is none."""
     default = Path(__file__).resolve().parents[2] / "shared"
     folder = Path(os.environ.get("HL_SHARED", default))
     if not (folder / "data").is_dir():
         pytest.skip("no shared research data here (set HL_SHARED)")
-    yield folder
+    return folder

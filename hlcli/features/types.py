@@ -60,7 +60,7 @@ class VideoFeatures:
     events_TC: FloatArray | None
     """Probability of each AudioSet class, float32 in [0, 1], shape `(T, C)`; None without audio."""
     motion_T: FloatArray
-    """Mean absolute luma change of the picture within each clip, float32 in [0, 1], shape `(T,)`."""
+    """Mean absolute luma change within each clip, float32 in [0, 1], shape `(T,)`."""
     loudness_T: FloatArray | None
     """RMS level of each clip in dBFS, float32 in [-100, 0], shape `(T,)`; None without audio."""
     shot_boundaries_seconds: npt.NDArray[np.float64]
