@@ -1,0 +1,91 @@
+"""What the values of a manifest may be; every failure is a `ValueError` that names the key."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from hlcli.zoo.urls import check_url, file_name
+
+FeatureTable: TypeAlias = Mapping[str, str | int | float]
+
+FEATURE_KEYS: Mapping[str, type] = {
+    "clip_seconds": float,
+    "visual_encoder": str,
+    "visual_sha256": str,
+    "visual_size": int,
+    "picture_size": int,
+    "audio_encoder": str,
+    "audio_sha256": str,
+    "audio_size": int,
+    "extraction_version": int,
+}
+"""The fields of `features.types.FeatureSpec`, which stands above this layer; a test compares."""
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Windows opens the device whatever the extension.
+_DEVICE_NAME = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may be called that: lowercase letters, digits and inner dashes."""
+    return bool(_NAME.fullmatch(name)) and not _DEVICE_NAME.fullmatch(name)
+
+
+def check_sha256(key: str, value: str) -> None:
+    """Accept 64 lowercase hex digits."""
+    if not _SHA256.fullmatch(value):
+        raise ValueError(f"key `{key}` takes 64 lowercase hex digits, got {value!r}")
+
+
+def check_relative(key: str, value: str) -> None:
+    """Accept a `.safetensors` path that cannot leave the manifest's folder on any system."""
+    # Lexical on purpose: installers may link the files from elsewhere, which is their right.
+    parts = value.split("/")
+    if any(part in ("", ".", "..") for part in parts) or re.search(r"[\\:\x00-\x1f]", value):
+        raise ValueError(f"key `{key}` is a path inside the manifest's folder, got {value!r}")
+    if not value.endswith(".safetensors"):
+        raise ValueError(f"key `{key}` ends in .safetensors, got {value!r}")
+
+
+def check_weights_url(key: str, url: str) -> None:
+    """Accept an https address (http to this machine) that ends in a plain `.safetensors` name."""
+    try:
+        check_url(url)
+        file_name(url)
+    except ValueError as error:
+        raise ValueError(f"key `{key}`: {error}, got {url!r}") from error
+
+
+def check_scores(scores: Mapping[str, float]) -> None:
+    """Accept finite numbers."""
+    for key, value in scores.items():
+        if not math.isfinite(value):
+            raise ValueError(f"key `scores.{key}` is a finite number, got {value}")
+
+
+def check_features(table: FeatureTable) -> None:
+    """Accept a table with every field of `FeatureSpec`, each of its type, and nothing else."""
+    for key, value in table.items():
+        if key not in FEATURE_KEYS:
+            raise ValueError(f"unknown key `features.{key}`{did_you_mean(key, FEATURE_KEYS)}")
+        wanted = FEATURE_KEYS[key]
+        if type(value) is not wanted:
+            raise ValueError(f"key `features.{key}` takes a {wanted.__name__}, got {value!r}")
+        if isinstance(value, str) and key.endswith("sha256"):
+            check_sha256(f"features.{key}", value)
+        if not isinstance(value, str) and not 0 < value < math.inf:
+            raise ValueError(f"key `features.{key}` is above 0, got {value!r}")
+    for key in FEATURE_KEYS:
+        if key not in table:
+            raise ValueError(f"key `features.{key}` is missing")
+
+
+def did_you_mean(key: str, known: Iterable[str]) -> str:
+    """Return ", did you mean ...?" when a known key looks like `key`, else nothing."""
+    guess = difflib.get_close_matches(key, list(known), n=1)
+    return f", did you mean `{guess[0]}`?" if guess else ""

@@ -1,0 +1,287 @@
+"""Reads `model_zoo/<name>.toml`: one manifest per published model."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from hlcli.atomic import write_text
+from hlcli.errors import CheckpointError, UnknownModelError
+from hlcli.paths import models_dir
+from hlcli.zoo.fields import (
+    FeatureTable,
+    check_features,
+    check_relative,
+    check_scores,
+    check_sha256,
+    check_weights_url,
+    did_you_mean,
+    is_model_name,
+)
+from hlcli.zoo.toml_writer import Value, toml_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Kind: TypeAlias = Literal["rasl", "subspace", "encoder"]
+
+KINDS: tuple[Kind, ...] = ("rasl", "subspace", "encoder")
+
+_TOML_WORDS: Mapping[type, str] = {
+    str: "string",
+    int: "whole number",
+    bool: "truth value",
+    dict: "table",
+}
+_TEXTS = ("name", "version", "description", "sha256", "licence", "source", "training_data")
+_REQUIRED = (*_TEXTS, "kind", "size_bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelManifest:
+    """What is published about one model; a `ValueError` on construction names the bad key."""
+
+    name: str
+    """What the user types: lowercase letters, digits and dashes."""
+    kind: Kind
+    """"rasl" and "subspace" are detectors, "encoder" makes the features they read."""
+    version: str
+    """Version of these weights, such as "1"; every change of the bytes gets a new one."""
+    description: str
+    """One sentence."""
+    sha256: str
+    """sha256 of the weights, 64 lowercase hex digits."""
+    size_bytes: int
+    """Size of the weights, at least 1."""
+    licence: str
+    """Licence of the weights, and what is known about how it was stated."""
+    source: str
+    """Who made the weights, and from what."""
+    training_data: str
+    """What the weights were trained on."""
+    file: str | None = None
+    """Weights beside the manifest, relative to its folder, with /; None when there is a `url`."""
+    url: str | None = None
+    """Address of the weights; None when there is a `file`."""
+    feature_spec: FeatureTable | None = None
+    """The `[features]` table: every field of `FeatureSpec`. Detectors only."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name."""
+    golden: str | None = None
+    """Small input and the output it must give, relative to the manifest's folder."""
+    hidden: bool = False
+    """Left out of lists; for tests."""
+    default: bool = False
+    """Taken when no model is named. Exactly one bundled manifest says so."""
+    folder: Path = field(default=Path(), compare=False)
+    """Folder the manifest was read from; not part of the file."""
+
+    def __post_init__(self) -> None:
+        for key in _TEXTS:
+            if not getattr(self, key).strip():
+                raise ValueError(f"key `{key}` is empty")
+        if not is_model_name(self.name):
+            raise ValueError(
+                f"key `name` takes lowercase letters, digits and dashes, got {self.name!r}"
+            )
+        if self.kind not in KINDS:
+            raise ValueError(f"key `kind` is one of {', '.join(KINDS)}, got {self.kind!r}")
+        check_sha256("sha256", self.sha256)
+        if self.size_bytes < 1:
+            raise ValueError(f"key `size_bytes` is at least 1, got {self.size_bytes}")
+        if (self.file is None) == (self.url is None):
+            raise ValueError("exactly one of the keys `file` and `url` is needed")
+        if self.file is not None:
+            check_relative("file", self.file)
+        if self.golden is not None:
+            check_relative("golden", self.golden)
+        if self.url is not None:
+            check_weights_url("url", self.url)
+        check_scores(self.scores)
+        if (self.feature_spec is None) != (self.kind == "encoder"):
+            raise ValueError("a table [features] belongs to every detector and to no encoder")
+        if self.feature_spec is not None:
+            check_features(self.feature_spec)
+        if self.default and (self.kind == "encoder" or self.hidden):
+            raise ValueError("key `default` is for detectors that are not hidden")
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether the weights came with the program: they cannot be pulled or removed."""
+        return self.file is not None and self.folder == zoo_dir()
+
+
+def zoo_dir(package: Path | None = None) -> Path:
+    """Folder of the bundled manifests: `hlcli/_model_zoo` in a wheel, else the checkout's.
+
+    Args:
+        package: Folder of the installed `hlcli` package; ours when left out.
+
+    Raises:
+        CheckpointError: There is neither; the installation is broken.
+    """
+    package = package or Path(__file__).resolve().parents[1]
+    # An editable install has no `_model_zoo`: the wheel's force-include does not apply there.
+    for folder in (package / "_model_zoo", package.parent / "model_zoo"):
+        if folder.is_dir():
+            return folder
+    raise CheckpointError(
+        f"no model zoo beside {package}",
+        hint="install again: `pip install --force-reinstall hlcli`",
+    )
+
+
+def read_manifest(path: Path) -> ModelManifest:
+    """Read one manifest strictly.
+
+    Raises:
+        CheckpointError: The file cannot be read, is not TOML, or has an unknown key, a missing key
+            or a bad value. The message names the file and the key.
+    """
+    try:
+        return parse_manifest(path.read_text(encoding="utf-8"), stem=path.stem, folder=path.parent)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"the model manifest {path} cannot be used: {error}",
+            hint="model_zoo/README.md lists every key",
+        ) from error
+
+
+def parse_manifest(text: str, *, stem: str, folder: Path) -> ModelManifest:
+    """Build a manifest from TOML text.
+
+    Args:
+        text: The TOML.
+        stem: Name of the manifest's file without extension, which `name` must equal.
+        folder: Folder that `file` and `golden` are relative to.
+
+    Raises:
+        ValueError: Not TOML, or a key is unknown, missing or bad. The message names it.
+    """
+    table = tomllib.loads(text)
+    fields = {
+        "features" if item.name == "feature_spec" else item.name: item
+        for item in dataclasses.fields(ModelManifest)
+        if item.name != "folder"
+    }
+    for key, value in table.items():
+        if key not in fields:
+            raise ValueError(f"unknown key `{key}`{did_you_mean(key, fields)}")
+        # The annotations are strings here: "str | None" starts with the type that TOML must give.
+        wanted = {"str": str, "Kind": str, "int": int, "bool": bool}.get(
+            str(fields[key].type).split(" ")[0], dict
+        )
+        if type(value) is not wanted:
+            raise ValueError(f"key `{key}` takes a {_TOML_WORDS[wanted]}, got {value!r}")
+    for key in _REQUIRED:
+        if key not in table:
+            raise ValueError(f"key `{key}` is missing")
+    if table["name"] != stem:
+        raise ValueError(f"key `name` is {table['name']!r}, but the file is called {stem}.toml")
+    features = table.pop("features", None)
+    if features is not None and type(features.get("clip_seconds")) is int:
+        features["clip_seconds"] = float(features["clip_seconds"])
+    for key, value in table.get("scores", {}).items():
+        if type(value) not in (int, float):
+            raise ValueError(f"key `scores.{key}` is a finite number, got {value!r}")
+        table["scores"][key] = float(value)
+    return ModelManifest(feature_spec=features, folder=folder, **table)
+
+
+def write_manifest(path: Path, manifest: ModelManifest) -> None:
+    """Write `manifest` to `path`, so that `read_manifest(path)` gives an equal one back.
+
+    Args:
+        path: Must be called `<manifest.name>.toml`; its folder must exist.
+        manifest: What to write; its `folder` is not written.
+
+    Raises:
+        ValueError: The file name is not the model's, or a text cannot be encoded as UTF-8.
+        OutputError: The file cannot be written.
+    """
+    values: dict[str, Value] = {}
+    for item in dataclasses.fields(manifest):
+        value = getattr(manifest, item.name)
+        # False is what an absent truth value means.
+        if isinstance(value, str | int) and value is not False:
+            values[item.name] = value
+    text = toml_text(values, {"features": manifest.feature_spec or {}, "scores": manifest.scores})
+    if parse_manifest(text, stem=path.stem, folder=path.parent) != manifest:
+        raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
+    write_text(path, text)
+
+
+def list_models(*, include_hidden: bool = False) -> list[ModelManifest]:
+    """Return the bundled manifests and those the user added: detectors first, then by name.
+
+    Raises:
+        CheckpointError: A manifest is bad, or an added one takes a bundled name or the default.
+    """
+    bundled = _read_folder(zoo_dir())
+    added = _read_folder(models_dir())
+    taken = {manifest.name for manifest in bundled}
+    for manifest in added:
+        if manifest.name in taken or manifest.default:
+            what = "is the default" if manifest.default else "has the name of a bundled model"
+            raise CheckpointError(
+                f"the added model {models_dir() / manifest.name}.toml {what}",
+                hint="rename it, or remove the file"
+                if not manifest.default
+                else "remove the key `default`",
+            )
+    shown = [item for item in (*bundled, *added) if include_hidden or not item.hidden]
+    return sorted(shown, key=lambda item: (item.kind == "encoder", item.name))
+
+
+def known_names() -> list[str]:
+    """Return the names that have a manifest, without reading any, sorted."""
+    return sorted(
+        {path.stem for folder in (zoo_dir(), models_dir()) for path in folder.glob("*.toml")}
+    )
+
+
+def find_model(name: str) -> ModelManifest:
+    """Return the manifest of a model, hidden ones included; a bundled one wins over an added one.
+
+    Raises:
+        UnknownModelError: There is none; the message has the known names.
+        CheckpointError: Its manifest is bad. Other manifests are not looked at.
+    """
+    if is_model_name(name):
+        for folder in (zoo_dir(), models_dir()):
+            path = folder / f"{name}.toml"
+            if path.is_file():
+                return read_manifest(path)
+    names = known_names()
+    guess = difflib.get_close_matches(name.lower(), names, n=1)
+    raise UnknownModelError(
+        f"there is no model {name!r}; known models: {', '.join(names) or 'none'}",
+        hint=f"did you mean `{guess[0]}`?" if guess else "run `hl models list` for all models",
+    )
+
+
+def default_model_name() -> str:
+    """Return the detector that is taken when none is named.
+
+    Raises:
+        CheckpointError: Not exactly one bundled manifest has `default = true`.
+    """
+    names = [manifest.name for manifest in _read_folder(zoo_dir()) if manifest.default]
+    if len(names) != 1:
+        raise CheckpointError(
+            f"{len(names)} manifests in {zoo_dir()} say `default = true`"
+            + (f": {', '.join(names)}" if names else ""),
+            hint="exactly one must; name a model with --model until then",
+        )
+    return names[0]
+
+
+def _read_folder(folder: Path) -> list[ModelManifest]:
+    return [read_manifest(path) for path in sorted(folder.glob("*.toml"))]
