@@ -1,0 +1,85 @@
+"""Turns what the user typed (files, folders, globs) into a list of videos."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hlcli.errors import MediaNotFoundError
+
+VIDEO_SUFFIXES = frozenset(
+    [".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".insv", ".lrv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mod", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".tod", ".ts", ".vob", ".webm", ".wmv", ".y4m"]
+)
+"""Endings that make a file inside a folder a video, lower case."""
+
+_GLOB_CHARACTERS = re.compile(r"[*?\[]")
+
+
+def find_videos(inputs: Sequence[str]) -> list[Path]:
+    """Return the videos that files, folders and glob patterns name, each once.
+
+    Files are taken whatever their ending, in the order given. Folders are searched to the
+    bottom and sorted as people count (`shot2` before `shot10`); hidden files are left out. A
+    name that exists is never read as a pattern, so `take[1].mp4` works. Patterns are expanded
+    here because Windows shells do not.
+
+    Args:
+        inputs: What the user typed, at least one.
+
+    Raises:
+        MediaNotFoundError: An input does not exist, or names no video.
+    """
+    videos: dict[Path, None] = {}
+    for text in inputs:
+        for video in _videos_of(text):
+            videos.setdefault(video.absolute())
+    return list(videos)
+
+
+def _videos_of(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = _inside(path)
+        if not found:
+            raise MediaNotFoundError(
+                f"no video in the folder {path}", hint="name the files if their ending is unusual"
+            )
+        return found
+    if path.exists():
+        return [path]
+    if not _GLOB_CHARACTERS.search(text):
+        raise MediaNotFoundError(f"no such file or folder: {path}", hint="check the spelling")
+    matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    found = _natural(match for match in matches if match.is_file() and _is_video(match))
+    for folder in _natural(match for match in matches if match.is_dir()):
+        found.extend(_inside(folder))
+    if not found:
+        raise MediaNotFoundError(f"no video matches {text}", hint="check the pattern")
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    return _natural(
+        path
+        for path in folder.rglob("*")
+        if _is_video(path)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+
+
+def _natural(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=_natural_key)
+
+
+def _natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    pieces = re.split(r"(\d+)", str(path).casefold())
+    key = [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+    # The exact text last: names that differ only in case or leading zeros keep one order.
+    return key, str(path)

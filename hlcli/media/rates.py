@@ -1,0 +1,70 @@
+"""Frame rates as editors know them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+STANDARD_RATES: tuple[Fraction, ...] = tuple(
+    sorted(
+        [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 96, 100, 120, 240)]
+        + [Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 72, 90, 96, 120, 240)]
+    )
+)
+"""Rates a timeline may have, in frames per second, ascending."""
+
+# 24 and 24000/1001 lie 1/1000 apart: a third of that cannot confuse them.
+_SNAP = Fraction(1, 3000)
+# A grid of which more than a third of the frames are missing is a clock, not a frame rate.
+_MOST_FRAMES_PRESENT = Fraction(8, 5)
+
+
+def nearest_standard_rate(rate: Fraction) -> Fraction:
+    """Return the standard rate with the smallest relative distance to `rate`."""
+    return min(STANDARD_RATES, key=lambda standard: abs(standard / rate - 1))
+
+
+def snap_rate(rate: Fraction) -> Fraction | None:
+    """Return the standard rate that a measured rate means, None when it means none of them.
+
+    Example:
+        >>> snap_rate(Fraction(2997, 100))
+        Fraction(30000, 1001)
+    """
+    standard = nearest_standard_rate(rate)
+    return standard if abs(standard / rate - 1) <= _SNAP else None
+
+
+def choose_frame_rate(
+    *, average: Fraction | None, base: Fraction | None
+) -> tuple[Fraction, bool] | None:
+    """Decide which rate a file has from what its container says.
+
+    Args:
+        average: Number of frames over duration, in frames per second; None when unknown.
+        base: The finest rate on which all timestamps lie; None when unknown.
+
+    Returns:
+        The rate for timelines and whether the frames are unevenly spaced; None when nothing is
+        known. An even rate that is not standard is kept as it is; an uneven one becomes a
+        standard rate.
+    """
+    average = average if average and average > 0 else None
+    base = base if base and 0 < base <= 1000 else None
+    measured = average or base
+    if measured is None:
+        return None
+    if average is None or base is None:
+        return snap_rate(measured) or _simple(measured), False
+    ratio = base / average
+    # Interlaced video counts fields: its base rate is twice the frame rate.
+    if abs(ratio - 2) < Fraction(1, 100) and snap_rate(average):
+        return nearest_standard_rate(average), False
+    if abs(ratio - 1) < Fraction(1, 100):
+        return snap_rate(base) or snap_rate(average) or _simple(average), False
+    if 1 <= ratio <= _MOST_FRAMES_PRESENT and (grid := snap_rate(base)):
+        return grid, True
+    return nearest_standard_rate(average), True
+
+
+def _simple(rate: Fraction) -> Fraction:
+    return rate.limit_denominator(1001)
