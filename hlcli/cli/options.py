@@ -1,0 +1,160 @@
+"""Options that `hl score` and `hl export` share: model, how much to keep, where to write it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from hlcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from hlcli.moments import Selection
+
+_CHOICE = "How much to keep (one of them)"
+_SHAPE = "Shape of a moment"
+
+TargetDuration: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--target-duration",
+        metavar="DURATION",
+        help="Total length of all moments, handles included: 90s, 1m30s or 1:30.",
+        rich_help_panel=_CHOICE,
+    ),
+]
+Top: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--top", metavar="N", help="Keep the N best moments.", rich_help_panel=_CHOICE),
+]
+Threshold: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="X",
+        help="Keep whatever scores at least X, from 0 to 1.",
+        rich_help_panel=_CHOICE,
+    ),
+]
+MinDuration: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--min-duration", metavar="DURATION", help="Shortest moment.", rich_help_panel=_SHAPE
+    ),
+]
+MaxDuration: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--max-duration",
+        metavar="DURATION",
+        help="Longest moment, without handles.",
+        rich_help_panel=_SHAPE,
+    ),
+]
+Handles: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--handles",
+        metavar="DURATION",
+        help="Extra footage on each side of a moment.",
+        rich_help_panel=_SHAPE,
+    ),
+]
+Output: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write .otio, .json or .csv; a folder gets one .otio for each video. Repeatable.",
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Detector from `hl models list`; the default one if not given.",
+    ),
+]
+VisualOnly: TypeAlias = Annotated[
+    bool, typer.Option("--visual-only", help="Judge by the picture alone, without the sound.")
+]
+
+DEFAULT_MIN_DURATION = "2s"
+"""Default of --min-duration."""
+DEFAULT_MAX_DURATION = "20s"
+"""Default of --max-duration."""
+DEFAULT_HANDLES = "0.5s"
+"""Default of --handles."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = r"\d+(?:\.\d+)?|\.\d+"
+_PART = re.compile(rf"\s*({_NUMBER})\s*(h|min|m|sec|s|ms)\s*?(?![a-z])")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
+
+
+def parse_duration(text: str, *, option: str) -> float:
+    """Turn a length of time as people write it into seconds.
+
+    Args:
+        text: `90s`, `1m30s`, `1.5min`, `500ms`, `1:30`, `0:01:30`, or a bare number of seconds.
+        option: The option it came with, for the error.
+
+    Raises:
+        UsageError: It is none of these.
+
+    Example:
+        >>> [parse_duration(text, option="--handles") for text in ("1m30s", "1:30", "500ms")]
+        [90.0, 90.0, 0.5]
+    """
+    plain = text.strip().lower()
+    if re.fullmatch(_NUMBER, plain):
+        return float(plain)
+    clock = _CLOCK.fullmatch(plain)
+    if clock and float(clock[3]) < 60 and not (clock[1] and int(clock[2]) >= 60):
+        return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    seconds, position, smallest = 0.0, 0, float("inf")
+    # Units go from large to small, each once: 1h2m3s, not 3s1h.
+    while match := _PART.match(plain, position):
+        unit = _UNITS[match[2]]
+        if unit >= smallest:
+            break
+        seconds += float(match[1]) * unit
+        position, smallest = match.end(), unit
+    if not plain or position != len(plain):
+        raise UsageError(
+            f"{option}: {text!r} is not a duration",
+            hint="write it as 90s, 1m30s, 1:30, 1.5min or 500ms",
+        )
+    return seconds
+
+
+def selection_from_options(
+    *,
+    target_duration: str | None = None,
+    top: int | None = None,
+    threshold: float | None = None,
+    min_duration: str = DEFAULT_MIN_DURATION,
+    max_duration: str = DEFAULT_MAX_DURATION,
+    handles: str = DEFAULT_HANDLES,
+) -> Selection:
+    """Turn the options as given into a checked `Selection`.
+
+    Raises:
+        UsageError: A duration is malformed, a value is out of range, two rules exclude each
+            other, or the shortest moment is longer than the longest.
+    """
+    from hlcli.moments import Selection
+
+    return Selection(
+        target_duration_seconds=None
+        if target_duration is None
+        else parse_duration(target_duration, option="--target-duration"),
+        top=top,
+        threshold=threshold,
+        min_duration_seconds=parse_duration(min_duration, option="--min-duration"),
+        max_duration_seconds=parse_duration(max_duration, option="--max-duration"),
+        handles_seconds=parse_duration(handles, option="--handles"),
+    )

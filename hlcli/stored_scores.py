@@ -1,0 +1,96 @@
+"""Remembers the scores of every video, so that `hl export` decodes nothing.
+
+One JSON file per video, model and modality, found by the content of the video: a renamed or moved
+file is still known. A damaged entry counts as absent and is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hlcli import paths
+from hlcli.document import ScoresDocument
+from hlcli.errors import DocumentError, OutputError
+
+if TYPE_CHECKING:
+    from hlcli.model.scorer import Modality
+
+MAX_STORED = 2000
+"""Most documents kept; the oldest go first. An hour of video takes about 100 kB."""
+
+
+def put(document: ScoresDocument, modality: Modality | None = None) -> Path:
+    """Store a document in place of the one before for the same video, model and modality.
+
+    Args:
+        document: What to store; its moments are stored too, but chosen anew by every reader.
+        modality: What was asked for, where the document differs: a video without sound that was
+            asked for "va" is scored by "v" and must be found under both. None takes the
+            document's own.
+
+    Returns:
+        The file it is in.
+
+    Raises:
+        OutputError: The cache folder cannot be written.
+    """
+    folder = paths.scores_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot use the cache folder {folder}: {error.strerror or error}",
+            hint="set HL_CACHE_DIR to a folder you may write to, or give --no-cache",
+        ) from error
+    name = _name(document.video.sha256_head, document.model.sha256, modality or document.modality)
+    document.write(folder / name)
+    _drop_oldest(folder)
+    return folder / name
+
+
+def find(
+    identity: str, model_sha256: str | None = None, modality: Modality | None = None
+) -> ScoresDocument | None:
+    """Return the newest stored document of a video, or None.
+
+    Args:
+        identity: `hlcli.media.identity.content_identity` of the video.
+        model_sha256: Only scores by the model with these weights; None takes any.
+        modality: Only scores for which this was asked; None takes any.
+    """
+    pattern = _name(identity, model_sha256, modality)
+    for path in _newest_first(paths.scores_dir(), pattern):
+        try:
+            document = ScoresDocument.read(path)
+        except DocumentError:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            continue
+        # The file name holds only the start of each sha256.
+        if document.video.sha256_head == identity and model_sha256 in (None, document.model.sha256):
+            return document
+    return None
+
+
+def _name(identity: str, model_sha256: str | None, modality: str | None) -> str:
+    # Short of the 260 characters that a path may have on Windows.
+    model = "*" if model_sha256 is None else model_sha256[:16]
+    return f"{identity[:32]}-{model}-{modality or '*'}.json"
+
+
+def _newest_first(folder: Path, pattern: str) -> list[Path]:
+    ages: list[tuple[int, str, Path]] = []
+    with contextlib.suppress(OSError):  # no folder yet, or one we may not read
+        for path in folder.glob(pattern):
+            # Another process may have removed it in between.
+            with contextlib.suppress(OSError):
+                ages.append((path.stat().st_mtime_ns, path.name, path))
+    return [path for _, _, path in sorted(ages, reverse=True)]
+
+
+def _drop_oldest(folder: Path) -> None:
+    for path in _newest_first(folder, "*.json")[MAX_STORED:]:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
