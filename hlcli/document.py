@@ -344,8 +344,8 @@ def documents_text(documents: Sequence[ScoresDocument]) -> str:
 def _video(fields: _Fields) -> VideoRecord:
     rate_text = fields.text("frame_rate", r"[1-9]\d*/[1-9]\d*")
     frame_rate = Fraction(rate_text)
-    if not 1 <= frame_rate <= 1000:
-        raise fields.wrong("frame_rate", f"must be 1 to 1000 frames per second, is {rate_text}")
+    if frame_rate > 1000:
+        raise fields.wrong("frame_rate", f"must be at most 1000 frames per second, is {rate_text}")
     timecode = fields.get("start_timecode")
     if timecode is not None:
         fields.text("start_timecode", _TIMECODE.pattern)
