@@ -13,10 +13,14 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 """A header lists names and shapes: ours take some kilobytes."""
 
 
-def check_safetensors(path: Path) -> None:
+def check_safetensors(path: Path, *, name: str = "") -> None:
     """Accept a file whose header is safetensors and describes exactly the bytes that follow.
 
     Reads the header only. This is what keeps pickles out: they never get a name that is loaded.
+
+    Args:
+        path: The file.
+        name: What an error calls it; its path when empty.
 
     Raises:
         CheckpointError: The file is something else, cut off, or longer than its header says.
@@ -24,7 +28,7 @@ def check_safetensors(path: Path) -> None:
     problem = _header_problem(path)
     if problem:
         raise CheckpointError(
-            f"{path} is not a safetensors file: {problem}",
+            f"{name or path} is not a safetensors file: {problem}",
             hint="only safetensors weights are accepted, never a pickle",
         )
 

@@ -1,0 +1,42 @@
+"""`hl doctor`: what this machine has, and what stands in the way of scoring."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from hlcli.cli.console import printable
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Show versions, devices, decoders, cache and models; exit code 1 when scoring cannot work."""
+    from hlcli.cli.findings import examine
+
+    findings = []
+    for item in examine():
+        findings.append(item)
+        if not as_json:
+            typer.secho(f"{item.status:<8} ", fg=_COLOURS[item.status], nl=False)
+            typer.echo(printable(f"{item.subject}: {item.detail}"))
+            if item.hint:
+                typer.echo(printable(f"{'':<8} hint: {item.hint}"))
+    num_problems = sum(item.status == "problem" for item in findings)
+    if as_json:
+        report = {
+            "can_score": num_problems == 0,
+            "findings": [dataclasses.asdict(item) for item in findings],
+        }
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    elif num_problems:
+        typer.echo(f"{num_problems} problem{'s' * (num_problems > 1)}: scoring cannot work")
+    else:
+        typer.echo("scoring works here as far as can be seen")
+    if num_problems:
+        raise typer.Exit(1)

@@ -1,0 +1,284 @@
+"""What `hl doctor` looks at, one function per subject; nothing here prints."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hlcli import __version__
+from hlcli.cli.console import printable
+from hlcli.cli.models import size_text
+from hlcli.errors import HlError
+from hlcli.paths import cache_dir
+from hlcli.zoo.manifest import default_model_name, find_model, known_names
+from hlcli.zoo.weights import is_offline, local_path, location, verify
+
+_PACKAGES = ("torch", "av", "numpy", "opentimelineio")
+_LOW_DISK_BYTES = 1 << 30
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|KEY", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report."""
+
+    subject: str
+    """What was looked at, such as "torch" or "cache folder"."""
+    status: Literal["ok", "warning", "problem"]
+    """A problem makes scoring impossible; a warning makes it slower or poorer."""
+    detail: str
+    """What was found."""
+    hint: str = ""
+    """What to do about it; empty when all is well."""
+
+
+def examine() -> Iterator[Finding]:
+    """Yield the findings in the order of the report; one that fails becomes a problem itself."""
+    for check in (
+        _versions,
+        _machine,
+        _devices,
+        _decoders,
+        _ffmpeg,
+        _cache,
+        _models,
+        _environment,
+        _editors,
+    ):
+        yield from _guarded(check)
+
+
+def masked(name: str, value: str) -> str:
+    """Return a variable's value without user names, passwords and tokens.
+
+    Example:
+        >>> masked("HTTPS_PROXY", "http://ann:p@ss/w@proxy.example:3128")
+        'http://***@proxy.example:3128'
+    """
+    if _SECRET_NAME.search(name):
+        return "***"
+    # Up to the last @: an unescaped password may hold @ and / itself.
+    return printable(_CREDENTIALS.sub(lambda found: f"{found['scheme'] or ''}***@", value))
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:  # noqa: BLE001 - the doctor must survive what it examines
+        yield Finding(
+            subject=check.__name__.strip("_"),
+            status="problem",
+            detail=f"{type(error).__name__}: {error}",
+            hint="install hl again in a fresh environment",
+        )
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding(subject="hl", status="ok", detail=__version__)
+    yield Finding(
+        subject="Python", status="ok", detail=f"{platform.python_version()} ({sys.executable})"
+    )
+    for package in _PACKAGES:
+        try:
+            detail = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(
+                subject=package,
+                status="problem",
+                detail="not installed",
+                hint=f"run `pip install {package}` in this environment",
+            )
+            continue
+        yield Finding(subject=package, status="ok", detail=detail)
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding(
+        subject="platform", status="ok", detail=f"{platform.platform()} {platform.machine()}"
+    )
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    yield Finding(subject="CPUs", status="ok", detail=f"{usable} of {os.cpu_count() or usable}")
+    memory_bytes = _memory_bytes()
+    detail = size_text(memory_bytes) if memory_bytes else "unknown"
+    yield Finding(subject="memory", status="ok", detail=detail)
+
+
+def _memory_bytes() -> int:
+    """Return the size of the memory, 0 when the system does not say."""
+    if sys.platform == "win32":
+        return _windows_memory_bytes()
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def _windows_memory_bytes() -> int:
+    import ctypes
+
+    # MEMORYSTATUSEX: its own size, the load in percent, then seven 64-bit sizes.
+    status = (ctypes.c_uint64 * 8)()
+    status[0] = ctypes.sizeof(status)
+    if sys.platform == "win32" and ctypes.windll.kernel32.GlobalMemoryStatusEx(
+        ctypes.byref(status)
+    ):
+        return int(status[1])
+    return 0
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    yield Finding(subject="device cpu", status="ok", detail=f"{torch.get_num_threads()} threads")
+    for index in range(torch.cuda.device_count()):
+        known = torch.cuda.get_device_properties(index)
+        yield Finding(
+            subject=f"device cuda:{index}",
+            status="ok",
+            detail=f"{known.name}, {size_text(known.total_memory)}",
+        )
+    if torch.cuda.device_count() == 0:
+        why = "no GPU found" if torch.version.cuda else "this torch is built without CUDA"
+        yield Finding(subject="device cuda", status="ok", detail=f"none: {why}")
+    has_mps = torch.backends.mps.is_available()
+    yield Finding(subject="device mps", status="ok", detail="present" if has_mps else "none")
+
+
+def _decoders() -> Iterator[Finding]:
+    from hlcli.media.codecs import decoders_present, library_versions
+
+    versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
+    yield Finding(subject="FFmpeg libraries", status="ok", detail=versions)
+    present = decoders_present()
+    missing = [name for name, is_present in present.items() if not is_present]
+    yield Finding(
+        subject="decoders",
+        status="problem" if "h264" in missing else "warning" if missing else "ok",
+        detail=", ".join(f"{name} {'missing' if name in missing else 'ok'}" for name in present),
+        hint="reinstall the av package from its wheel" if missing else "",
+    )
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    from hlcli.media.ffmpeg import find_ffmpeg
+
+    try:
+        program = find_ffmpeg()
+    except HlError as error:
+        # Scoring decodes through the libraries; only thumbnails and excerpts need the program.
+        yield Finding(
+            subject="ffmpeg program", status="warning", detail=error.message, hint=error.hint
+        )
+        return
+    yield Finding(
+        subject="ffmpeg program",
+        status="ok",
+        detail=printable(f"{program.version} from {program.source}: {program.path}"),
+    )
+
+
+def _cache() -> Iterator[Finding]:
+    folder = cache_dir().absolute()
+    shown = printable(str(folder))
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(
+            subject="cache folder",
+            status="warning",
+            detail=f"{shown} cannot be written",
+            hint="set HL_CACHE_DIR to a folder you may write to, or score with --no-cache",
+        )
+        return
+    yield Finding(
+        subject="cache folder", status="ok", detail=f"{shown}, {size_text(_folder_bytes(folder))}"
+    )
+    free_bytes = shutil.disk_usage(existing).free
+    is_low = free_bytes < _LOW_DISK_BYTES
+    yield Finding(
+        subject="free disk",
+        status="warning" if is_low else "ok",
+        detail=size_text(free_bytes),
+        hint="free some space, or set HL_CACHE_DIR to another disk" if is_low else "",
+    )
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118
+            except OSError:
+                # Another process cleans up at the same time.
+                continue
+    return total
+
+
+def _models() -> Iterator[Finding]:
+    needed: set[str] = set()
+    try:
+        default = default_model_name()
+        spec = find_model(default).feature_spec or {}
+        needed = {default, str(spec["visual_encoder"]), str(spec["audio_encoder"])}
+        yield Finding(subject="default model", status="ok", detail=default)
+    except HlError as error:
+        yield Finding(
+            subject="default model", status="problem", detail=error.message, hint=error.hint
+        )
+    for name in sorted(needed | set(known_names())):
+        yield _model(name, is_needed=name in needed)
+
+
+def _model(name: str, *, is_needed: bool) -> Finding:
+    subject = f"model {name}"
+    try:
+        manifest = find_model(name)
+        if manifest.url is not None and not local_path(manifest).is_file() and not is_needed:
+            return Finding(subject=subject, status="ok", detail="not downloaded")
+        verify(manifest)
+    except (HlError, OSError) as error:
+        return Finding(
+            subject=subject,
+            status="problem" if is_needed else "warning",
+            detail=printable(str(error)),
+            hint=error.hint if isinstance(error, HlError) else "check the rights of the file",
+        )
+    return Finding(
+        subject=subject,
+        status="ok",
+        detail=f"{location(manifest)}, verified, {size_text(manifest.size_bytes)}",
+    )
+
+
+def _environment() -> Iterator[Finding]:
+    names = sorted(
+        name for name in os.environ if name.startswith("HL_") or name.lower() in _PROXIES
+    )
+    for name in names:
+        yield Finding(subject=name, status="ok", detail=masked(name, os.environ[name]))
+    if is_offline():
+        yield Finding(
+            subject="downloads",
+            status="warning",
+            detail="forbidden by HL_OFFLINE",
+            hint="unset HL_OFFLINE to download models",
+        )
+
+
+def _editors() -> Iterator[Finding]:
+    yield Finding(
+        subject="editors",
+        status="ok",
+        detail="not looked for: the plugins for editors come later; any editor that imports "
+        ".otio files can open what hl writes",
+    )

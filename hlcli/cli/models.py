@@ -1,0 +1,153 @@
+"""`hl models`: which models there are, where their weights are, and whether they are right."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from hlcli.cli.console import printable, say, show_error, stderr_console, stdout_console
+from hlcli.errors import HlError
+from hlcli.progress import Progress, silent
+from hlcli.zoo.manifest import ModelManifest, find_model, list_models
+from hlcli.zoo.weights import local_path, location, pull, remove, verify, weights_path
+
+app = typer.Typer(help="List, fetch, check and remove models.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of a model, as in `hl models list`.")]
+
+
+@app.command("list")
+def list_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print every field as JSON.")] = False,
+) -> None:
+    """List the models: detectors first, then the encoders they need."""
+    manifests = list_models()
+    if as_json:
+        rows = [_json_row(manifest) for manifest in manifests]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for title in ("", "name", "kind", "size", "where", "licence"):
+        table.add_column(title, justify="right" if title == "size" else "left")
+    for item in manifests:
+        mark = "*" if item.default else ""
+        table.add_row(
+            mark, item.name, item.kind, size_text(item.size_bytes), location(item), item.licence
+        )
+    stdout_console().print(table)
+    if any(item.default for item in manifests):
+        stdout_console().print("* taken when no --model is given")
+
+
+@app.command("pull")
+def pull_command(name: Name) -> None:
+    """Download the weights of a model, or replace damaged ones; a broken download goes on."""
+    manifest = find_model(name)
+    with _download_bar() as progress:
+        path = pull(manifest, progress=progress)
+    if manifest.is_bundled:
+        say(f"{manifest.name} comes with hl, nothing to download: {printable(str(path))}")
+    else:
+        say(f"{manifest.name} is here and verified: {printable(str(path))}")
+
+
+@app.command("verify")
+def verify_command(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a model; all that are here when left out.")
+    ] = None,
+) -> None:
+    """Read the weights whole, compare them with their manifest, and replay the golden output."""
+    from hlcli.cli.replay import replay
+
+    if name is not None:
+        _verify_one(find_model(name), replay)
+        return
+    failed: HlError | None = None
+    for manifest in list_models(include_hidden=True):
+        if manifest.url is not None and not local_path(manifest).is_file():
+            continue
+        try:
+            _verify_one(manifest, replay)
+        except HlError as error:
+            show_error(error)
+            failed = failed or error
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
+
+
+@app.command("path")
+def path_command(name: Name) -> None:
+    """Print where the verified weights of a model are, downloading them if need be."""
+    with _download_bar() as progress:
+        typer.echo(printable(str(weights_path(find_model(name), progress=progress))))
+
+
+@app.command("remove")
+def remove_command(name: Name) -> None:
+    """Delete the downloaded weights of a model."""
+    manifest = find_model(name)
+    if remove(manifest):
+        say(f"removed {manifest.name}")
+    else:
+        say(f"{manifest.name} is not here, nothing to remove")
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size for people, such as "17.7 MiB".
+
+    Example:
+        >>> size_text(512), size_text(18_581_152), size_text(5 << 30)
+        ('512 B', '17.7 MiB', '5.0 GiB')
+    """
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    size, unit = size_bytes / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if size >= 1024:
+            size, unit = size / 1024, larger
+    return f"{size:.1f} {unit}"
+
+
+def _json_row(manifest: ModelManifest) -> dict[str, Any]:
+    row = {
+        field.name: getattr(manifest, field.name)
+        for field in dataclasses.fields(manifest)
+        if field.name != "folder"
+    }
+    return row | {
+        "where": location(manifest),
+        "path": printable(str(local_path(manifest))),
+    }
+
+
+def _verify_one(manifest: ModelManifest, replay: Any) -> None:
+    verify(manifest, replay)
+    proof = "sha256 and golden output" if manifest.golden else "sha256"
+    typer.echo(f"{manifest.name}: ok ({proof}, {size_text(manifest.size_bytes)})")
+
+
+@contextlib.contextmanager
+def _download_bar() -> Iterator[Progress]:
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Bar(*columns, TransferSpeedColumn(), console=stderr_console(), transient=True) as bar:
+        task = bar.add_task("", visible=False)
+
+        def report(stage: str, done: float, total: float) -> None:
+            bar.update(task, description=stage, completed=done, total=total or None, visible=True)
+
+        yield report

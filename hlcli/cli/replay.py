@@ -1,0 +1,92 @@
+"""Runs a model on the golden input it ships with: the proof that it works on this machine.
+
+A detector's golden file holds the arrays of `VideoFeatures` under their field names (absent ones
+left out, `duration_seconds` of shape `(1,)`) and what the model makes of them: `raw_T`, `score_T`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hlcli.errors import CheckpointError
+from hlcli.zoo.manifest import ModelManifest
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Arrays = dict[str, npt.NDArray[Any]]
+
+TOLERANCE = 1e-3
+"""Largest difference, relative to the largest published number: processors round differently."""
+
+
+def replay(manifest: ModelManifest, weights: Path, golden: Path) -> None:
+    """Compare what a model makes of its golden input with the published output.
+
+    Args:
+        manifest: The model.
+        weights: Its verified weights.
+        golden: Its golden file.
+
+    Raises:
+        CheckpointError: The output differs, or the golden file lacks an array.
+    """
+    from safetensors.numpy import load_file
+
+    expected: Arrays = load_file(golden)
+    try:
+        got = _encode(manifest) if manifest.kind == "encoder" else _detect(weights, expected)
+        for name, array in got.items():
+            _compare(manifest.name, name, array, expected[name])
+    except KeyError as error:
+        raise CheckpointError(f"the golden file {golden} has no array {error}") from error
+
+
+def _encode(manifest: ModelManifest) -> Arrays:
+    from hlcli.features.device import resolve_device
+    from hlcli.features.encoders import AUDIO_ENCODER, VISUAL_ENCODER, load_encoders
+    from hlcli.features.golden import golden_pictures, golden_sound
+
+    encoders = load_encoders(resolve_device("cpu"))
+    if manifest.name == VISUAL_ENCODER:
+        return {"embedding_NV": encoders.visual.encode(golden_pictures())}
+    if manifest.name == AUDIO_ENCODER:
+        return {"embedding_NA": encoders.audio.encode(golden_sound())[0]}
+    raise CheckpointError(f"there is no network for the encoder {manifest.name}", hint="update hl")
+
+
+def _detect(weights: Path, expected: Arrays) -> Arrays:
+    from hlcli.features.types import VideoFeatures
+    from hlcli.model.load import load_scorer
+
+    scorer = load_scorer(weights)
+    features = VideoFeatures(
+        spec_digest=scorer.spec_digest,
+        duration_seconds=float(expected["duration_seconds"][0]),
+        visual_TV=expected["visual_TV"],
+        audio_TA=expected.get("audio_TA"),
+        events_TC=expected.get("events_TC"),
+        motion_T=expected["motion_T"],
+        loudness_T=expected.get("loudness_T"),
+        shot_boundaries_seconds=expected["shot_boundaries_seconds"],
+    )
+    scores = scorer.score(features, modality="va")
+    return {"raw_T": cast("Any", scores.raw_T), "score_T": cast("Any", scores.score_T)}
+
+
+def _compare(model: str, name: str, got: Any, expected: Any) -> None:
+    import numpy as np
+
+    if got.shape != expected.shape:
+        raise CheckpointError(
+            f"{model} gives {name} the shape {got.shape}, published is {expected.shape}"
+        )
+    difference = float(np.abs(got - expected).max()) / max(float(np.abs(expected).max()), 1e-9)
+    # Written so that a difference that is not a number fails.
+    if not difference <= TOLERANCE:
+        raise CheckpointError(
+            f"{model} does not give its published output here: {name} differs by "
+            f"{difference:.2g} of its largest value, allowed is {TOLERANCE:g}",
+            hint="report this with the output of `hl doctor`",
+        )
