@@ -1,0 +1,116 @@
+"""Corpus statistics that make scores of different videos comparable; fitted without labels.
+
+Axes: T clips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.features.types import FloatArray
+from hlcli.model.scorer import Modality
+
+MIDDLE_QUANTILE = 0.8
+"""This share of the corpus scores below 0.5: an editor keeps about a fifth."""
+HIGH_QUANTILE = 0.95
+"""This share of the corpus scores below 0.9."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermStatistics:
+    """Where one term lies over the training corpus."""
+
+    mean: float
+    """Mean of the (log-)term over all clips."""
+    sd: float
+    """Standard deviation of the (log-)term, above 0."""
+
+    def standardise(self, values_T: FloatArray) -> FloatArray:
+        """Standard scores, softly bounded to (-3, 3) so that silence cannot outweigh all else."""
+        standard = (values_T.astype(np.float64) - self.mean) / self.sd
+        return (3 * np.tanh(standard / 3)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Squash:
+    """A logistic curve from raw scores to [0, 1]; rising everywhere."""
+
+    centre: float
+    """Raw score that becomes 0.5."""
+    scale: float
+    """Raw distance that multiplies the odds by e, above 0."""
+
+    def __call__(self, raw_T: FloatArray) -> FloatArray:
+        """Squash raw scores to [0, 1], float32."""
+        # Bounded where exp would overflow; the curve is flat there in float32 anyway.
+        exponent = np.clip((raw_T.astype(np.float64) - self.centre) / self.scale, -60, 60)
+        return (1 / (1 + np.exp(-exponent))).astype(np.float32)
+
+    @classmethod
+    def fit(cls, raw_N: FloatArray) -> Squash:
+        """Put the corpus's `MIDDLE_QUANTILE` at 0.5 and its `HIGH_QUANTILE` at 0.9."""
+        middle, high = np.quantile(raw_N.astype(np.float64), [MIDDLE_QUANTILE, HIGH_QUANTILE])
+        spread = high - middle
+        if spread < 1e-6:
+            spread = max(float(raw_N.std()), 1e-3)
+        return cls(float(middle), float(spread / math.log(9)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """All corpus statistics of one model; stored in its checkpoint."""
+
+    terms: dict[str, TermStatistics] = field(default_factory=dict)
+    """By term name."""
+    squash: dict[Modality, Squash] = field(default_factory=dict)
+    """By modality."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's header."""
+        return {
+            "terms": {name: [one.mean, one.sd] for name, one in sorted(self.terms.items())},
+            "squash": {name: [one.centre, one.scale] for name, one in sorted(self.squash.items())},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Statistics:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: A table is missing or a number is not usable.
+        """
+        try:
+            terms = {str(k): TermStatistics(*map(float, v)) for k, v in data["terms"].items()}
+            squash = {k: Squash(*map(float, v)) for k, v in data["squash"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the calibration is incomplete: {error}") from error
+        if set(squash) - {"v", "a", "va"}:
+            raise ValueError(f"the calibration has an unknown modality in {sorted(squash)}")
+        spreads = [one.sd for one in terms.values()] + [one.scale for one in squash.values()]
+        if not all(math.isfinite(spread) and spread > 0 for spread in spreads):
+            raise ValueError("a spread in the calibration is not above 0")
+        return cls(terms=terms, squash=squash)
+
+
+def fit_term(values_N: FloatArray) -> TermStatistics:
+    """Mean and spread of one term over all corpus clips."""
+    values = values_N.astype(np.float64)
+    return TermStatistics(float(values.mean()), float(max(values.std(), 1e-6)))
+
+
+def ranks(values_T: FloatArray) -> npt.NDArray[np.float32]:
+    """Ranks within the video scaled to (0, 1), equal values sharing their mean rank.
+
+    Example:
+        >>> ranks(np.array([3.0, 1.0, 1.0, 9.0], np.float32)).tolist()
+        [0.625, 0.25, 0.25, 0.875]
+    """
+    _, inverse, counts = np.unique(values_T, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    return (middle[inverse.reshape(-1)] / len(values_T)).astype(np.float32)

@@ -1,0 +1,256 @@
+"""The RASL network, reconstructed from the abstract of arXiv 2403.09401: architecture only.
+
+Two branches, picture and sound, each with its own self-attention encoder and decoder, share one
+head that measures representation activations. The paper's equations and sizes are not known to
+us; every choice below is our own.
+
+Axes: B batch, T clips, V and A feature sizes, I input size, D model width, R activation size,
+E embedding size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hlcli.model.config import RaslConfig
+
+Side: TypeAlias = Literal["visual", "audio"]
+SIDES: Final[tuple[Side, ...]] = ("visual", "audio")
+
+_STILL = 1e-3
+"""Activation energy below which a video counts as still, so that rounding is not amplified."""
+
+
+class SelfAttentionLayer(nn.Module):
+    """One pre-norm transformer layer; positions enter queries and keys only."""
+
+    def __init__(self, config: RaslConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.num_heads = config.num_heads
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key = nn.Linear(width, 2 * width)
+        self.value = nn.Linear(width, width)
+        self.merge = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed_in = nn.Linear(width, config.ffn_ratio * width)
+        self.feed_out = nn.Linear(config.ffn_ratio * width, width)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor, position_BTD: Tensor | None) -> Tensor:
+        """Mix each sequence with itself; padded clips are never attended to."""
+        normed = self.attention_norm(x_BTD)
+        where = normed if position_BTD is None else normed + position_BTD
+        query, key = self.query_key(where).chunk(2, dim=-1)
+        mixed = functional.scaled_dot_product_attention(
+            self._heads(query),
+            self._heads(key),
+            self._heads(self.value(normed)),
+            attn_mask=mask_BT[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        x_BTD = x_BTD + self._drop(self.merge(mixed.transpose(1, 2).flatten(2)))
+        hidden = functional.gelu(self.feed_in(self.feed_norm(x_BTD)))
+        fed: Tensor = x_BTD + self._drop(self.feed_out(self._drop(hidden)))
+        return fed
+
+    def _heads(self, x_BTD: Tensor) -> Tensor:
+        batch, clips, width = x_BTD.shape
+        return x_BTD.view(batch, clips, self.num_heads, width // self.num_heads).transpose(1, 2)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.dropout, self.training)
+
+
+class Branch(nn.Module):
+    """Input map, encoder, decoder and contrastive heads of one modality."""
+
+    input_mean: Tensor
+    input_weight: Tensor
+
+    def __init__(self, config: RaslConfig, feature_size: int) -> None:
+        super().__init__()
+        self.has_projection = config.input_projection != "none"
+        input_size = config.input_dim if self.has_projection else feature_size
+        if self.has_projection:
+            # Filled by training from the corpus; an empty map would silently score nothing.
+            self.register_buffer("input_mean", torch.zeros(feature_size))
+            self.register_buffer("input_weight", torch.zeros(feature_size, input_size))
+        self.embed = nn.Linear(input_size, config.width)
+        self.hidden_token = nn.Parameter(torch.randn(config.width) * 0.02)
+        self.encoder = nn.ModuleList(SelfAttentionLayer(config) for _ in range(config.num_layers))
+        self.decoder = nn.ModuleList(
+            SelfAttentionLayer(config) for _ in range(config.num_decoder_layers)
+        )
+        self.reconstruct = nn.Sequential(
+            nn.LayerNorm(config.width), nn.Linear(config.width, input_size)
+        )
+        self.embedding = nn.Sequential(
+            nn.LayerNorm(config.width), nn.Linear(config.width, config.embedding_width)
+        )
+
+    def prepare(self, features_BTV: Tensor, mask_BT: Tensor) -> Tensor:
+        """Scale features to length sqrt(V), project them if so configured, zero the padding."""
+        features_BTV = features_BTV.masked_fill(~mask_BT[..., None], 0.0)
+        scaled = functional.normalize(features_BTV, dim=-1) * math.sqrt(features_BTV.shape[-1])
+        if self.has_projection:
+            scaled = (scaled - self.input_mean) @ self.input_weight
+        return scaled.masked_fill(~mask_BT[..., None], 0.0)
+
+
+class RaslHead(nn.Module):
+    """Measures how strongly each clip's latent is activated against its own video."""
+
+    def __init__(self, config: RaslConfig) -> None:
+        super().__init__()
+        self.activation = config.activation
+        self.alpha = config.alpha
+        self.norm = nn.LayerNorm(config.width)
+        self.map = nn.Linear(config.width, config.rasl_width, bias=False)
+        self.beta = nn.Parameter(torch.zeros(1))
+        if config.activation == "head":
+            self.score = nn.Linear(config.rasl_width, 1, bias=False)
+
+    def forward(self, latent_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Activation logits s, shape `(B, T)`; padded clips get 0.
+
+        The means run over all valid clips given, so a long video is passed whole, after its
+        windows were joined. Memory is O(T): the echo uses the covariance, not a T x T matrix.
+        """
+        g_BTR = self.map(self.norm(latent_BTD)) / math.sqrt(self.map.out_features)
+        if self.activation == "head":
+            free_BT: Tensor = self.alpha * self.score(g_BTR)[..., 0] + self.beta
+            return free_BT.masked_fill(~mask_BT, 0.0)
+        if self.activation != "norm":
+            g_BTR = g_BTR - masked_mean(g_BTR, mask_BT)[:, None]
+        g_BTR = g_BTR.masked_fill(~mask_BT[..., None], 0.0)
+        if self.activation == "edev":
+            count_B11 = mask_BT.sum(1).clamp(min=1)[:, None, None]
+            covariance_BRR = g_BTR.transpose(1, 2) @ g_BTR / count_B11
+            squared = ((g_BTR @ covariance_BRR) * g_BTR).sum(-1).clamp(min=0)
+            energy_BT = (squared + 1e-12) ** 0.25
+        else:
+            energy_BT = (g_BTR.square().sum(-1) + 1e-12).sqrt()
+        mean_B1 = masked_mean(energy_BT[..., None], mask_BT)
+        # Equal clips have no energy: the ratio goes to 1 and the logit to beta.
+        ratio_BT = (energy_BT + _STILL) / (mean_B1 + _STILL)
+        logits_BT: Tensor = self.alpha * (ratio_BT - 1) + self.beta
+        return logits_BT.masked_fill(~mask_BT, 0.0)
+
+
+class RaslNetwork(nn.Module):
+    """Both branches and the shared activation head."""
+
+    position_table: Tensor
+
+    def __init__(self, config: RaslConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.branches = nn.ModuleDict(
+            {
+                "visual": Branch(config, config.visual_size),
+                "audio": Branch(config, config.audio_size),
+            }
+        )
+        self.rasl = RaslHead(config)
+        table = sinusoidal_positions(config.window_clips, config.width)
+        self.register_buffer("position_table", table, persistent=False)
+
+    def branch(self, side: Side) -> Branch:
+        """The part of one modality."""
+        branch = self.branches[side]
+        assert isinstance(branch, Branch)
+        return branch
+
+    def encode(
+        self,
+        side: Side,
+        input_BTI: Tensor,
+        mask_BT: Tensor,
+        *,
+        offset_B: Tensor | None = None,
+        hidden_BT: Tensor | None = None,
+    ) -> Tensor:
+        """Latents h, shape `(B, T, D)`.
+
+        Args:
+            side: Which branch.
+            input_BTI: What `Branch.prepare` returns.
+            mask_BT: True for valid clips; each row has at least one.
+            offset_B: Position of each row's first clip in its video; 0 where None.
+            hidden_BT: True for clips replaced by the mask token (masked FVS path).
+        """
+        branch = self.branch(side)
+        x_BTD = branch.embed(input_BTI)
+        if hidden_BT is not None:
+            x_BTD = torch.where(hidden_BT[..., None], branch.hidden_token, x_BTD)
+        position_BTD = self._positions(x_BTD, offset_B)
+        if self.config.position == "input" and position_BTD is not None:
+            x_BTD, position_BTD = x_BTD + position_BTD, None
+        for layer in branch.encoder:
+            x_BTD = layer(x_BTD, mask_BT, position_BTD)
+        latent: Tensor = x_BTD
+        return latent
+
+    def decode(
+        self, side: Side, latent_BTD: Tensor, mask_BT: Tensor, *, offset_B: Tensor | None = None
+    ) -> Tensor:
+        """Reconstruct the inputs, shape `(B, T, I)`, from latents, gated by the caller or not."""
+        branch = self.branch(side)
+        position_BTD = self._positions(latent_BTD, offset_B)
+        if self.config.position == "input" and position_BTD is not None:
+            latent_BTD, position_BTD = latent_BTD + position_BTD, None
+        for layer in branch.decoder:
+            latent_BTD = layer(latent_BTD, mask_BT, position_BTD)
+        reconstructed: Tensor = branch.reconstruct(latent_BTD)
+        return reconstructed
+
+    def embed(self, side: Side, latent: Tensor) -> Tensor:
+        """Contrastive embeddings z of length 1, shape `(..., E)`, of latents `(..., D)`."""
+        return functional.normalize(self.branch(side).embedding(latent), dim=-1)
+
+    def activations(self, side: Side, features_BTV: Tensor, mask_BT: Tensor) -> Tensor:
+        """Highlight scores: activation logits from one modality alone, -inf on padding."""
+        prepared = self.branch(side).prepare(features_BTV, mask_BT)
+        latent_BTD = self.encode(side, prepared, mask_BT)
+        logits: Tensor = self.rasl(latent_BTD, mask_BT)
+        return logits.masked_fill(~mask_BT, -math.inf)
+
+    def _positions(self, x_BTD: Tensor, offset_B: Tensor | None) -> Tensor | None:
+        if self.config.position == "none":
+            return None
+        index_1T = torch.arange(x_BTD.shape[1], device=x_BTD.device)[None]
+        if offset_B is not None:
+            index_1T = index_1T + offset_B[:, None]
+        return self.position_table[index_1T % self.config.window_clips].to(x_BTD.dtype)
+
+
+def masked_mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean over the valid clips, shape `(B, D)`; zeros for a row without any."""
+    total = x_BTD.masked_fill(~mask_BT[..., None], 0.0).sum(1)
+    return total / mask_BT.sum(1, keepdim=True).clamp(min=1)
+
+
+def sinusoidal_positions(period_clips: int, width: int) -> Tensor:
+    """Sines and cosines whose wavelengths divide `period_clips`, shape `(period_clips, width)`.
+
+    They repeat after one window, so that positions of any video stay within what training has
+    seen (it starts each sequence at a random position), and no position is special.
+    """
+    harmonics = torch.logspace(0, math.log2(period_clips / 2), width // 2, base=2.0).round()
+    angle = 2 * math.pi * torch.arange(period_clips)[:, None] * harmonics / period_clips
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def count_parameters(network: RaslNetwork, *, vision_only: bool = False) -> int:
+    """Trained numbers in all, or those that scoring with the picture alone needs."""
+    if not vision_only:
+        return sum(p.numel() for p in network.parameters())
+    branch = network.branch("visual")
+    parts: list[nn.Module] = [branch.embed, branch.encoder, network.rasl]
+    return sum(p.numel() for part in parts for p in part.parameters())

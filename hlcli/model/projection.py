@@ -1,0 +1,138 @@
+"""Fixed linear maps fitted on an unlabelled corpus: PCA, and PLS between picture and sound.
+
+PLS keeps the first left and right singular vectors of the picture-sound cross-covariance. It is
+what a linear symmetric contrastive learning would find, in closed form.
+
+Axes: N corpus clips, V or A feature size, D directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.errors import TrainingError
+from hlcli.features.types import FloatArray
+
+Float64 = npt.NDArray[np.float64]
+
+
+def scale_features(features_NV: FloatArray) -> FloatArray:
+    """Give each vector the length sqrt(V), so that one number has size 1 on average.
+
+    Args:
+        features_NV: Feature vectors, float32, shape `(N, V)`; a vector of zeros stays zero.
+    """
+    length_N1 = np.linalg.norm(features_NV, axis=1, keepdims=True)
+    scale = np.sqrt(features_NV.shape[1]) / np.maximum(length_N1, 1e-12)
+    scaled: FloatArray = (features_NV * scale).astype(np.float32)
+    return scaled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearMap:
+    """`x = (scaled feature - mean) W`."""
+
+    mean_V: FloatArray
+    """Mean of the scaled features of the corpus, float32, shape `(V,)`."""
+    weight_VD: FloatArray
+    """Directions, float32 with orthonormal columns, shape `(V, D)`."""
+    rms: float
+    """Root mean square of one projected number over the corpus, above 0."""
+
+    def __call__(self, features_NV: FloatArray) -> FloatArray:
+        """Project unscaled features of shape `(N, V)` to `(N, D)`, float32."""
+        centred = (scale_features(features_NV) - self.mean_V).astype(np.float32)
+        projected: FloatArray = centred @ self.weight_VD
+        return projected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionPair:
+    """The maps of both modalities."""
+
+    visual: LinearMap
+    """Map of the picture features."""
+    audio: LinearMap
+    """Map of the sound features."""
+
+
+def fit_projections(
+    visual_NV: FloatArray,
+    audio_NA: FloatArray,
+    *,
+    kind: Literal["pca", "pls"],
+    dim: int,
+    visual_pca: int = 128,
+    audio_pca: int = 64,
+) -> ProjectionPair:
+    """Fit both maps on clips that have picture and sound; no labels are used.
+
+    Args:
+        visual_NV: Picture features of all corpus clips, not scaled, float32, shape `(N, V)`.
+        audio_NA: Sound features of the same clips, shape `(N, A)`.
+        kind: "pls" for the shared directions, "pca" for those of each modality alone.
+        dim: Directions to keep, at least 1; fewer are kept when the corpus has fewer.
+        visual_pca: Principal components of the picture that PLS starts from.
+        audio_pca: Principal components of the sound that PLS starts from.
+
+    Raises:
+        TrainingError: Fewer than 4 clips, or all clips of a modality are equal.
+    """
+    if len(visual_NV) < 4:
+        raise TrainingError(
+            f"a subspace cannot be fitted on {len(visual_NV)} clips with sound",
+            hint="add videos that have an audio track",
+        )
+    visual = scale_features(visual_NV).astype(np.float64)
+    audio = scale_features(audio_NA).astype(np.float64)
+    if kind == "pca":
+        visual_VD, audio_AD = _principal(visual, dim, "picture"), _principal(audio, dim, "sound")
+    else:
+        first_VK = _principal(visual, visual_pca, "picture")
+        first_AK = _principal(audio, audio_pca, "sound")
+        scores_NK = (visual - visual.mean(axis=0)) @ first_VK
+        scores_NL = (audio - audio.mean(axis=0)) @ first_AK
+        left, _, right = np.linalg.svd(scores_NK.T @ scores_NL / len(visual), full_matrices=False)
+        keep = min(dim, left.shape[1])
+        visual_VD, audio_AD = first_VK @ left[:, :keep], first_AK @ right[:keep].T
+    keep = min(visual_VD.shape[1], audio_AD.shape[1])
+    return ProjectionPair(
+        visual=_finish(visual, visual_VD[:, :keep]), audio=_finish(audio, audio_AD[:, :keep])
+    )
+
+
+def _principal(scaled: Float64, dim: int, what: str) -> Float64:
+    """Principal directions, at most `dim`, leaving out those without variance."""
+    centred = scaled - scaled.mean(axis=0)
+    # The smaller of the two Gram matrices: a corpus may have fewer clips than features.
+    if len(centred) < centred.shape[1]:
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        vectors = centred.T @ vectors
+    else:
+        values, vectors = np.linalg.eigh(centred.T @ centred)
+    order = np.argsort(values)[::-1][:dim]
+    order = order[values[order] > max(values.max(), 0) * 1e-9]
+    if values.max() < 1e-9 * max(float((scaled**2).sum()), 1e-30) or not len(order):
+        raise TrainingError(
+            f"the {what} is the same in every clip of the corpus",
+            hint="train on more varied videos",
+        )
+    chosen: Float64 = vectors[:, order]
+    chosen /= np.linalg.norm(chosen, axis=0)
+    # eigh leaves the sign open; fix it so that the same corpus gives the same file.
+    chosen *= np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(len(order))])
+    return chosen
+
+
+def _finish(scaled: Float64, weight: Float64) -> LinearMap:
+    mean = scaled.mean(axis=0)
+    projected = (scaled - mean) @ weight
+    return LinearMap(
+        mean_V=mean.astype(np.float32),
+        weight_VD=np.ascontiguousarray(weight, dtype=np.float32),
+        rms=float(max(np.sqrt((projected**2).mean()), 1e-6)),
+    )

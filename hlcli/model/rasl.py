@@ -1,0 +1,162 @@
+"""Scores videos with a trained RASL network: picture alone, sound alone, or both.
+
+Latents of a long video are encoded in windows and joined; the activation's means then run over
+the whole video. Reconstructed from the paper's abstract.
+
+Axes: T clips, V feature size, N windows, W clips of a window, D model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.model.calibration import Statistics
+from hlcli.model.config import PICTURE_TERMS, READOUTS, SOUND_TERMS, FusionConfig, RaslConfig
+from hlcli.model.detector import SIDES, RaslNetwork, Side
+from hlcli.model.fusion import FusedScorer, side_of
+from hlcli.model.projection import LinearMap, ProjectionPair
+from hlcli.model.readouts import read_out
+from hlcli.model.subspace import closed_form_terms
+from hlcli.model.windows import encode_in_windows
+
+
+class RaslScorer(FusedScorer):
+    """Scores by the network's representation activations, fused with what the weights name.
+
+    Raw activations are ratios to the video's mean activation: a video in which nothing stands out
+    has no high one. With the "absolute" fusion, picture and sound are each standardised by corpus
+    constants before they are added, so that sums compare between videos too.
+
+    Args:
+        network: The trained network; switched to evaluation mode and moved to `device`.
+        spec_digest: Digest of the feature specification it was trained on.
+        statistics: Corpus statistics; empty until `calibrate` was called.
+        device: Where to run the network, as torch names it.
+    """
+
+    kind = "rasl"
+
+    def __init__(
+        self,
+        network: RaslNetwork,
+        *,
+        spec_digest: str,
+        statistics: Statistics | None = None,
+        device: str = "cpu",
+        fusion: FusionConfig | None = None,
+    ) -> None:
+        super().__init__(
+            spec_digest=spec_digest,
+            fusion=fusion or network.config.fusion,
+            statistics=statistics or Statistics(),
+        )
+        self.network = network.eval().to(device)
+        self.device = device
+
+    @property
+    def config(self) -> RaslConfig:
+        """The network's settings."""
+        return self.network.config
+
+    def available_terms(self) -> tuple[str, ...]:
+        """See `FusedScorer.available_terms`."""
+        closed = self.config.input_projection != "none"
+        skip = set() if closed else {f"{s}_{r}" for s in ("picture", "sound") for r in READOUTS}
+        return tuple(name for name in (*PICTURE_TERMS, *SOUND_TERMS) if name not in skip)
+
+    def compute_terms(self, features: VideoFeatures, names: Iterable[str]) -> dict[str, FloatArray]:
+        """See `FusedScorer.compute_terms`."""
+        wanted = list(names)
+        learned = [n for n in wanted if n.endswith("_rasl") or "_z_" in n]
+        closed = [n for n in wanted if n not in learned]
+        terms: dict[str, FloatArray] = {}
+        fraction = self.config.nearest_fraction
+        if closed:
+            pair = self._projections()
+            terms |= closed_form_terms(features, closed, pair, nearest_fraction=fraction)
+        latents: dict[Side, FloatArray] = {}
+        for name in learned:
+            side: Side = "visual" if side_of(name) == "picture" else "audio"
+            if side not in latents:
+                latents[side] = self.latents(features, side)
+            if name.endswith("_rasl"):
+                terms[name] = self._activations(latents[side])
+            else:
+                embedding = self._embeddings(side, latents[side])
+                readout = name.rsplit("_", 1)[1]
+                terms[name] = read_out(readout, embedding, nearest_fraction=fraction)
+        return terms
+
+    def latents(self, features: VideoFeatures, side: Side) -> FloatArray:
+        """Latents of the whole video from one modality, float32, shape `(T, D)`."""
+        rows = features.visual_TV if side == "visual" else features.audio_TA
+        assert rows is not None
+        return encode_in_windows(
+            rows,
+            lambda windows, starts: self._encode(side, windows, starts),
+            window_clips=self.config.window_clips,
+        )
+
+    @torch.inference_mode()
+    def _encode(
+        self, side: Side, windows_NWV: FloatArray, starts_N: npt.NDArray[np.int64]
+    ) -> FloatArray:
+        windows = torch.from_numpy(np.ascontiguousarray(windows_NWV, np.float32)).to(self.device)
+        mask = torch.ones(windows.shape[:2], dtype=torch.bool, device=self.device)
+        prepared = self.network.branch(side).prepare(windows, mask)
+        offset = torch.from_numpy(starts_N).to(self.device)
+        latent = self.network.encode(side, prepared, mask, offset_B=offset)
+        encoded: FloatArray = latent.float().cpu().numpy()
+        return encoded
+
+    @torch.inference_mode()
+    def _activations(self, latent_TD: FloatArray) -> FloatArray:
+        latent = torch.from_numpy(latent_TD)[None].to(self.device)
+        mask = torch.ones(latent.shape[:2], dtype=torch.bool, device=self.device)
+        logits: FloatArray = self.network.rasl(latent, mask)[0].float().cpu().numpy()
+        return logits
+
+    @torch.inference_mode()
+    def _embeddings(self, side: Side, latent_TD: FloatArray) -> FloatArray:
+        latent = torch.from_numpy(latent_TD).to(self.device)
+        embedding: FloatArray = self.network.embed(side, latent).float().cpu().numpy()
+        return embedding
+
+    def _projections(self) -> ProjectionPair | None:
+        if self.config.input_projection == "none":
+            return None
+        maps = []
+        for side in SIDES:
+            branch = self.network.branch(side)
+            # The network's weight is divided by `rms`; distances only need a common unit.
+            maps.append(
+                LinearMap(
+                    mean_V=branch.input_mean.cpu().numpy(),
+                    weight_VD=branch.input_weight.cpu().numpy(),
+                    rms=1.0,
+                )
+            )
+        return ProjectionPair(visual=maps[0], audio=maps[1])
+
+    def _copy(self, fusion: FusionConfig) -> RaslScorer:
+        return RaslScorer(
+            self.network,
+            spec_digest=self.spec_digest,
+            statistics=self.statistics,
+            device=self.device,
+            fusion=fusion,
+        )
+
+
+def install_projections(network: RaslNetwork, projections: ProjectionPair) -> None:
+    """Write fitted maps into the network's buffers, scaled so that inputs have size 1."""
+    with torch.no_grad():
+        for side, one in (("visual", projections.visual), ("audio", projections.audio)):
+            branch = network.branch("visual" if side == "visual" else "audio")
+            branch.input_mean.copy_(torch.from_numpy(one.mean_V))
+            branch.input_weight.copy_(torch.from_numpy(one.weight_VD / np.float32(one.rms)))
