@@ -1,0 +1,167 @@
+"""YAMNet: a second of sound becomes 1024 numbers and the probability of 521 kinds of sound.
+
+Axes: N patches of sound, S samples, F frames, B frequency bins, M mel bands, A audio size 1024,
+C AudioSet classes 521.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from hlcli.features.layers import load_frozen, same_conv
+
+SAMPLE_RATE = 16000
+"""Samples per second of the sound the network was trained on."""
+AUDIO_SIZE = 1024
+"""A, the length of one embedding."""
+NUM_CLASSES = 521
+"""C, the AudioSet classes behind the probabilities."""
+PATCH_FRAMES = 96
+"""Spectrum frames the network reads at once: 0.96 s of starts."""
+NUM_MELS = 64
+"""Mel bands of each frame."""
+WINDOW_SAMPLES = 400
+"""Length of one frame: 25 ms."""
+HOP_SAMPLES = 160
+"""Distance between frames: 10 ms."""
+PATCH_SAMPLES = WINDOW_SAMPLES + (PATCH_FRAMES - 1) * HOP_SAMPLES
+"""Sound behind one patch: 15600 samples, 0.975 s, the last frame's window included."""
+
+_FFT_SIZE = 512
+_MEL_RANGE_HZ = (125.0, 7500.0)
+_LOG_OFFSET = 0.001
+
+
+class _Layer(NamedTuple):
+    """One depthwise-separable convolution of MobileNet v1."""
+
+    stride: int
+    out_channels: int
+
+
+_STEM_CHANNELS = 32
+_LAYERS = (
+    _Layer(1, 64),
+    _Layer(2, 128),
+    _Layer(1, 128),
+    _Layer(2, 256),
+    _Layer(1, 256),
+    _Layer(2, 512),
+    *[_Layer(1, 512)] * 5,
+    _Layer(2, 1024),
+    _Layer(1, 1024),
+)
+
+
+def mel_weights() -> torch.Tensor:
+    """Return the triangular mel filters, float32, shape `(B, M)` = `(257, 64)`.
+
+    Bands are equally wide on the scale `1127 ln(1 + hertz / 700)` and the triangles are straight
+    on that scale, not in hertz, as in the published front end; each peaks at 1.
+    """
+    bins_mel = _hertz_to_mel(np.linspace(0.0, SAMPLE_RATE / 2, _FFT_SIZE // 2 + 1))
+    low, high = _hertz_to_mel(np.asarray(_MEL_RANGE_HZ))
+    edges_mel = np.linspace(low, high, NUM_MELS + 2)
+    lower, centre, upper = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
+    rising_BM = (bins_mel[:, None] - lower) / (centre - lower)
+    falling_BM = (upper - bins_mel[:, None]) / (upper - centre)
+    weights_BM = np.maximum(0.0, np.minimum(rising_BM, falling_BM))
+    return torch.from_numpy(weights_BM.astype(np.float32))
+
+
+def _hertz_to_mel(
+    hertz: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return 1127.0 * np.log1p(hertz / 700.0)
+
+
+class LogMel(nn.Module):
+    """The front end: waveform in, logarithm of 64 mel bands out."""
+
+    window_S: torch.Tensor
+    mel_BM: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window_S", torch.hann_window(WINDOW_SAMPLES), persistent=False)
+        self.register_buffer("mel_BM", mel_weights(), persistent=False)
+
+    def forward(self, sound_NS: torch.Tensor) -> torch.Tensor:
+        """Turn patches of sound into log-mel pictures.
+
+        Args:
+            sound_NS: Mono sound at 16 kHz, float32 in [-1, 1], shape `(N, 15600)`.
+
+        Returns:
+            Natural logarithms of mel magnitudes plus 0.001, shape `(N, 1, 96, 64)`.
+        """
+        if sound_NS.shape[-1] != PATCH_SAMPLES:
+            raise ValueError(f"a patch has {PATCH_SAMPLES} samples, got {sound_NS.shape[-1]}")
+        frames_NFS = sound_NS.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES) * self.window_S
+        magnitude_NFB = torch.fft.rfft(frames_NFS, _FFT_SIZE).abs()
+        return torch.log(magnitude_NFB @ self.mel_BM + _LOG_OFFSET).unsqueeze(1)
+
+
+class _Separable(nn.Module):
+    """Filter each channel, then mix the channels."""
+
+    def __init__(self, in_channels: int, layer: _Layer) -> None:
+        super().__init__()
+        self.depthwise = same_conv(
+            in_channels, in_channels, kernel_size=3, stride=layer.stride, groups=in_channels
+        )
+        self.pointwise = same_conv(in_channels, layer.out_channels, kernel_size=1)
+
+    def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output, shape `(N, C', H / stride, W / stride)`."""
+        x = nn.functional.relu(self.depthwise(x_NCHW), inplace=True)
+        return nn.functional.relu(self.pointwise(x), inplace=True)
+
+
+class YamNet(nn.Module):
+    """The published network, its batch normalisation folded by whoever exported it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_mel = LogMel()
+        self.stem = same_conv(1, _STEM_CHANNELS, kernel_size=3, stride=2)
+        layers: list[_Separable] = []
+        channels = _STEM_CHANNELS
+        for layer in _LAYERS:
+            layers.append(_Separable(channels, layer))
+            channels = layer.out_channels
+        self.layers = nn.Sequential(*layers)
+        self.classifier = nn.Linear(AUDIO_SIZE, NUM_CLASSES)
+
+    def forward(self, sound_NS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn patches of sound into embeddings and class probabilities.
+
+        Args:
+            sound_NS: Mono sound at 16 kHz, float32 in [-1, 1], shape `(N, 15600)`.
+
+        Returns:
+            Embeddings, not negative, shape `(N, 1024)`, and probabilities in [0, 1], shape
+            `(N, 521)`; the classes do not exclude each other.
+        """
+        embedding_NA = self.embed(self.log_mel(sound_NS))
+        return embedding_NA, torch.sigmoid(self.classifier(embedding_NA))
+
+    def embed(self, log_mel_NCFM: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings, shape `(N, 1024)`, of log-mel pictures `(N, 1, 96, 64)`."""
+        x = nn.functional.relu(self.stem(log_mel_NCFM), inplace=True)
+        pooled_NA: torch.Tensor = self.layers(x).mean((2, 3))
+        return pooled_NA
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> YamNet:
+        """Build the network from a converted weight file, ready to run.
+
+        Raises:
+            CheckpointError: Names or shapes are not this network's.
+        """
+        return load_frozen(cls(), tensors, name="yamnet")

