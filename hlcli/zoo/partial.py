@@ -85,11 +85,12 @@ class Partial:
 
     def restart(self, validator: str | None = None) -> None:
         """Forget all bytes: the next ones are the first of the file that `validator` names."""
-        try:
-            self._open_stream.seek(0)
-            self._open_stream.truncate()
-        except OSError as error:
-            raise self._output_error(error) from error
+        if self.done_bytes:
+            try:
+                self._open_stream.seek(0)
+                self._open_stream.truncate()
+            except OSError as error:
+                raise self._output_error(error) from error
         self.done_bytes = 0
         self._digest = hashlib.sha256()
         self.validator = validator
