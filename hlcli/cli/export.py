@@ -45,7 +45,6 @@ def export(
     option says how to choose anew.
 
     Examples:
-
         hl export match.mp4 -o shorter.otio --target-duration 30s
 
         hl export scores.json -o highlights.otio -o highlights.csv

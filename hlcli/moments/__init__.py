@@ -1,0 +1,29 @@
+"""Turns one score per clip into the moments worth keeping.
+
+1. **Candidates.** From the highest clip down, each clip outside the candidates so far is a peak. It
+   grows to both sides while the score stays above halfway between the video's floor (its 20th
+   percentile) and the peak, and ends at a valley when the score climbs again by a quarter of the
+   peak's height. Ends between two clips are interpolated. Longer than the maximum: the best window
+   around the peak; shorter than the minimum: widened evenly. Then handles are added, and the ends
+   move to a shot boundary within 0.75 s, so that no flash of another shot stays in.
+   The candidates are ranked by mean score.
+2. **Choice**, by at most one rule:
+   a *target duration* takes candidates best first, handles included, cuts the last one to
+   its best part to meet the target exactly, and widens the chosen ones where no further one fits;
+   *top* takes the N best; a *threshold* keeps every stretch whose clips score at least X (peaks
+   and ends are then judged against X). By default: the best candidates that fill 15 % of the
+   video, at most 180 s, at least one, and only peaks that stand at least half as high over the
+   floor as the video's highest.
+
+A flat curve has no peaks: every clip ties, ties go to the earlier one, so the moments come from the
+start of the video. A video no longer than the minimum is one moment. Same input, same moments.
+
+Axes: T clips, E = T + 1 clip edges, S shot boundaries.
+"""
+
+from __future__ import annotations
+
+from hlcli.moments.select import select_moments
+from hlcli.moments.types import Moment, Selection, Why
+
+__all__ = ["Moment", "Selection", "Why", "select_moments"]

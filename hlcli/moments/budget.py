@@ -1,0 +1,119 @@
+"""Which candidates become moments, and the few changes that meet a budget."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from hlcli.moments.candidates import Span, best_window, widened
+from hlcli.moments.curve import EPSILON, Curve
+from hlcli.moments.types import Selection
+
+DEFAULT_SHARE = 0.15
+"""Share of the video kept when nothing is asked for."""
+DEFAULT_LIMIT_SECONDS = 180.0
+"""Most that is kept when nothing is asked for."""
+DEFAULT_PROMINENCE = 0.5
+"""Lowest peak kept when nothing is asked for, as a fraction of the highest one over the floor."""
+
+
+def choose(ranked: list[Span], curve: Curve, selection: Selection) -> list[Span]:
+    """Take the candidates that the selection asks for."""
+    if selection.threshold is not None:
+        return ranked
+    if selection.top is not None:
+        return ranked[: selection.top]
+    if selection.target_duration_seconds is not None:
+        target = min(selection.target_duration_seconds, curve.duration)
+        return _fill(ranked, target, curve, selection, exactly=True)
+    highest = float(curve.scores_T.max())
+    bar = curve.floor + DEFAULT_PROMINENCE * (highest - curve.floor)
+    prominent = [span for span in ranked if curve.scores_T[span.peak] >= bar - EPSILON]
+    least = selection.min_duration_seconds + 2 * selection.handles_seconds
+    budget = max(least, min(DEFAULT_SHARE * curve.duration, DEFAULT_LIMIT_SECONDS))
+    return _fill(prominent, budget, curve, selection, exactly=False)
+
+
+def _fill(
+    ranked: list[Span], target: float, curve: Curve, selection: Selection, *, exactly: bool
+) -> list[Span]:
+    """Take candidates best first until their lengths make `target`.
+
+    The total never falls when the target rises: each step of the walk below either reaches the
+    target exactly, or stops at a total that a higher target reaches too.
+    """
+    shortest = selection.min_duration_seconds
+    chosen: list[Span] = []
+    room = target
+    for span in ranked:
+        if span.length > room + EPSILON:
+            if room >= shortest - EPSILON or not chosen:
+                _shrink(span, max(room, shortest), curve)
+                chosen.append(span)
+                return chosen
+            spare = sum(taken.length - shortest for taken in chosen)
+            if exactly and _slack(chosen, curve, selection) < room and spare >= shortest - room:
+                # The chosen ones cannot grow enough, but can give way to one more.
+                missing = shortest - room
+                for taken in reversed(chosen):
+                    give = min(missing, taken.length - shortest)
+                    _shrink(taken, taken.length - give, curve)
+                    missing -= give
+                _shrink(span, shortest, curve)
+                chosen.append(span)
+                return chosen
+            break
+        chosen.append(span)
+        room -= span.length
+    if exactly:
+        _grow(chosen, room, curve, selection)
+    return chosen
+
+
+def _shrink(span: Span, length: float, curve: Curve) -> None:
+    """Cut a span to the best window of `length` around its peak."""
+    if span.length <= length:
+        return
+    start, end = best_window(curve, span.peak, span.start, span.end, length)
+    span.start, span.end = max(span.start, start), min(span.end, end)
+    span.core_start = max(span.core_start, span.start)
+    span.core_end = min(span.core_end, span.end)
+
+
+def _slack(chosen: list[Span], curve: Curve, selection: Selection) -> float:
+    """By how much `_grow` could widen the chosen spans, in seconds."""
+    copies = [Span(s.start, s.end, s.core_start, s.core_end, s.peak) for s in chosen]
+    return _grow(copies, math.inf, curve, selection)
+
+
+def _grow(chosen: list[Span], room: float, curve: Curve, selection: Selection) -> float:
+    """Widen spans, best first, into the free space around them by up to `room` seconds."""
+    in_time = sorted(chosen, key=lambda span: span.start)
+    place = {id(span): index for index, span in enumerate(in_time)}
+    grown = 0.0
+    for span in chosen:
+        index = place[id(span)]
+        low = in_time[index - 1].end if index else 0.0
+        high = in_time[index + 1].start if index + 1 < len(in_time) else curve.duration
+        more = min(room - grown, selection.longest_seconds - span.length, high - low - span.length)
+        if more > EPSILON:
+            span.start, span.end = widened(span.start, span.end, span.length + more, low, high)
+            grown += more
+    return grown
+
+
+def share_handles(spans: list[Span], selection: Selection, cuts: list[float]) -> list[Span]:
+    """Put the border of touching moments halfway between what both have without handles."""
+    in_time = sorted(spans, key=lambda span: span.start)
+    for left, right in itertools.pairwise(in_time):
+        space = right.core_start - left.core_end
+        touching = right.start - left.end <= EPSILON
+        if not touching or left.end in cuts or not 0 < space <= 2 * selection.handles_seconds:
+            continue
+        border = (left.core_end + right.core_start) / 2
+        lengths = (border - left.start, right.end - border)
+        if selection.min_duration_seconds <= min(lengths) and (
+            max(lengths) <= selection.longest_seconds
+        ):
+            left.end = right.start = border
+    return in_time

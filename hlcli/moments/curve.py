@@ -1,0 +1,53 @@
+"""Scores over time, with the arithmetic that everything here needs.
+
+Axes: T clips, E = T + 1 clip edges.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FLOOR_PERCENTILE = 20.0
+"""The score below which a fifth of the video lies counts as "nothing happens"."""
+EPSILON = 1e-9
+"""Differences below this are rounding, in seconds and in scores."""
+
+
+class Curve:
+    """Scores over time: a step per clip, and where each clip lies."""
+
+    def __init__(self, scores_T: npt.ArrayLike, clip_seconds: float, duration: float) -> None:
+        scores = np.asarray(scores_T, dtype=np.float64)
+        if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
+            raise ValueError(f"scores must be finite, shape (T,), got {scores.shape}")
+        if not 0 < duration < math.inf or abs(len(scores) - duration / clip_seconds) > 1.001:
+            raise ValueError(f"{len(scores)} clips of {clip_seconds} s do not make {duration} s")
+        self.scores_T = scores
+        self.clip_seconds = clip_seconds
+        self.duration = duration
+        self.edges_E = np.minimum(np.arange(len(scores) + 1) * clip_seconds, duration)
+        self.edges_E[-1] = duration
+        self.centres_T = (self.edges_E[:-1] + self.edges_E[1:]) / 2
+        self.floor = float(np.percentile(scores, FLOOR_PERCENTILE))
+        self._areas_E = np.concatenate([[0.0], np.cumsum(scores * np.diff(self.edges_E))])
+
+    def area(self, start: Any, end: Any) -> Any:
+        """Integral of the score between two instants; arrays are taken too."""
+        return np.interp(end, self.edges_E, self._areas_E) - np.interp(
+            start, self.edges_E, self._areas_E
+        )
+
+    def mean(self, start: float, end: float) -> float:
+        """Mean score between two instants, free of rounding beyond the scores' own range."""
+        mean = self.area(start, end) / (end - start)
+        return float(np.clip(mean, self.scores_T.min(), self.scores_T.max()))
+
+    def rise(self, start: float, end: float) -> float:
+        """How far the mean between two instants lies over the median, in standard deviations."""
+        spread = float(self.scores_T.std())
+        over = self.mean(start, end) - float(np.median(self.scores_T))
+        return over / spread if spread > EPSILON else 0.0

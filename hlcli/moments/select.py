@@ -1,0 +1,94 @@
+"""From scores to moments, in one call.
+
+Axes: T clips, S shot boundaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.moments.budget import choose, share_handles
+from hlcli.moments.candidates import Span, grow_candidates
+from hlcli.moments.curve import EPSILON, Curve
+from hlcli.moments.types import Moment, Selection, Why
+
+
+def select_moments(
+    scores_T: npt.ArrayLike,
+    *,
+    clip_seconds: float,
+    duration_seconds: float,
+    selection: Selection,
+    shot_boundaries_seconds: Sequence[float] | npt.NDArray[Any] = (),
+    picture_T: npt.ArrayLike | None = None,
+    sound_T: npt.ArrayLike | None = None,
+) -> list[Moment]:
+    """Choose the moments worth keeping, best first; `hlcli.moments` states the rules.
+
+    Args:
+        scores_T: Score of each clip, in [0, 1], shape `(T,)`, at least one.
+        clip_seconds: Length of one clip, in seconds.
+        duration_seconds: Length of the video, in seconds; `T = ceil(duration / clip)`.
+        selection: How much to keep, and how long a moment may be.
+        shot_boundaries_seconds: Instants at which a new shot starts, in seconds, shape `(S,)`.
+        picture_T: The picture's own score of each clip, shape `(T,)`, for `Moment.why`.
+        sound_T: The sound's own score of each clip, shape `(T,)`, for `Moment.why`.
+
+    Returns:
+        Moments that do not overlap, inside the video, highest mean score first, earlier first
+        among equals. Empty only when no clip reaches a given threshold.
+
+    Raises:
+        ValueError: The scores are not finite, or their number does not fit the duration.
+
+    Example:
+        >>> scores = [0.1, 0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1]
+        >>> chosen = Selection(top=1, handles_seconds=0.25)
+        >>> best = select_moments(scores, clip_seconds=1, duration_seconds=8, selection=chosen)[0]
+        >>> best.start_seconds, best.end_seconds
+        (1.75, 5.25)
+    """
+    curve = Curve(scores_T, clip_seconds, duration_seconds)
+    picture = None if picture_T is None else Curve(picture_T, clip_seconds, duration_seconds)
+    sound = None if sound_T is None else Curve(sound_T, clip_seconds, duration_seconds)
+    cuts = sorted(float(cut) for cut in shot_boundaries_seconds)
+    if duration_seconds <= selection.min_duration_seconds:
+        peak = int(np.argmax(curve.scores_T))
+        reached = selection.threshold is None or curve.scores_T[peak] >= selection.threshold
+        spans = [Span(0.0, duration_seconds, 0.0, duration_seconds, peak)] if reached else []
+    else:
+        ranked = grow_candidates(curve, selection, cuts)
+        ranked.sort(key=lambda span: (-curve.mean(span.start, span.end), span.start))
+        spans = share_handles(choose(ranked, curve, selection), selection, cuts)
+    moments = [_moment(span, curve, picture, sound) for span in spans]
+    return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
+
+
+def _moment(span: Span, curve: Curve, picture: Curve | None, sound: Curve | None) -> Moment:
+    """Finish a span: its numbers, and what makes it stand out."""
+    start, end = span.start, span.end
+    inside = (curve.centres_T >= start) & (curve.centres_T < end)
+    peak = int(np.argmax(np.where(inside, curve.scores_T, -np.inf))) if inside.any() else span.peak
+    why: Why = "picture"
+    if sound is not None and picture is None:
+        why = "sound"
+    elif sound is not None and picture is not None:
+        rises = {"picture": picture.rise(start, end), "sound": sound.rise(start, end)}
+        lesser, greater = sorted(rises.values())
+        if lesser >= greater / 2 or greater < EPSILON:
+            why = "both"
+        else:
+            why = "picture" if rises["picture"] > rises["sound"] else "sound"
+    return Moment(
+        start_seconds=start,
+        end_seconds=end,
+        score=curve.mean(start, end),
+        peak_seconds=min(max(float(curve.centres_T[peak]), start), end),
+        picture=None if picture is None else picture.mean(start, end),
+        sound=None if sound is None else sound.mean(start, end),
+        why=why,
+    )

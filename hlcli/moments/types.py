@@ -1,0 +1,97 @@
+"""What is asked for, and what is found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hlcli.errors import UsageError
+
+Why: TypeAlias = Literal["picture", "sound", "both"]
+"""What makes a moment stand out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A stretch of video worth keeping, half-open: `[start_seconds, end_seconds)`."""
+
+    start_seconds: float
+    """First instant inside, handles included, in seconds from the first video frame."""
+    end_seconds: float
+    """First instant after it, handles included, in seconds from the first video frame."""
+    score: float
+    """Mean score of the clips inside, weighted by overlap, in [0, 1]."""
+    peak_seconds: float
+    """Middle of the best clip inside, in seconds from the first video frame."""
+    picture: float | None = None
+    """Mean of the picture's own score inside, in [0, 1]; None when it was not looked at."""
+    sound: float | None = None
+    """Mean of the sound's own score inside, in [0, 1]; None when it was not listened to."""
+    why: Why = "picture"
+    """Which side rises above its own usual level here, measured in its standard deviations; "both"
+    when the lesser one rises at least half as much, or neither rises."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length, handles included, in seconds."""
+        return self.end_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """How much to keep: at most one of the first three, else the package's default rule.
+
+    Raises:
+        UsageError: More than one rule, or a value out of its range.
+    """
+
+    target_duration_seconds: float | None = None
+    """Total length of all moments, handles included, in seconds, over 0."""
+    top: int | None = None
+    """Number of moments, at least 1."""
+    threshold: float | None = None
+    """Lowest score of a clip that counts, in [0, 1]."""
+    min_duration_seconds: float = 2.0
+    """Shortest moment, in seconds, over 0."""
+    max_duration_seconds: float = 20.0
+    """Longest moment without its handles, in seconds, at least the shortest."""
+    handles_seconds: float = 0.5
+    """Extra footage on each side, in seconds, 0 or more; less where a neighbour, the end of the
+    video or a shot boundary is nearer."""
+
+    def __post_init__(self) -> None:
+        rules = ("target_duration_seconds", "top", "threshold")
+        given = [name for name in rules if getattr(self, name) is not None]
+        if len(given) > 1:
+            options = " and ".join(
+                "--" + name.removesuffix("_seconds").replace("_", "-") for name in given
+            )
+            raise UsageError(f"{options} exclude each other", hint="give only one of them")
+        target, top, threshold = self.target_duration_seconds, self.top, self.threshold
+        shortest, longest = self.min_duration_seconds, self.max_duration_seconds
+        if target is not None:
+            _require(0 < target < math.inf, "--target-duration must be more than 0 s", target)
+        if top is not None:
+            _require(top >= 1, "--top must be at least 1", top)
+        if threshold is not None:
+            _require(0 <= threshold <= 1, "--threshold must be between 0 and 1", threshold)
+        _require(0 < shortest < math.inf, "--min-duration must be more than 0 s", shortest)
+        _require(0 < longest < math.inf, "--max-duration must be more than 0 s", longest)
+        _require(0 <= self.handles_seconds < math.inf, "--handles must be 0 s or more",
+                 self.handles_seconds)  # fmt: skip
+        if shortest > longest:
+            raise UsageError(
+                f"--min-duration {shortest:g} s is longer than --max-duration {longest:g} s",
+                hint="raise --max-duration or lower --min-duration",
+            )
+
+    @property
+    def longest_seconds(self) -> float:
+        """Longest moment with both handles, in seconds."""
+        return self.max_duration_seconds + 2 * self.handles_seconds
+
+
+def _require(fine: bool, message: str, value: float) -> None:
+    if not fine or isinstance(value, bool):
+        raise UsageError(f"{message}, got {value:g}", hint="hl score --help lists the options")

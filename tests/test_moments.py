@@ -1,0 +1,334 @@
+"""Moments: exact outcomes on small curves, and what must hold on any curve."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hlcli.errors import UsageError
+from hlcli.moments import Moment, Selection, select_moments
+
+
+def choose(scores, duration=None, shots=(), picture=None, sound=None, **selection) -> list[Moment]:
+    return select_moments(
+        scores,
+        clip_seconds=1.0,
+        duration_seconds=float(duration or len(scores)),
+        selection=Selection(**selection),
+        shot_boundaries_seconds=shots,
+        picture_T=picture,
+        sound_T=sound,
+    )
+
+
+def spans(moments: list[Moment]) -> list[tuple[float, float]]:
+    return [(round(m.start_seconds, 6), round(m.end_seconds, 6)) for m in moments]
+
+
+def total(moments: list[Moment]) -> float:
+    return sum(moment.duration_seconds for moment in moments)
+
+
+def hills(num_hills: int, spacing: int = 20, width: int = 4) -> np.ndarray:
+    """Return a curve with equal hills of `width` clips, slightly lower each time."""
+    scores = np.full(num_hills * spacing, 0.1)
+    for hill in range(num_hills):
+        start = hill * spacing + spacing // 2
+        scores[start : start + width] = 0.9 - 0.001 * hill
+    return scores
+
+
+# Exact outcomes ------------------------------------------------------------------------------
+
+
+def test_peak_grows_to_half_height_with_handles() -> None:
+    scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1]
+    [moment] = choose(scores, top=1)
+    assert spans([moment]) == [(2.5, 6.5)]
+    assert moment.score == pytest.approx((3 * 0.9 + 2 * 0.5 * 0.1) / 4)
+    assert moment.peak_seconds == 3.5
+
+
+def test_ends_are_interpolated_between_clips() -> None:
+    # Level is 0.5 over the floor 0: between 0.75 (centre 3.5) and 0.25 (centre 2.5) at 3.0, and
+    # between 0.6 (centre 6.5) and 0.1 (centre 7.5) at 6.7.
+    scores = [0, 0, 0.25, 0.75, 1.0, 0.9, 0.6, 0.1, 0, 0]
+    assert spans(choose(scores, top=1, handles_seconds=0)) == [(3.0, 6.7)]
+
+
+def test_a_valley_ends_a_moment() -> None:
+    scores = [0, 0, 1.0, 1.0, 0.6, 0.9, 0.9, 0, 0, 0]
+    found = choose(scores, top=2, handles_seconds=0)
+    assert spans(found) == [(5.0, 7.0), (2.0, 5.0)]  # means 0.9 and 0.87
+
+
+def test_a_shallow_dip_does_not() -> None:
+    scores = [0, 0, 1.0, 1.0, 0.8, 1.0, 1.0, 0, 0, 0]
+    assert spans(choose(scores, top=1, handles_seconds=0)) == [(2.0, 7.0)]
+
+
+def test_short_peak_is_widened_to_the_minimum() -> None:
+    scores = [0.0] * 10
+    scores[5] = 1.0
+    assert spans(choose(scores, top=1, min_duration_seconds=3, handles_seconds=0)) == [(4.0, 7.0)]
+    scores = [1.0] + [0.0] * 9
+    assert spans(choose(scores, top=1, min_duration_seconds=3, handles_seconds=0)) == [(0.0, 3.0)]
+
+
+def test_long_stretch_is_cut_to_its_best_part() -> None:
+    scores = [0.0] * 10 + [0.8] * 10 + [0.9] * 5 + [0.8] * 5 + [0.0] * 10
+    [best] = choose(scores, top=1, max_duration_seconds=5, handles_seconds=0)
+    assert spans([best]) == [(20.0, 25.0)]
+
+
+def test_touching_moments_share_the_space_for_handles() -> None:
+    # The cores end at 4.0 and start at 4.6: 0.6 s for two handles of 0.5 s.
+    scores = [0, 0, 1, 1, 0.1, 0.8, 0.8, 0, 0, 0]
+    first, second = sorted(choose(scores, top=2), key=lambda m: m.start_seconds)
+    assert first.end_seconds == second.start_seconds
+    middle = first.end_seconds
+    core_end = 3.5 + (1 - 0.5) / 0.9  # where the first falls to half its height
+    assert core_end < middle < 5.0
+
+
+def test_handles_stop_at_the_ends_of_the_video() -> None:
+    assert spans(choose([1, 1, 0, 0, 0, 0, 0], top=1, handles_seconds=1)) == [(0.0, 3.0)]
+
+
+def test_ends_snap_to_a_near_shot_boundary_and_handles_do_not_cross_it() -> None:
+    scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1]
+    assert spans(choose(scores, top=1, shots=[3.05, 6.2])) == [(3.05, 6.2)]
+
+
+def test_a_far_shot_boundary_is_left_alone() -> None:
+    scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1]
+    assert spans(choose(scores, top=1, shots=[1.7, 7.3])) == [(2.5, 6.5)]
+
+
+def test_snapping_never_breaks_the_minimum() -> None:
+    scores = [0.0] * 10
+    scores[5] = 1.0
+    # Both would leave 1.0 s of a minimum of 2 s; the start alone leaves 2 s more or less.
+    found = choose(scores, top=1, shots=[5.1, 6.1], handles_seconds=0)
+    assert spans(found) == [(4.5, 6.5)]
+    found = choose(scores, top=1, shots=[4.4], handles_seconds=0)
+    assert spans(found) == [(4.4, 6.5)]
+
+
+def test_threshold_keeps_exactly_the_counting_clips() -> None:
+    scores = [0.1, 0.7, 0.7, 0.7, 0.1, 0.1, 0.1, 0.6, 0.6, 0.2, 0.5]
+    found = choose(scores, threshold=0.6, handles_seconds=0)
+    assert all(m.end_seconds - m.start_seconds <= 4 for m in found)
+    for clip, score in enumerate(scores):
+        inside = any(m.start_seconds <= clip and clip + 1 <= m.end_seconds for m in found)
+        assert inside == (score >= 0.6)
+
+
+def test_threshold_above_every_score_finds_nothing() -> None:
+    assert choose([0.1, 0.5, 0.2, 0.3], threshold=0.51) == []
+    assert choose([0.4], threshold=0.5) == []
+    assert spans(choose([0.5], threshold=0.5)) == [(0.0, 1.0)]
+
+
+def test_target_takes_the_best_and_cuts_the_last() -> None:
+    scores = hills(6)
+    # Each hill is 4 s and two handles of 0.5 s.
+    assert total(choose(scores, target_duration_seconds=10)) == pytest.approx(10)
+    assert len(choose(scores, target_duration_seconds=10)) == 2
+    found = choose(scores, target_duration_seconds=13)
+    assert [round(m.duration_seconds, 6) for m in found].count(5.0) == 2
+    assert total(found) == pytest.approx(13)
+    # One second is too short for another moment: the two chosen ones take it.
+    found = choose(scores, target_duration_seconds=11)
+    assert len(found) == 2
+    assert total(found) == pytest.approx(11)
+
+
+def test_target_below_the_minimum_gives_one_moment_of_the_minimum() -> None:
+    [moment] = choose(hills(3), target_duration_seconds=0.5)
+    assert moment.duration_seconds == pytest.approx(2)
+
+
+def test_target_beyond_the_video_gives_the_whole_video() -> None:
+    found = choose(hills(2), target_duration_seconds=900)
+    assert total(found) == pytest.approx(40)
+
+
+def test_default_keeps_the_prominent_peaks_within_its_share() -> None:
+    scores = np.full(200, 0.1)
+    scores[20:24] = 0.9
+    scores[100:104] = 0.8
+    scores[150:154] = 0.3  # less than half as high over the floor
+    assert spans(choose(scores)) == [(19.5, 24.5), (99.5, 104.5)]
+
+
+def test_default_is_limited_to_three_minutes() -> None:
+    found = choose(hills(200))
+    assert total(found) == pytest.approx(180, abs=2.5)
+    assert total(found) <= 180 + 1e-6
+
+
+def test_default_gives_at_least_one_moment() -> None:
+    [moment] = choose([0.2, 0.9, 0.2, 0.2])
+    assert moment.start_seconds < 1.5 < moment.end_seconds
+
+
+def test_flat_curve_starts_at_the_start() -> None:
+    assert spans(choose([0.5] * 100, top=2, handles_seconds=0)) == [(0.0, 20.0), (20.0, 40.0)]
+    assert spans(choose([0.5] * 100)) == [(0.0, 15.0)]
+    assert spans(choose([0.0] * 100, target_duration_seconds=30, handles_seconds=0)) == [
+        (0.0, 20.0),
+        (20.0, 30.0),
+    ]
+
+
+@pytest.mark.parametrize("duration", [0.04, 0.5, 1.5, 2.0])
+def test_video_shorter_than_the_minimum_is_one_moment(duration: float) -> None:
+    scores = [0.3] * math.ceil(duration)
+    for selection in ({}, {"top": 3}, {"target_duration_seconds": 60}):
+        [moment] = choose(scores, duration, **selection)
+        assert (moment.start_seconds, moment.end_seconds) == (0.0, duration)
+        assert 0 <= moment.peak_seconds < duration
+        assert moment.score == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("picture_inside", "sound_inside", "why"),
+    [(0.9, 0.2, "picture"), (0.2, 0.9, "sound"), (0.9, 0.9, "both"), (0.2, 0.2, "both")],
+)
+def test_why_names_the_side_that_rises(
+    picture_inside: float, sound_inside: float, why: str
+) -> None:
+    scores = hills(1)
+    rest = np.tile([0.2, 0.25, 0.3, 0.15], 5)
+    picture, sound = rest.copy(), rest.copy()
+    picture[10:14] = picture_inside
+    sound[10:14] = sound_inside
+    if why == "both" and picture_inside < 0.5:
+        picture[10:14] = sound[10:14] = rest[10:14]
+    [moment] = choose(scores, top=1, picture=picture, sound=sound, handles_seconds=0)
+    assert moment.why == why
+    assert moment.picture == pytest.approx(picture[10:14].mean())
+    assert moment.sound == pytest.approx(sound[10:14].mean())
+
+
+def test_why_without_one_side() -> None:
+    [moment] = choose(hills(1), top=1, picture=hills(1))
+    assert (moment.why, moment.sound) == ("picture", None)
+    [moment] = choose(hills(1), top=1, sound=hills(1))
+    assert (moment.why, moment.picture) == ("sound", None)
+
+
+def test_bad_scores_are_refused() -> None:
+    for scores in ([float("nan")], [], [[0.1]]):
+        with pytest.raises(ValueError, match="finite"):
+            choose(scores, 1)
+    with pytest.raises(ValueError, match=r"3 clips of 1\.0 s do not make 9\.0 s"):
+        choose([0.1] * 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        ({"top": 1, "threshold": 0.5}, "--top and --threshold exclude each other"),
+        ({"top": 1, "target_duration_seconds": 5}, "--target-duration and --top exclude"),
+        ({"top": 0}, "--top must be at least 1, got 0"),
+        ({"threshold": 1.5}, "--threshold must be between 0 and 1, got 1.5"),
+        ({"threshold": math.nan}, "--threshold must be between 0 and 1, got nan"),
+        ({"target_duration_seconds": 0.0}, "--target-duration must be more than 0 s"),
+        ({"min_duration_seconds": 0.0}, "--min-duration must be more than 0 s"),
+        ({"handles_seconds": -1.0}, "--handles must be 0 s or more, got -1"),
+        ({"min_duration_seconds": 9, "max_duration_seconds": 5}, "9 s is longer than"),
+    ],
+)
+def test_selection_refuses(selection: dict[str, float], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Selection(**selection)  # type: ignore[arg-type]
+    assert words in error.value.message
+    assert error.value.hint
+
+
+# What must hold on any curve -----------------------------------------------------------------
+
+curves = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=90) | st.lists(
+    st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), min_size=1, max_size=90
+)
+shapes = st.builds(
+    dict,
+    min_duration_seconds=st.sampled_from([0.4, 1.0, 2.0, 3.5]),
+    max_duration_seconds=st.sampled_from([3.5, 6.0, 20.0]),
+    handles_seconds=st.sampled_from([0.0, 0.5, 2.0]),
+)
+rules = st.one_of(
+    st.just({}),
+    st.builds(lambda x: {"target_duration_seconds": x}, st.floats(0.1, 120)),
+    st.builds(lambda n: {"top": n}, st.integers(1, 12)),
+    st.builds(lambda x: {"threshold": x}, st.floats(0, 1)),
+)
+shots = st.lists(st.floats(0, 90), max_size=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(curves, st.floats(0, 0.99), shapes, rules, shots)
+def test_moments_are_disjoint_inside_ranked_and_of_allowed_length(
+    scores, missing, shape, rule, cuts
+) -> None:
+    duration = len(scores) - missing
+    found = choose(scores, duration, shots=cuts, picture=scores, **shape, **rule)
+    assert found == choose(scores, duration, shots=cuts, picture=scores, **shape, **rule)
+    assert found or "threshold" in rule
+    assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
+    in_time = sorted(found, key=lambda m: m.start_seconds)
+    for before, after in itertools.pairwise(in_time):
+        assert before.end_seconds <= after.start_seconds + 1e-9
+    shortest = min(shape["min_duration_seconds"], duration)
+    longest = shape["max_duration_seconds"] + 2 * shape["handles_seconds"]
+    for m in found:
+        assert 0 <= m.start_seconds < m.end_seconds <= duration
+        assert shortest - 1e-6 <= m.duration_seconds <= max(longest, shortest) + 1e-6
+        assert m.start_seconds <= m.peak_seconds <= m.end_seconds
+        assert min(scores) <= m.score <= max(scores)
+        assert all(map(math.isfinite, (m.score, m.picture, m.peak_seconds)))
+    if "top" in rule:
+        assert len(found) <= rule["top"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(curves, shapes, shots, st.lists(st.floats(0.1, 100), min_size=2, max_size=2))
+def test_a_bigger_target_never_gives_less(scores, shape, cuts, targets) -> None:
+    smaller, bigger = sorted(targets)
+    less = total(choose(scores, shots=cuts, target_duration_seconds=smaller, **shape))
+    more = total(choose(scores, shots=cuts, target_duration_seconds=bigger, **shape))
+    assert less <= more + 1e-6
+    assert more <= max(bigger, shape["min_duration_seconds"]) + 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(4, 240), shots)
+def test_target_is_met_on_long_videos(seed: int, target: float, cuts) -> None:
+    noise = np.random.default_rng(seed).random(600)
+    smooth = np.convolve(noise, np.ones(5) / 5, "same")
+    found = choose(smooth, target_duration_seconds=target, shots=cuts)
+    assert total(found) == pytest.approx(target, abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(curves, st.integers(1, 8))
+def test_top_is_a_prefix(scores, number: int) -> None:
+    fewer = choose(scores, top=number, handles_seconds=0)
+    more = choose(scores, top=number + 1, handles_seconds=0)
+    assert spans(more)[: len(fewer)] == spans(fewer)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(12, 48))
+def test_every_counting_clip_is_kept_when_moments_may_be_long(seed: int, length: int) -> None:
+    scores = np.random.default_rng(seed).random(length)
+    found = choose(scores, threshold=0.7, max_duration_seconds=100)
+    for clip in np.flatnonzero(scores >= 0.7):
+        assert any(m.start_seconds <= clip + 0.5 < m.end_seconds for m in found), clip
