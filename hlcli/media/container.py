@@ -96,4 +96,4 @@ def main_video_stream(container: InputContainer) -> VideoStream | None:
     )
     streams = [s for s in container.streams.video if not s.disposition & extras and s.codec_context]
     marked = [s for s in streams if s.disposition & av.stream.Disposition.default]
-    return (marked or streams or [None])[0]
+    return next(iter(marked or streams), None)

@@ -16,6 +16,7 @@ STANDARD_RATES: tuple[Fraction, ...] = tuple(
 _SNAP = Fraction(1, 3000)
 # A grid of which more than a third of the frames are missing is a clock, not a frame rate.
 _MOST_FRAMES_PRESENT = Fraction(8, 5)
+_FASTEST_RATE = 1000
 
 
 def nearest_standard_rate(rate: Fraction) -> Fraction:
@@ -49,7 +50,10 @@ def choose_frame_rate(
         standard rate.
     """
     average = average if average and average > 0 else None
-    base = base if base and 0 < base <= 1000 else None
+    if average and base and base > _FASTEST_RATE:
+        # Timestamps on the bare clock of the container: no grid of frames at all.
+        return nearest_standard_rate(average), True
+    base = base if base and 0 < base <= _FASTEST_RATE else None
     measured = average or base
     if measured is None:
         return None
@@ -59,6 +63,9 @@ def choose_frame_rate(
     # Interlaced video counts fields: its base rate is twice the frame rate.
     if abs(ratio - 2) < Fraction(1, 100) and snap_rate(average):
         return nearest_standard_rate(average), False
+    # AVI headers may count fields where the frames are whole.
+    if abs(ratio - Fraction(1, 2)) < Fraction(1, 100) and snap_rate(base):
+        return nearest_standard_rate(base), False
     if abs(ratio - 1) < Fraction(1, 100):
         return snap_rate(base) or snap_rate(average) or _simple(average), False
     if 1 <= ratio <= _MOST_FRAMES_PRESENT and (grid := snap_rate(base)):

@@ -1,0 +1,339 @@
+"""Decodes one segment of a video: its clips' pictures, and how much the picture changes."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import math
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from hlcli.media.clips import ClipGrid
+from hlcli.media.container import main_video_stream, open_media
+from hlcli.media.extent import packet_ticks
+from hlcli.media.luma import Thumbnail, luma_difference, luma_thumbnail
+from hlcli.media.plan import Clock, DecodePlan, Segment, clip_target
+from hlcli.media.probe import MediaInfo
+
+MOTION_STEP_SECONDS = Fraction(1, 4)
+"""Distance over which motion is measured, in seconds, so that it means the same at any rate."""
+# Keyframes closer than this are thinned out: files of keyframes only (ProRes, MJPEG).
+_DENSEST_KEYFRAMES_SECONDS = Fraction(1, 8)
+_LOST_SECONDS = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """The picture of one clip."""
+
+    clip: int
+    """Index of the clip."""
+    pts_seconds: float
+    """Time of the frame it was made from, in seconds from the first video frame."""
+    rgb_HWC: npt.NDArray[np.uint8]
+    """Upright, the whole frame squeezed to a square, uint8, shape `(H, W, 3)`."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A frame at which motion is measured."""
+
+    number: int
+    """Which quarter second it belongs to."""
+    seconds: float
+    """Its time, from the first video frame."""
+    thumbnail: Thumbnail
+    """Its brightness."""
+
+
+@dataclass(slots=True)
+class SegmentResult:
+    """What a segment tells besides its pictures; a few bytes per frame."""
+
+    index: int
+    """Place of the segment, from 0."""
+    missing_clips: range
+    """Clips for which no frame was found at all."""
+    change_seconds: array[float] = field(default_factory=lambda: array("d"))
+    """For each pair of neighbouring frames: times of both, one after the other."""
+    change: array[float] = field(default_factory=lambda: array("f"))
+    """Difference of each pair, in [0, 1]."""
+    motion: list[tuple[float, float, float]] = field(default_factory=list)
+    """Start, end, and change per step (between keyframes: change) of each measured stretch."""
+    first_step: Step | None = None
+    """For the seam with the segment before."""
+    last_step: Step | None = None
+    """For the seam with the segment after."""
+    last_picture: Picture | None = None
+    """For clips of the next segments, if those are damaged."""
+    lost: list[tuple[float, float]] = field(default_factory=list)
+    """Stretches that could not be decoded, in seconds from the first video frame."""
+
+
+class SegmentDecoder:
+    """Decodes segments one after the other through one open file."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        info: MediaInfo,
+        grid: ClipGrid,
+        plan: DecodePlan,
+        *,
+        picture_size: int,
+        num_threads: int,
+    ) -> None:
+        stream = main_video_stream(container)
+        assert stream is not None  # `probe` found it and its clock
+        assert stream.time_base
+        self._container, self._stream, self._time_base = container, stream, stream.time_base
+        self._info, self._grid, self._plan = info, grid, plan
+        self._picture_size = picture_size
+        self._reformatter = VideoReformatter()
+        context = stream.codec_context
+        context.thread_count = num_threads
+        context.thread_type = "AUTO" if num_threads > 1 else "SLICE"
+        context.skip_frame = "DEFAULT" if plan.keyframes_only else plan.skip_frame
+        self._broken_since: float | None = None
+        self._packets_end = 0.0
+
+    def run(
+        self,
+        segment: Segment,
+        emit: Callable[[Picture], None],
+        should_stop: Callable[[], bool],
+    ) -> SegmentResult:
+        """Decode one segment, handing each picture to `emit` as soon as it is known."""
+        start, end = self._bounds(segment)
+        clips = self._clips(start, end)
+        result = SegmentResult(segment.index, clips)
+        pending = iter(clips)
+        clip = next(pending, None)
+        before: tuple[float, av.VideoFrame] | None = None
+        thumbnail: Thumbnail | None = None
+        self._broken_since = None
+        self._packets_end = start
+        reached_end = False
+        last_seconds = start
+
+        def give(chosen: tuple[float, av.VideoFrame]) -> None:
+            nonlocal clip
+            assert clip is not None
+            picture = self._picture(clip, *chosen)
+            emit(picture)
+            result.last_picture = picture
+            clip = next(pending, None)
+
+        for seconds, frame in self._frames(segment, result):
+            if should_stop():
+                return result
+            current = (seconds, frame)
+            while clip is not None and seconds >= (wanted := self._target(clip)):
+                near_before = before is not None and wanted - before[0] <= seconds - wanted
+                give(before if near_before and before is not None else current)
+            newer = luma_thumbnail(frame, self._reformatter)
+            if before is not None and thumbnail is not None:
+                result.change_seconds.extend((before[0], seconds))
+                result.change.append(luma_difference(thumbnail, newer))
+            if seconds >= end:
+                reached_end = True
+                break
+            self._measure_step(result, seconds, newer)
+            before, thumbnail = current, newer
+            last_seconds = seconds + 1 / float(self._info.frame_rate)
+        while clip is not None and before is not None:
+            give(before)
+        if clip is not None:
+            result.missing_clips = range(clip, clips.stop)
+        else:
+            result.missing_clips = range(0)
+        if not reached_end:
+            self._note_lost_end(segment, result, last_seconds, end)
+        return result
+
+    def _bounds(self, segment: Segment) -> tuple[float, float]:
+        """Return the segment's first and last instant in seconds from the first frame."""
+        origin = self._info.video_start_seconds
+        duration = float(self._info.duration_seconds)
+        start, end = (
+            None if ticks is None else float(ticks * self._time_base - origin)
+            for ticks in (segment.start_ticks, segment.end_ticks)
+        )
+        # The last segment takes whatever frames come, the first one too.
+        return (0.0 if start is None else start), (max(duration, 0.0) if end is None else end)
+
+    def _clips(self, start: float, end: float) -> range:
+        duration = self._info.duration_seconds
+        is_first, is_last = start == 0.0, end >= float(duration)
+
+        def first_at(seconds: float) -> int:
+            near = max(0, math.floor(seconds / float(self._grid.clip_seconds)) - 1)
+            while near < self._grid.num_clips and self._target(near) < seconds:
+                near += 1
+            return near
+
+        return range(
+            0 if is_first else first_at(start),
+            self._grid.num_clips if is_last else first_at(end),
+        )
+
+    def _target(self, clip: int) -> float:
+        return float(clip_target(self._grid, clip, self._info.duration_seconds))
+
+    def _picture(self, clip: int, seconds: float, frame: av.VideoFrame) -> Picture:
+        small = self._reformatter.reformat(
+            frame,
+            width=self._picture_size,
+            height=self._picture_size,
+            format="rgb24",
+            interpolation=Interpolation.AREA,
+        )
+        turned = np.rot90(small.to_ndarray(), -self._info.rotation_degrees // 90)
+        return Picture(clip=clip, pts_seconds=seconds, rgb_HWC=np.ascontiguousarray(turned))
+
+    def _measure_step(self, result: SegmentResult, seconds: float, thumbnail: Thumbnail) -> None:
+        # A thousandth of a step forgives timestamps rounded to milliseconds.
+        number = math.floor(seconds / float(MOTION_STEP_SECONDS) + 4e-3)
+        step = Step(number, seconds, thumbnail)
+        if result.last_step is None:
+            result.first_step = result.last_step = step
+        elif number > result.last_step.number:
+            result.motion.append(motion_between(result.last_step, step, self._plan))
+            result.last_step = step
+
+    def _note_lost_end(
+        self, segment: Segment, result: SegmentResult, last_seconds: float, end: float
+    ) -> None:
+        if self._broken_since is not None:
+            result.lost.append((self._broken_since, end))
+            return
+        decoded_until = max(last_seconds, self._packets_end)
+        if end - decoded_until > float(_LOST_SECONDS) or (
+            segment.end_ticks is not None and not result.change
+        ):
+            result.lost.append((decoded_until, end))
+
+    # From packets to frames in the order they are shown.
+
+    def _frames(
+        self, segment: Segment, result: SegmentResult
+    ) -> Iterator[tuple[float, av.VideoFrame]]:
+        if segment.start_ticks is not None:
+            try:
+                self._container.seek(segment.start_ticks, stream=self._stream)
+            except av.FFmpegError:
+                return
+        frames = self._keyframes(segment) if self._plan.keyframes_only else self._all_frames()
+        earliest = -math.inf if segment.start_ticks is None else self._bounds(segment)[0]
+        latest = -math.inf
+        for seconds, frame in frames:
+            # Leading frames belong to the segment before; times that step back are damage.
+            if seconds < earliest or seconds <= latest:
+                continue
+            if self._broken_since is not None:
+                if seconds - self._broken_since > float(_LOST_SECONDS):
+                    result.lost.append((self._broken_since, seconds))
+                self._broken_since = None
+            latest = seconds
+            yield seconds, frame
+
+    def _all_frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        context = self._stream.codec_context
+        ticks_in_order: list[int] = []
+        count = 0
+        latest = 0.0
+        for packet in self._packets():
+            if packet is not None and self._plan.clock is Clock.ORDER:
+                heapq.heappush(ticks_in_order, packet_ticks(packet, self._container) or 0)
+            try:
+                frames = context.decode(packet)
+            except av.FFmpegError:
+                self._broken_since = latest if self._broken_since is None else self._broken_since
+                continue
+            for frame in frames:
+                ticks = frame.pts
+                if self._plan.clock is Clock.ORDER and ticks_in_order:
+                    ticks = heapq.heappop(ticks_in_order)
+                if self._plan.clock is Clock.COUNT:
+                    latest = float(count / self._info.frame_rate)
+                elif ticks is not None:
+                    latest = self._seconds(ticks)
+                else:
+                    latest += float(1 / self._info.frame_rate)
+                count += 1
+                yield latest, frame
+
+    def _keyframes(self, segment: Segment) -> Iterator[tuple[float, av.VideoFrame]]:
+        context = self._stream.codec_context
+        spacing = int(_DENSEST_KEYFRAMES_SECONDS / self._time_base)
+        chosen: int | None = None
+        latest = 0.0
+        for packet in self._packets():
+            ticks = packet_ticks(packet, self._container) if packet is not None else None
+            if packet is None or ticks is None or not packet.is_keyframe:
+                continue
+            is_seam = segment.end_ticks is not None and ticks >= segment.end_ticks
+            if chosen is not None and not is_seam and ticks - chosen < spacing:
+                continue
+            chosen = ticks
+            try:
+                # Alone, drained and forgotten: nothing of one keyframe reaches the next.
+                frames = [*context.decode(packet), *context.decode(None)]
+                context.flush_buffers()
+            except av.FFmpegError:
+                context.flush_buffers()
+                frames = []
+            if not frames and not packet.is_discard and self._broken_since is None:
+                self._broken_since = latest
+            for frame in frames[:1]:
+                latest = self._seconds(ticks)
+                yield latest, frame
+
+    def _packets(self) -> Iterator[av.Packet | None]:  # type: ignore[type-arg]
+        """Yield the picture's packets, then None, which makes the decoder give up its last."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0:
+                    continue
+                ticks = packet_ticks(packet, self._container)
+                if ticks is not None:
+                    end = self._seconds(ticks + (packet.duration or 0))
+                    self._packets_end = max(self._packets_end, end)
+                yield packet
+        except av.FFmpegError:
+            # Cut off or damaged for good: what was read so far is what there is.
+            pass
+        yield None
+
+    def _seconds(self, ticks: int) -> float:
+        return float(ticks * self._time_base - self._info.video_start_seconds)
+
+
+def motion_between(first: Step, second: Step, plan: DecodePlan) -> tuple[float, float, float]:
+    """Return start, end and motion of the stretch between two measured frames.
+
+    Frames further apart than a step (a still screen at a variable rate) share their change out
+    over the steps between them. Keyframes do not: their motion is the whole change.
+    """
+    change = luma_difference(first.thumbnail, second.thumbnail)
+    steps = 1 if plan.keyframes_only else max(1, second.number - first.number)
+    return first.seconds, second.seconds, change / steps
+
+
+@contextlib.contextmanager
+def open_decoder(
+    info: MediaInfo, grid: ClipGrid, plan: DecodePlan, *, picture_size: int, num_threads: int
+) -> Iterator[SegmentDecoder]:
+    """Open the file once more, for one worker, and close it afterwards."""
+    with open_media(info.path) as container:
+        yield SegmentDecoder(
+            container, info, grid, plan, picture_size=picture_size, num_threads=num_threads
+        )

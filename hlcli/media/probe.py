@@ -1,0 +1,193 @@
+"""What a media file is: exact length, rate, shape, sound tracks, start timecode."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from hlcli.errors import NoVideoStreamError
+from hlcli.media.container import OPEN_ERRORS, main_video_stream, open_media, unreadable
+from hlcli.media.extent import measure_extent
+from hlcli.media.rates import choose_frame_rate
+
+_TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
+# A header that states no rate at all, and one frame to measure it from.
+_FALLBACK_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStreamInfo:
+    """One sound track of a file."""
+
+    index: int
+    """Index of the stream in its container."""
+    channels: int
+    """Number of channels, at least 1."""
+    sample_rate: int
+    """Samples per second of each channel, in Hz."""
+    codec: str
+    """Codec name as FFmpeg gives it: "aac", "pcm_s16le", ..."""
+    language: str | None
+    """Language tag ("eng"), None when there is none."""
+    is_default: bool
+    """Whether the file marks it as the track to play."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInfo:
+    """What `hl` needs to know about a file before it decodes it."""
+
+    path: Path
+    """Absolute path of the file."""
+    container: str
+    """Container names as FFmpeg gives them: "mov,mp4,m4a,3gp,3g2,mj2"."""
+    duration_seconds: Fraction
+    """From the first video frame's start to the last video frame's end, above 0."""
+    frame_rate: Fraction
+    """Exact rate for timelines, in frames per second; a standard one if the rate varies."""
+    is_variable_rate: bool
+    """Whether the frames are unevenly spaced."""
+    num_frames: int
+    """Frames at `frame_rate` over `duration_seconds`, at least 1."""
+    start_timecode: str | None
+    """Timecode of the first frame as the file says it (";" is drop-frame); None without one."""
+    width: int
+    """Width as displayed, after rotation and sample aspect ratio, in pixels."""
+    height: int
+    """Height as displayed, after rotation, in pixels."""
+    rotation_degrees: int
+    """Clockwise turn that brings a decoded picture upright: 0, 90, 180 or 270."""
+    video_codec: str
+    """Codec name as FFmpeg gives it: "h264", "prores", ..."""
+    bit_depth: int
+    """Bits of one luma sample."""
+    audio_streams: tuple[AudioStreamInfo, ...]
+    """All sound tracks, in container order."""
+    video_start_seconds: Fraction
+    """Container time of the first video frame, in seconds."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a sound track, silent or not."""
+        return bool(self.audio_streams)
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read what a file is, without decoding more than its first frame.
+
+    Raises:
+        MediaNotFoundError: There is no such file.
+        MediaUnreadableError: It is damaged, empty, or not a video.
+        NoVideoStreamError: It has sound only (cover art is no picture).
+        MediaError: It is a folder, or may not be read.
+    """
+    path = path.absolute()
+    with open_media(path) as container:
+        stream = main_video_stream(container)
+        if stream is None:
+            if container.streams.audio:
+                raise NoVideoStreamError(
+                    f"{path} has sound but no picture", hint="hl needs a video file"
+                )
+            raise unreadable(path, "it has neither picture nor sound that can be decoded")
+        frame = _first_frame(path, container, stream)
+        if stream.start_time is None and container.duration is None:
+            # A raw stream: what the container layer says is its default, not the file's word.
+            chosen = choose_frame_rate(average=stream.guessed_rate, base=stream.guessed_rate)
+        else:
+            chosen = choose_frame_rate(average=stream.average_rate, base=stream.base_rate)
+        declared = _declared(container)
+    with open_media(path) as container:
+        measured = main_video_stream(container)
+        assert measured is not None  # the same file a moment ago
+        extent = measure_extent(container, measured, frame_rate=chosen[0] if chosen else None)
+        if chosen is None:
+            chosen = (extent.mean_rate or _FALLBACK_RATE, False)
+        frame_rate, is_variable_rate = chosen
+        duration_seconds = extent.end_seconds - extent.start_seconds
+        if duration_seconds <= 0:
+            duration_seconds = 1 / frame_rate
+        num_frames = max(1, round(duration_seconds * frame_rate))
+        # Containers that count in milliseconds cannot say 1001/30 ms: the grid can.
+        exact = num_frames / frame_rate
+        if not is_variable_rate and abs(exact - duration_seconds) <= Fraction(2, 1000):
+            duration_seconds = exact
+        rotation_degrees = round(-frame.rotation / 90) * 90 % 360
+        width, height = _displayed_size(frame, measured, rotation_degrees)
+        return MediaInfo(
+            path=path,
+            container=container.format.name,
+            duration_seconds=duration_seconds,
+            frame_rate=frame_rate,
+            is_variable_rate=is_variable_rate,
+            num_frames=num_frames,
+            start_timecode=declared,
+            width=width,
+            height=height,
+            rotation_degrees=rotation_degrees,
+            video_codec=measured.codec_context.codec.canonical_name,
+            bit_depth=frame.format.components[0].bits,
+            audio_streams=_audio_streams(container),
+            video_start_seconds=extent.start_seconds,
+        )
+
+
+def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                # A stream joined in the middle starts with packets nobody can decode.
+                continue
+            if frames:
+                return frames[0]
+    except OPEN_ERRORS as error:
+        raise unreadable(path, "its first frame is damaged") from error
+    raise unreadable(path, "no frame of it can be decoded")
+
+
+def _displayed_size(
+    frame: av.VideoFrame, stream: VideoStream, rotation_degrees: int
+) -> tuple[int, int]:
+    width, height = frame.width, frame.height
+    aspect = stream.sample_aspect_ratio
+    if aspect and aspect > 0:
+        width = max(1, round(width * aspect))
+    return (height, width) if rotation_degrees in (90, 270) else (width, height)
+
+
+def _declared(container: InputContainer) -> str | None:
+    """Return the start timecode, from the most specific place that states one."""
+    video = [stream.metadata for stream in container.streams.video]
+    data = [stream.metadata for stream in container.streams if stream.type == "data"]
+    for metadata in (*video, container.metadata, *data):
+        text = metadata.get("timecode", "").strip()
+        if _TIMECODE.fullmatch(text):
+            return text
+    return None
+
+
+def _audio_streams(container: InputContainer) -> tuple[AudioStreamInfo, ...]:
+    found = []
+    for stream in container.streams.audio:
+        # No decoder for it: FFmpeg gives no codec context, and we could not read it either.
+        if stream.codec_context is None or stream.codec_context.sample_rate <= 0:
+            continue
+        found.append(
+            AudioStreamInfo(
+                index=stream.index,
+                channels=max(1, stream.codec_context.channels),
+                sample_rate=stream.codec_context.sample_rate,
+                codec=stream.codec_context.codec.canonical_name,
+                language=stream.metadata.get("language"),
+                is_default=bool(stream.disposition & av.stream.Disposition.default),
+            )
+        )
+    return tuple(found)
