@@ -1,0 +1,209 @@
+"""The sound of a video: one mono waveform whose first sample is the first frame's instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+
+from hlcli.media.container import open_media
+from hlcli.media.probe import MediaInfo
+
+Wave = npt.NDArray[np.float32]
+
+# Timestamps that stray less than this are rounding (Matroska counts milliseconds); more is a
+# gap or an overlap that must be honoured.
+_TOLERATED_SECONDS = Fraction(15, 1000)
+# A track that is silent in the file (no packets at all) holds the others up no longer than this.
+_WAIT_BLOCKS = 1
+
+
+def read_waveform(
+    info: MediaInfo, *, sample_rate: int = 16000, block_seconds: int = 30
+) -> Iterator[Wave]:
+    """Yield the sound in blocks: all tracks and channels averaged, exactly as long as the picture.
+
+    Sound before the first video frame is cut off; where there is none (late start, gaps, early
+    end, packets that cannot be decoded) there is silence. Memory holds two blocks.
+
+    Args:
+        info: What `probe` said about the file.
+        sample_rate: Samples per second of the result, in Hz.
+        block_seconds: Length of each block but the last, in seconds.
+
+    Yields:
+        Samples in [-1, 1], float32, shape `(N,)`; in total `round(duration * sample_rate)`.
+        Nothing at all when the file has no sound track.
+
+    Raises:
+        MediaUnreadableError: The file can no longer be opened.
+    """
+    if not info.has_audio:
+        return
+    with open_media(info.path) as container:
+        wanted = {stream.index for stream in info.audio_streams}
+        streams = [stream for stream in container.streams.audio if stream.index in wanted]
+        mixer = _Mixer(
+            num_samples=round(info.duration_seconds * sample_rate),
+            block_samples=block_seconds * sample_rate,
+            num_tracks=len(streams),
+        )
+        tracks = {
+            stream.index: _Track(stream, mixer, sample_rate, info.video_start_seconds)
+            for stream in streams
+        }
+        try:
+            for packet in container.demux(*streams):
+                if packet.size == 0:
+                    continue  # The end: `finish` drains the decoders.
+                tracks[packet.stream_index].feed(packet)
+                if mixer.num_ready or min(t.position for t in tracks.values()) >= mixer.block_end:
+                    lowest = min(track.position for track in tracks.values())
+                    highest = max(track.position for track in tracks.values())
+                    yield from mixer.take(max(lowest, highest - mixer.slack_samples))
+                if mixer.is_finished:
+                    return
+        except av.FFmpegError:
+            # Cut off or damaged for good: the rest is silence.
+            pass
+        for track in tracks.values():
+            track.finish()
+        yield from mixer.take(mixer.num_samples)
+
+
+class _Mixer:
+    """Sums tracks into blocks and gives out those that are complete."""
+
+    def __init__(self, *, num_samples: int, block_samples: int, num_tracks: int) -> None:
+        self.num_samples = num_samples
+        self.slack_samples = (1 + _WAIT_BLOCKS) * block_samples
+        self._block_samples = block_samples
+        self._num_tracks = num_tracks
+        self._given = 0
+        self._blocks: dict[int, Wave] = {}
+
+    @property
+    def block_end(self) -> int:
+        """First sample after the block that is due."""
+        return min(self._given + self._block_samples, self.num_samples)
+
+    @property
+    def num_ready(self) -> int:
+        """How many blocks later than the one that is due have begun."""
+        first = self._given // self._block_samples
+        return sum(block > first + _WAIT_BLOCKS for block in self._blocks)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all samples were given out."""
+        return self._given >= self.num_samples
+
+    def add(self, start: int, samples: Wave) -> None:
+        """Add one track's samples at a position; what lies outside is dropped."""
+        skipped = max(0, self._given - start)
+        samples = samples[skipped : max(skipped, self.num_samples - start)]
+        start += skipped
+        while len(samples):
+            block, offset = divmod(start, self._block_samples)
+            if block not in self._blocks:
+                self._blocks[block] = np.zeros(self._block_samples, dtype=np.float32)
+            length = min(len(samples), self._block_samples - offset)
+            self._blocks[block][offset : offset + length] += samples[:length]
+            samples = samples[length:]
+            start += length
+
+    def take(self, complete_until: int) -> Iterator[Wave]:
+        """Yield every block that ends by `complete_until`."""
+        while not self.is_finished and self.block_end <= complete_until:
+            length = self.block_end - self._given
+            block = self._blocks.pop(self._given // self._block_samples, None)
+            if block is None:
+                block = np.zeros(length, dtype=np.float32)
+            self._given += length
+            yield block[:length] / np.float32(self._num_tracks)
+
+
+@dataclass(slots=True)
+class _Track:
+    """Puts one sound track's samples where its timestamps say they belong."""
+
+    stream: AudioStream
+    mixer: _Mixer
+    sample_rate: int
+    origin_seconds: Fraction
+    position: int = 0
+    """First sample not yet written, in samples of the result; may be negative."""
+    _resampler: AudioResampler | None = None
+    _shape: tuple[str, str, int] = ("", "", 0)
+    _expected_seconds: Fraction | None = None
+    _skip: int = 0
+
+    def feed(self, packet: av.Packet[Any]) -> None:
+        """Decode one packet; one that is damaged leaves a gap."""
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            self._place(frame)
+
+    def finish(self) -> None:
+        """Write what the decoder and the resampler still hold."""
+        try:
+            drained: list[Any] = self.stream.codec_context.decode(None)
+            for frame in drained:
+                self._place(frame)
+        except av.FFmpegError:
+            pass  # Drained already at the end of the file, or damaged to the end.
+        self._flush()
+
+    def _place(self, frame: AudioFrame) -> None:
+        if frame.samples == 0 or frame.sample_rate <= 0:
+            return
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        seconds = self._expected_seconds
+        if frame.pts is not None and frame.time_base is not None:
+            seconds = frame.pts * frame.time_base - self.origin_seconds
+        elif seconds is None:
+            seconds = Fraction(0)
+        expected = self._expected_seconds
+        jumped = expected is None or abs(seconds - expected) > _TOLERATED_SECONDS
+        if jumped or shape != self._shape or self._resampler is None:
+            self._flush()
+            start = round(seconds * self.sample_rate)
+            # An overlap repeats sound that is already written: drop it, do not add it twice.
+            self._skip = max(0, self.position - start) if expected is not None else 0
+            self.position = start
+            self._resampler = AudioResampler(
+                format="fltp", layout=frame.layout.name, rate=self.sample_rate
+            )
+            self._shape = shape
+            self._expected_seconds = seconds
+        assert self._expected_seconds is not None
+        self._expected_seconds += Fraction(frame.samples, frame.sample_rate)
+        # The resampler counts samples itself; the container's times would confuse it.
+        frame.pts = None
+        self._write(self._resampler.resample(frame))
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._write(self._resampler.resample(None))
+            self._resampler = None
+
+    def _write(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            samples = frame.to_ndarray().mean(axis=0, dtype=np.float32)
+            skipped = min(self._skip, len(samples))
+            self._skip -= skipped
+            # Damaged floating-point sound may hold anything.
+            kept = np.nan_to_num(samples[skipped:], nan=0.0, posinf=1.0, neginf=-1.0)
+            self.mixer.add(self.position + skipped, np.clip(kept, -1.0, 1.0))
+            self.position += len(samples)
