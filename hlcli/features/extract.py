@@ -1,0 +1,128 @@
+"""One pass over a video: pictures and sound are decoded and encoded side by side."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from hlcli.errors import MediaError
+from hlcli.features.encoders import Encoders
+from hlcli.features.pictures import encode_pictures
+from hlcli.features.sound import SoundFeatures, encode_sound
+from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.media.clips import ClipGrid
+from hlcli.media.frames import read_pictures
+from hlcli.media.probe import MediaInfo
+from hlcli.media.waveform import read_waveform
+from hlcli.progress import Progress, silent
+
+PICTURES_STAGE = "looking"
+SOUND_STAGE = "listening"
+_POLL_SECONDS = 0.1
+
+
+def extract_features(
+    info: MediaInfo,
+    *,
+    encoders: Encoders,
+    use_audio: bool = True,
+    num_workers: int | None = None,
+    progress: Progress = silent,
+) -> VideoFeatures:
+    """Decode a video once and describe each of its clips.
+
+    Memory does not grow with the length but for the resulting rows. Rows have the precision of
+    float16, which is what the cache keeps: a second run from the cache gives the same scores.
+
+    Args:
+        info: What `probe` said about the file.
+        encoders: The networks.
+        use_audio: False leaves the sound alone, as if there were none.
+        num_workers: Threads that decode pictures; as many as there are cores when None. It
+            never changes the result.
+        progress: Told the clips done, in two stages: "looking", then "listening" for what is
+            left of the sound.
+
+    Raises:
+        MediaUnreadableError: Not one picture could be decoded.
+        DeviceError: The device is out of memory.
+    """
+    spec = encoders.spec
+    grid = ClipGrid.covering(info.duration_seconds)
+    if float(grid.clip_seconds) != spec.clip_seconds:
+        raise ValueError(f"clips of {spec.clip_seconds} s are not what the clip grid cuts")
+    stop = threading.Event()
+    heard = 0
+
+    def listen() -> SoundFeatures:
+        def report(done: int) -> None:
+            nonlocal heard
+            heard = done
+
+        blocks = _until(read_waveform(info, sample_rate=encoders.audio.sample_rate), stop)
+        return encode_sound(blocks, grid, encoders.audio, report=report)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hl-sound") as executor:
+        try:
+            listening = executor.submit(listen) if use_audio and info.has_audio else None
+            with read_pictures(
+                info,
+                grid,
+                picture_size=encoders.visual.picture_size,
+                num_workers=num_workers or _num_cores(),
+            ) as reader:
+                visual_TV = encode_pictures(
+                    reader,
+                    grid.num_clips,
+                    encoders.visual,
+                    report=lambda done: progress(PICTURES_STAGE, done, grid.num_clips),
+                )
+                signals = reader.signals
+            damage = [signals.damage] if signals.damage else []
+            sound = None
+            if listening is not None:
+                # Waiting in short steps lets Ctrl-C through on every platform.
+                while not _is_done(listening):
+                    progress(SOUND_STAGE, heard, grid.num_clips)
+                try:
+                    sound = listening.result()
+                except MediaError as error:
+                    damage.append(f"the sound could not be read: {error.message}")
+        finally:
+            # Whatever went wrong, the sound's thread ends after its current block.
+            stop.set()
+    return VideoFeatures(
+        spec_digest=spec.digest(),
+        duration_seconds=float(info.duration_seconds),
+        visual_TV=visual_TV,
+        audio_TA=sound.audio_TA if sound else None,
+        events_TC=sound.events_TC if sound else None,
+        motion_T=signals.motion_T,
+        loudness_T=sound.loudness_T if sound else None,
+        shot_boundaries_seconds=signals.shot_boundaries_seconds,
+        damage="; ".join(damage) or None,
+    )
+
+
+def _until(blocks: Iterator[FloatArray], stop: threading.Event) -> Iterator[FloatArray]:
+    for block in blocks:
+        if stop.is_set():
+            return
+        yield block
+
+
+def _is_done(future: Future[SoundFeatures]) -> bool:
+    try:
+        future.exception(timeout=_POLL_SECONDS)
+    except FutureTimeoutError:
+        return False
+    return True
+
+
+def _num_cores() -> int:
+    # The cores this process may use, which in a container are fewer than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

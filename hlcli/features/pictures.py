@@ -1,0 +1,76 @@
+"""From pictures in any order to one row per clip.
+
+Axes: H and W pixels, T clips, V visual size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.errors import MediaUnreadableError
+from hlcli.features.encoders import VisualEncoder
+from hlcli.features.types import FloatArray
+from hlcli.media.frames import Picture
+
+
+def encode_pictures(
+    pictures: Iterable[Picture],
+    num_clips: int,
+    encoder: VisualEncoder,
+    *,
+    report: Callable[[int], None] = lambda done: None,
+) -> FloatArray:
+    """Look at one picture of every clip.
+
+    Neighbouring clips share a batch, whatever the order in which their pictures come: the same
+    file gives the same bits with any number of decoders. A clip without a picture takes the row
+    of its nearest neighbour, the earlier one when both are as near.
+
+    Args:
+        pictures: At most one picture for each clip, of the encoder's size.
+        num_clips: T.
+        encoder: Turns pictures into rows.
+        report: Told the number of clips done after each batch.
+
+    Returns:
+        Embeddings, float32 with the precision of float16, shape `(T, V)`.
+
+    Raises:
+        MediaUnreadableError: There is no picture at all.
+        DeviceError: The device is out of memory.
+    """
+    visual_TV = np.zeros((num_clips, encoder.size), dtype=np.float32)
+    is_read_T = np.zeros(num_clips, dtype=bool)
+    waiting: dict[int, dict[int, npt.NDArray[np.uint8]]] = {}
+
+    def encode(batch: int) -> None:
+        members = waiting.pop(batch)
+        clips = sorted(members)
+        rows = encoder.encode(np.stack([members[clip] for clip in clips]))
+        visual_TV[clips] = rows.astype(np.float16)
+        is_read_T[clips] = True
+        report(int(is_read_T.sum()))
+
+    for picture in pictures:
+        batch = picture.clip // encoder.batch_size
+        members = waiting.setdefault(batch, {})
+        members[picture.clip] = picture.rgb_HWC
+        if len(members) == min(encoder.batch_size, num_clips - batch * encoder.batch_size):
+            encode(batch)
+    for batch in sorted(waiting):
+        encode(batch)
+    if not is_read_T.any():
+        raise MediaUnreadableError(
+            "no picture of the video could be read", hint="try to play the file from its start"
+        )
+    return _filled(visual_TV, is_read_T)
+
+
+def _filled(rows_TV: FloatArray, is_read_T: npt.NDArray[np.bool_]) -> FloatArray:
+    read = np.flatnonzero(is_read_T)
+    for clip in np.flatnonzero(~is_read_T):
+        rows_TV[clip] = rows_TV[read[np.abs(read - clip).argmin()]]
+    return rows_TV
