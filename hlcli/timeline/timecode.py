@@ -12,7 +12,7 @@ import math
 import re
 from fractions import Fraction
 
-_LABEL = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;])(\d{2,3})", re.ASCII)
+_LABEL = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2,3})", re.ASCII)
 
 
 def frame_at(seconds: float | Fraction, frame_rate: Fraction) -> int:
@@ -42,16 +42,18 @@ def has_drop_frame(frame_rate: Fraction) -> bool:
 
 
 def is_drop_frame(start_timecode: str | None, frame_rate: Fraction) -> bool:
-    """Return whether a file counts in drop-frame: its timecode has a ";" and its rate allows it."""
-    return start_timecode is not None and ";" in start_timecode and has_drop_frame(frame_rate)
+    """Return whether a file counts in drop-frame: ";" or "." before the frames, a fitting rate."""
+    if start_timecode is None or start_timecode.count(":") == 3:
+        return False
+    return has_drop_frame(frame_rate)
 
 
 def parse_timecode(label: str, frame_rate: Fraction) -> int:
     """Return the frame count of a timecode label, from 00:00:00:00.
 
     Args:
-        label: "HH:MM:SS:FF", or "HH:MM:SS;FF" for drop-frame, which is read as non-drop-frame at
-            rates that have none.
+        label: "HH:MM:SS:FF", or "HH:MM:SS;FF" or "HH:MM:SS.FF" for drop-frame, which is read as
+            non-drop-frame at rates that have none.
         frame_rate: Frames per second, exact.
 
     Raises:
@@ -69,7 +71,7 @@ def parse_timecode(label: str, frame_rate: Fraction) -> int:
     if minutes > 59 or seconds > 59 or frames >= base:
         raise ValueError(f"{label!r} is not a timecode at {base} frames a second")
     total = ((hours * 60 + minutes) * 60 + seconds) * base + frames
-    if match[4] == ";" and has_drop_frame(frame_rate):
+    if match[4] != ":" and has_drop_frame(frame_rate):
         minute = hours * 60 + minutes
         total -= _dropped_each_minute(base) * (minute - minute // 10)
     return total

@@ -1,0 +1,32 @@
+r"""The scores document `hl.scores/1`: everything `hl` found out about one video, as JSON.
+
+Its schema is published in docs/reference/scores.schema.json. Reading checks every field, so that
+what comes after may trust it. The text is plain ASCII: a file name outside Unicode keeps its
+bytes as lone surrogates (`os.fsencode` gives them back), which JSON writes as `\udcXX`.
+
+Axes: T clips.
+"""
+
+from __future__ import annotations
+
+from hlcli.document.choice import select_moments_of
+from hlcli.document.files import documents_text, read_documents, write_documents
+from hlcli.document.records import (
+    SCHEMA,
+    AudioRecord,
+    ModelRecord,
+    ScoresDocument,
+    VideoRecord,
+)
+
+__all__ = [
+    "SCHEMA",
+    "AudioRecord",
+    "ModelRecord",
+    "ScoresDocument",
+    "VideoRecord",
+    "documents_text",
+    "read_documents",
+    "select_moments_of",
+    "write_documents",
+]
