@@ -91,8 +91,8 @@ DEFAULT_HANDLES = "0.5s"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
-_PART = re.compile(rf"\s*({_NUMBER})\s*(h|min|m|sec|s|ms)\s*?(?![a-z])")
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
+_PART = re.compile(rf"\s*({_NUMBER})\s*(h|min|m|sec|s|ms)(?![a-z])", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)", re.ASCII)
 
 
 def parse_duration(text: str, *, option: str) -> float:
@@ -110,7 +110,7 @@ def parse_duration(text: str, *, option: str) -> float:
         [90.0, 90.0, 0.5]
     """
     plain = text.strip().lower()
-    if re.fullmatch(_NUMBER, plain):
+    if re.fullmatch(_NUMBER, plain, re.ASCII):
         return float(plain)
     clock = _CLOCK.fullmatch(plain)
     if clock and float(clock[3]) < 60 and not (clock[1] and int(clock[2]) >= 60):
