@@ -106,8 +106,13 @@ def _machine() -> Iterator[Finding]:
     yield Finding(
         subject="platform", status="ok", detail=f"{platform.platform()} {platform.machine()}"
     )
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    yield Finding(subject="CPUs", status="ok", detail=f"{usable} of {os.cpu_count() or usable}")
+    present = os.cpu_count() or 1
+    if sys.platform == "linux":
+        # A container or a batch system may lend us fewer.
+        detail = f"{len(os.sched_getaffinity(0))} of {present}"
+    else:
+        detail = str(present)
+    yield Finding(subject="CPUs", status="ok", detail=detail)
     memory_bytes = _memory_bytes()
     detail = size_text(memory_bytes) if memory_bytes else "unknown"
     yield Finding(subject="memory", status="ok", detail=detail)
@@ -116,24 +121,18 @@ def _machine() -> Iterator[Finding]:
 def _memory_bytes() -> int:
     """Return the size of the memory, 0 when the system does not say."""
     if sys.platform == "win32":
-        return _windows_memory_bytes()
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 0
+        import ctypes
 
-
-def _windows_memory_bytes() -> int:
-    import ctypes
-
-    # MEMORYSTATUSEX: its own size, the load in percent, then seven 64-bit sizes.
-    status = (ctypes.c_uint64 * 8)()
-    status[0] = ctypes.sizeof(status)
-    if sys.platform == "win32" and ctypes.windll.kernel32.GlobalMemoryStatusEx(
-        ctypes.byref(status)
-    ):
-        return int(status[1])
-    return 0
+        # MEMORYSTATUSEX: its own size and the load in 32 bits each, then seven 64-bit sizes.
+        status = (ctypes.c_uint64 * 8)()
+        status[0] = ctypes.sizeof(status)
+        is_known = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status[1]) if is_known else 0
+    else:
+        try:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (ValueError, OSError):
+            return 0
 
 
 def _devices() -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from hlcli.errors import (
     CheckpointError,
@@ -18,11 +18,13 @@ from hlcli.errors import (
 )
 from hlcli.paths import models_dir
 from hlcli.progress import Progress, silent
-from hlcli.zoo.download import Patience, download
 from hlcli.zoo.hashing import file_sha256, remembered_sha256
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.manifest import ModelManifest
 from hlcli.zoo.urls import mirrored
+
+if TYPE_CHECKING:
+    from hlcli.zoo.download import Patience
 
 Location: TypeAlias = Literal["bundled", "added", "downloaded", "not here"]
 Replay: TypeAlias = Callable[[ModelManifest, Path, Path], None]
@@ -107,6 +109,9 @@ def pull(
                 f"HL_MODEL_MIRROR is not usable: {error}",
                 hint="give the address of a folder, such as https://models.example.org/hl",
             ) from error
+    # urllib and ssl take as long to import as all the rest: not for bundled models.
+    from hlcli.zoo.download import download
+
     download(
         url,
         path,
