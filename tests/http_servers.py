@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Behaviour = Callable[["Handler"], None]
@@ -19,6 +22,8 @@ class WeightsServer:
     """Serves one body under every path, with ranges and ETag, unless told otherwise."""
 
     body: bytes
+    certificate: Path | None = None
+    """Key and certificate in one PEM file: the server speaks https."""
     port: int = 0
     etag: str | None = '"v1"'
     modified: str | None = None
@@ -30,7 +35,8 @@ class WeightsServer:
     """How many bytes of body each request got."""
 
     def url(self, name: str = "demo.safetensors") -> str:
-        return f"http://127.0.0.1:{self.port}/models/{name}"
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/models/{name}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -126,10 +132,18 @@ def endless(handler: Handler) -> None:
         handler.send(bytes(4096))
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """Does not print when a client hangs up, which is what the tests are about."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def running(owner: WeightsServer) -> Iterator[WeightsServer]:
     handler = type("OwnedHandler", (Handler,), {"owner": owner})
-    with _listening(handler) as port:
+    with _listening(handler, owner.certificate) as port:
         owner.port = port
         yield owner
 
@@ -158,8 +172,17 @@ def proxy_running() -> Iterator[tuple[str, list[str]]]:
 
 
 @contextlib.contextmanager
-def _listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def _listening(
+    handler: type[BaseHTTPRequestHandler], certificate: Path | None = None
+) -> Iterator[int]:
+    server = _QuietServer(("127.0.0.1", 0), handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # The handshake belongs into the request's own thread.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
