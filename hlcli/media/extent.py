@@ -26,7 +26,7 @@ class Extent:
     end_seconds: Fraction
     """End of the last frame."""
     mean_rate: Fraction | None
-    """Frames per second counted from packets; None when they were not counted."""
+    """Frames per second, from their number or else their stated length; None when unknown."""
 
 
 @dataclass(slots=True)
@@ -84,6 +84,8 @@ def measure_extent(
             end = declared_end
     shown = tail.num_shown if tail.start is not None and tail.start <= start else 0
     rate = Fraction(shown) / (end - start) if shown > 1 and end > start else None
+    if rate is None and head.counted > 0:
+        rate = head.num_shown / head.counted
     return Extent(start, end, rate.limit_denominator(1001) if rate else None)
 
 

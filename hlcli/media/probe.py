@@ -99,17 +99,19 @@ def probe(path: Path) -> MediaInfo:
         frame = _first_frame(path, container, stream)
         if stream.start_time is None and container.duration is None:
             # A raw stream: what the container layer says is its default, not the file's word.
-            chosen = choose_frame_rate(average=stream.guessed_rate, base=stream.guessed_rate)
+            chosen = choose_frame_rate(average=stream.guessed_rate, base=None)
         else:
             chosen = choose_frame_rate(average=stream.average_rate, base=stream.base_rate)
         declared = _declared(container)
+        average_rate = stream.average_rate
     with open_media(path) as container:
         measured = main_video_stream(container)
         assert measured is not None  # the same file a moment ago
         extent = measure_extent(container, measured, frame_rate=chosen[0] if chosen else None)
-        if chosen is None:
-            chosen = (extent.mean_rate or _FALLBACK_RATE, False)
-        frame_rate, is_variable_rate = chosen
+        if average_rate is None and extent.mean_rate:
+            # A frame or two: what the container guesses then is often the rate of fields.
+            chosen = choose_frame_rate(average=extent.mean_rate, base=None) or chosen
+        frame_rate, is_variable_rate = chosen or (_FALLBACK_RATE, False)
         duration_seconds = extent.end_seconds - extent.start_seconds
         if duration_seconds <= 0:
             duration_seconds = 1 / frame_rate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -21,7 +20,7 @@ Wave = npt.NDArray[np.float32]
 
 # Timestamps that stray less than this are rounding (Matroska counts milliseconds); more is a
 # gap or an overlap that must be honoured.
-_TOLERATED_SECONDS = Fraction(15, 1000)
+_TOLERATED_SECONDS = 0.015
 # A track that is silent in the file (no packets at all) holds the others up no longer than this.
 _WAIT_BLOCKS = 1
 
@@ -57,18 +56,18 @@ def read_waveform(
             num_tracks=len(streams),
         )
         tracks = {
-            stream.index: _Track(stream, mixer, sample_rate, info.video_start_seconds)
+            stream.index: _Track(stream, mixer, sample_rate, float(info.video_start_seconds))
             for stream in streams
         }
         try:
             for packet in container.demux(*streams):
                 if packet.size == 0:
                     continue  # The end: `finish` drains the decoders.
-                tracks[packet.stream_index].feed(packet)
-                if mixer.num_ready or min(t.position for t in tracks.values()) >= mixer.block_end:
-                    lowest = min(track.position for track in tracks.values())
-                    highest = max(track.position for track in tracks.values())
-                    yield from mixer.take(max(lowest, highest - mixer.slack_samples))
+                track = tracks[packet.stream_index]
+                track.feed(packet)
+                if track.position >= mixer.block_end:
+                    lowest = min(each.position for each in tracks.values())
+                    yield from mixer.take(max(lowest, track.position - mixer.slack_samples))
                 if mixer.is_finished:
                     return
         except av.FFmpegError:
@@ -94,12 +93,6 @@ class _Mixer:
     def block_end(self) -> int:
         """First sample after the block that is due."""
         return min(self._given + self._block_samples, self.num_samples)
-
-    @property
-    def num_ready(self) -> int:
-        """How many blocks later than the one that is due have begun."""
-        first = self._given // self._block_samples
-        return sum(block > first + _WAIT_BLOCKS for block in self._blocks)
 
     @property
     def is_finished(self) -> bool:
@@ -128,7 +121,9 @@ class _Mixer:
             if block is None:
                 block = np.zeros(length, dtype=np.float32)
             self._given += length
-            yield block[:length] / np.float32(self._num_tracks)
+            mean = block[:length] / np.float32(self._num_tracks)
+            # Damaged floating-point sound may hold anything.
+            yield np.clip(np.nan_to_num(mean, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
 
 
 @dataclass(slots=True)
@@ -138,18 +133,20 @@ class _Track:
     stream: AudioStream
     mixer: _Mixer
     sample_rate: int
-    origin_seconds: Fraction
+    origin_seconds: float
     position: int = 0
     """First sample not yet written, in samples of the result; may be negative."""
     _resampler: AudioResampler | None = None
     _shape: tuple[str, str, int] = ("", "", 0)
-    _expected_seconds: Fraction | None = None
+    _expected_seconds: float | None = None
+    _anchor_seconds: float = 0.0
+    _num_samples: int = 0
     _skip: int = 0
 
     def feed(self, packet: av.Packet[Any]) -> None:
         """Decode one packet; one that is damaged leaves a gap."""
         try:
-            frames = packet.decode()
+            frames: list[Any] = packet.decode()
         except av.FFmpegError:
             return
         for frame in frames:
@@ -158,23 +155,21 @@ class _Track:
     def finish(self) -> None:
         """Write what the decoder and the resampler still hold."""
         try:
-            drained: list[Any] = self.stream.codec_context.decode(None)
-            for frame in drained:
-                self._place(frame)
+            drained: list[Any] = [*self.stream.codec_context.decode(None)]
         except av.FFmpegError:
-            pass  # Drained already at the end of the file, or damaged to the end.
+            drained = []  # Damaged to the end.
+        for frame in drained:
+            self._place(frame)
         self._flush()
 
     def _place(self, frame: AudioFrame) -> None:
         if frame.samples == 0 or frame.sample_rate <= 0:
             return
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        seconds = self._expected_seconds
-        if frame.pts is not None and frame.time_base is not None:
-            seconds = frame.pts * frame.time_base - self.origin_seconds
-        elif seconds is None:
-            seconds = Fraction(0)
         expected = self._expected_seconds
+        seconds = self._seconds(frame)
+        if seconds is None:
+            seconds = 0.0 if expected is None else expected
         jumped = expected is None or abs(seconds - expected) > _TOLERATED_SECONDS
         if jumped or shape != self._shape or self._resampler is None:
             self._flush()
@@ -186,12 +181,19 @@ class _Track:
                 format="fltp", layout=frame.layout.name, rate=self.sample_rate
             )
             self._shape = shape
-            self._expected_seconds = seconds
-        assert self._expected_seconds is not None
-        self._expected_seconds += Fraction(frame.samples, frame.sample_rate)
+            self._anchor_seconds, self._num_samples = seconds, 0
+        self._num_samples += frame.samples
+        self._expected_seconds = self._anchor_seconds + self._num_samples / frame.sample_rate
         # The resampler counts samples itself; the container's times would confuse it.
         frame.pts = None
         self._write(self._resampler.resample(frame))
+
+    def _seconds(self, frame: AudioFrame) -> float | None:
+        # Float: this runs for every thousand samples, and its error is far below one sample.
+        if frame.pts is None or frame.time_base is None:
+            return None
+        base = frame.time_base
+        return frame.pts * base.numerator / base.denominator - self.origin_seconds
 
     def _flush(self) -> None:
         if self._resampler is not None:
@@ -200,10 +202,9 @@ class _Track:
 
     def _write(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
-            samples = frame.to_ndarray().mean(axis=0, dtype=np.float32)
+            planes: Any = frame.to_ndarray()
+            samples = planes[0] if len(planes) == 1 else planes.mean(axis=0)
             skipped = min(self._skip, len(samples))
             self._skip -= skipped
-            # Damaged floating-point sound may hold anything.
-            kept = np.nan_to_num(samples[skipped:], nan=0.0, posinf=1.0, neginf=-1.0)
-            self.mixer.add(self.position + skipped, np.clip(kept, -1.0, 1.0))
+            self.mixer.add(self.position + skipped, samples[skipped:])
             self.position += len(samples)
