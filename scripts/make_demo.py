@@ -31,7 +31,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         film = Path(sys.argv[1]) if len(sys.argv) > 1 else fetch_film(Path(folder))
         OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-        cut_excerpt(film, OUTPUT, START_SECONDS, DURATION_SECONDS, height=360)
+        cut_excerpt(
+            film,
+            OUTPUT,
+            start_seconds=START_SECONDS,
+            duration_seconds=DURATION_SECONDS,
+            height=360,
+        )
     print(f"{OUTPUT}: {OUTPUT.stat().st_size / 2**20:.1f} MiB")
 
 

@@ -1,0 +1,137 @@
+"""What the user sees: data on stdout, words and progress on stderr, errors with a hint.
+
+Everything that prints lives in `hlcli.cli`; the library below only raises and reports progress.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hlcli.errors import HlError
+from hlcli.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_UNEXPECTED = 1
+EXIT_INTERRUPTED = 130
+
+
+def stdout_console() -> Console:
+    """Console for data: tables on a terminal, plain text in a pipe."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr_console() -> Console:
+    """Console for words; never mixed into data."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Write one line of words to stderr unless `quiet`."""
+    if not quiet:
+        typer.echo(message, err=True)
+
+
+def warn(message: str) -> None:
+    """Write a warning to stderr; `--quiet` does not silence it."""
+    typer.secho("warning: ", fg="yellow", nl=False, err=True)
+    typer.echo(message, err=True)
+
+
+def show_error(error: HlError) -> None:
+    """Write what happened and, on a line of its own, what to do next."""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(printable(error.message), err=True)
+    if error.hint:
+        typer.secho("hint: ", fg="cyan", nl=False, err=True)
+        typer.echo(printable(error.hint), err=True)
+
+
+def printable(text: str) -> str:
+    """Replace what no terminal can show: bytes of a file name that are not UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@contextlib.contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress]:
+    """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=stderr_console(),
+        transient=True,
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: float, total: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(printable(stage), total=total or None, speed="")
+            task = bars.tasks[bars.task_ids.index(tasks[stage])]
+            elapsed = task.elapsed or 0.0
+            # Seconds of video per second of waiting is the figure an editor plans with.
+            speed = f"{done / elapsed:.0f}x real time" if elapsed > 1 and total > 0 else ""
+            bars.update(tasks[stage], completed=done, total=total or None, speed=speed)
+            if total and done >= total:
+                bars.remove_task(tasks.pop(stage))
+
+        yield report
+
+
+class HlGroup(TyperGroup):
+    """The command group that turns errors into words and exit codes, in one place."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; HlError gives its exit code, Ctrl-C 130, anything else 1."""
+        try:
+            return super().invoke(ctx)
+        except HlError as error:
+            show_error(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            say("stopped; what was finished is kept, run the same command to go on")
+            raise typer.Exit(EXIT_INTERRUPTED) from error
+        except BrokenPipeError as error:
+            # The reader of our stdout went away (`hl ... | head`): not an error of ours.
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+            raise typer.Exit(0) from error
+        except MemoryError as error:
+            show_error(HlError("out of memory", hint="close other programs and try again"))
+            raise typer.Exit(EXIT_UNEXPECTED) from error
+        except Exception as error:
+            if isinstance(error, _click_exceptions()) or os.environ.get("HL_DEBUG"):
+                raise
+            show_error(
+                HlError(
+                    f"unexpected: {type(error).__name__}: {error}",
+                    hint="this is a bug in hl; run again with HL_DEBUG=1 and report the traceback "
+                    "with the output of `hl doctor`",
+                )
+            )
+            raise typer.Exit(EXIT_UNEXPECTED) from error
+
+
+def _click_exceptions() -> tuple[type[BaseException], ...]:
+    # Typer uses Click's exceptions for --help, exit codes and usage errors; newer releases carry
+    # a Click of their own, so they are reached through Typer's names.
+    usage = [base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"]
+    return (typer.Exit, typer.Abort, *usage)

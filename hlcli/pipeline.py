@@ -1,0 +1,188 @@
+"""The whole story: video file -> features -> scores document.
+
+A `Pipeline` loads the model and the encoders once, and only when they are needed: a video whose
+scores are stored is answered without torch, one whose features are stored without decoding.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hlcli import paths, stored_scores
+from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
+from hlcli.errors import OutputError, UnknownModelError
+from hlcli.media.identity import content_identity
+from hlcli.media.probe import MediaInfo, probe
+from hlcli.progress import Progress, silent
+from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
+from hlcli.zoo.weights import weights_path
+
+if TYPE_CHECKING:
+    from hlcli.features.encoders import Encoders
+    from hlcli.features.types import VideoFeatures
+    from hlcli.model.scorer import ClipScores, Scorer
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Scores videos with one model on one device.
+
+    Args:
+        model_name: Name in the model zoo; None takes the default model.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        use_cache: Whether stored features and scores are read and written.
+
+    Raises:
+        UnknownModelError: No model has that name.
+        DeviceError: The device is not there (raised by the first video that needs it).
+    """
+
+    def __init__(
+        self, *, model_name: str | None = None, device: str = "auto", use_cache: bool = True
+    ) -> None:
+        self.manifest: ModelManifest = find_model(model_name or default_model_name())
+        self.device = device
+        self.use_cache = use_cache
+        self._scorer: Scorer | None = None
+        self._encoders: Encoders | None = None
+
+    def score(
+        self, path: Path, *, visual_only: bool = False, progress: Progress = silent
+    ) -> ScoresDocument:
+        """Score every clip of one video; the document has no moments yet.
+
+        Args:
+            path: The video file.
+            visual_only: Leave the sound out even where there is some.
+            progress: Called with seconds of video done.
+
+        Raises:
+            MediaError: The file is missing, damaged beyond use, or has no picture.
+            ModelError: The weights cannot be found, fetched or trusted.
+            DeviceError: The device is missing or out of memory.
+            OutputError: The cache folder cannot be used.
+        """
+        identity = content_identity(path)
+        if self.use_cache:
+            stored = stored_scores.find(
+                identity, self.manifest.sha256, "v" if visual_only else "va"
+            )
+            if stored is not None:
+                # The file may have been moved or renamed since.
+                return replace(
+                    stored, video=replace(stored.video, path=str(path.absolute())), moments=()
+                )
+        info = probe(path)
+        # Loaded first: an unknown model is said before an hour of decoding, not after.
+        scorer = self.scorer
+        features = self.features(info, identity, use_audio=not visual_only, progress=progress)
+        clip_scores = scorer.score(
+            features, modality="va" if features.has_audio and not visual_only else "v"
+        )
+        return self._document(info, identity, features, clip_scores, visual_only=visual_only)
+
+    def features(
+        self,
+        info: MediaInfo,
+        identity: str,
+        *,
+        use_audio: bool = True,
+        progress: Progress = silent,
+    ) -> VideoFeatures:
+        """Return the features of one probed video, from the cache where they are stored.
+
+        Args:
+            info: What `probe` said.
+            identity: What `content_identity` said.
+            use_audio: False skips decoding the sound; such features are not stored, since they
+                would stand in for the whole.
+            progress: Called with seconds of video done.
+        """
+        from hlcli.features.extract import extract_features
+        from hlcli.features.store import FeatureStore
+
+        encoders = self.encoders
+        store = FeatureStore(paths.features_dir()) if self.use_cache else None
+        if store is not None:
+            stored = store.get(identity, encoders.spec)
+            if stored is not None:
+                return stored if use_audio else stored.without_audio()
+        features = extract_features(info, encoders=encoders, use_audio=use_audio, progress=progress)
+        if store is not None and (use_audio or not info.has_audio):
+            try:
+                store.put(identity, encoders.spec, features)
+            except OutputError as error:
+                # The result of an hour of decoding is worth more than its cache entry.
+                logger.warning("features of %s are not stored: %s", info.path, error)
+        return features
+
+    @property
+    def encoders(self) -> Encoders:
+        """The image and sound encoders, loaded on first use."""
+        if self._encoders is None:
+            from hlcli.features.device import resolve_device
+            from hlcli.features.encoders import load_encoders
+
+            self._encoders = load_encoders(resolve_device(self.device))
+        return self._encoders
+
+    @property
+    def scorer(self) -> Scorer:
+        """The detector, loaded on first use."""
+        if self._scorer is None:
+            from hlcli.features.device import resolve_device
+            from hlcli.model.load import load_scorer
+
+            if self.manifest.kind == "encoder":
+                raise UnknownModelError(
+                    f"{self.manifest.name} is an encoder, it scores nothing by itself",
+                    hint="run `hl models list` and name a detector",
+                )
+            self._scorer = load_scorer(
+                weights_path(self.manifest),
+                kind=self.manifest.kind,
+                device=str(resolve_device(self.device)),
+                feature_spec=self.encoders.spec,
+            )
+        return self._scorer
+
+    def _document(
+        self,
+        info: MediaInfo,
+        identity: str,
+        features: VideoFeatures,
+        clip_scores: ClipScores,
+        *,
+        visual_only: bool,
+    ) -> ScoresDocument:
+        document = ScoresDocument(
+            video=VideoRecord.from_media(info, identity),
+            model=ModelRecord(
+                name=self.manifest.name,
+                version=self.manifest.version,
+                sha256=self.manifest.sha256,
+            ),
+            modality="v" if clip_scores.sound_T is None else "va",
+            clip_seconds=1.0,
+            scores=tuple(map(float, clip_scores.score_T)),
+            raw_scores=tuple(map(float, clip_scores.raw_T)),
+            picture_scores=_tuple(clip_scores.picture_T),
+            sound_scores=_tuple(clip_scores.sound_T),
+            shot_boundaries_seconds=tuple(map(float, features.shot_boundaries_seconds)),
+            damage=features.damage,
+            moments=(),
+        )
+        if self.use_cache:
+            try:
+                stored_scores.put(document, "v" if visual_only else "va")
+            except OutputError as error:
+                logger.warning("scores of %s are not stored: %s", info.path, error)
+        return document
+
+
+def _tuple(values: object) -> tuple[float, ...] | None:
+    return None if values is None else tuple(map(float, values))  # type: ignore[call-overload]
