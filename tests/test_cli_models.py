@@ -12,16 +12,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from http_servers import WeightsServer, cut_after, running
 from safetensors.numpy import load_file, save_file
+from synthetic_features import AUDIO, SPEC, VISUAL, World
 from typer.testing import CliRunner
 from zoo_factory import detector, put, weights_bytes
 
 from hlcli.cli import app
 from hlcli.cli.models import size_text
+from hlcli.model.config import SubspaceConfig
+from hlcli.model.golden import write_golden
+from hlcli.model.load import load_scorer, save_scorer
+from hlcli.model.projection import fit_projections
+from hlcli.model.subspace import SubspaceScorer
 from hlcli.paths import models_dir
 from hlcli.zoo import manifest as manifest_module
 from hlcli.zoo.manifest import ModelManifest, zoo_dir
@@ -182,6 +189,45 @@ def test_another_golden_output_is_an_error(tmp_path: Path, monkeypatch: pytest.M
     code, out, err = hl("verify", "yamnet")
     assert (code, out) == (4, "")
     assert "yamnet does not give its published output here: embedding_NA differs by" in err
+
+
+@pytest.mark.parametrize("has_sound", [True, False])
+def test_detector_replays_its_golden_output(has_sound: bool, zoo: Path) -> None:
+    world = World()
+    corpus = [world.video([a] * 6 + [b] * 6, seed=6 * a + b) for a in range(5) for b in range(5)]
+    visual = np.concatenate([video.visual_TV for video in corpus])
+    audio = np.concatenate([video.audio_TA for video in corpus])
+    sizes: dict[str, Any] = {"dim": 5, "visual_pca": 30, "audio_pca": 30}
+    maps = fit_projections(visual, audio, kind="pls", **sizes)
+    config = SubspaceConfig(visual_size=VISUAL, audio_size=AUDIO, **sizes)
+    scorer = SubspaceScorer(config, maps, spec_digest=SPEC.digest())
+    scorer.calibrate(corpus)
+    file = zoo / "weights" / "real.safetensors"
+    save_scorer(scorer, file, feature_spec=SPEC, recipe={})
+    video = corpus[1] if has_sound else corpus[1].without_audio()
+    golden = zoo / "real.golden.safetensors"
+    write_golden(golden, load_scorer(file), video)
+    put(
+        zoo,
+        detector(
+            file.read_bytes(), name="real", file="weights/real.safetensors", golden=golden.name
+        ),
+    )
+    code, out, err = hl("verify", "real")
+    assert (code, err) == (0, "")
+    assert out.startswith("real: ok (sha256 and golden output, ")
+
+    arrays = load_file(golden)
+    arrays["raw_T"] = arrays["raw_T"] + np.float32(0.1)
+    save_file(arrays, golden)
+    code, out, err = hl("verify", "real")
+    assert (code, out) == (4, "")
+    assert "real does not give its published output here: raw_T differs by" in err
+    del arrays["motion_T"]
+    save_file(arrays, golden)
+    code, out, err = hl("verify", "real")
+    assert (code, out) == (4, "")
+    assert f"the golden file {golden} has no array 'motion_T'" in err
 
 
 def test_sizes_for_people() -> None:

@@ -1,13 +1,9 @@
-"""Runs a model on the golden input it ships with: the proof that it works on this machine.
-
-A detector's golden file holds the arrays of `VideoFeatures` under their field names (absent ones
-left out, `duration_seconds` of shape `(1,)`) and what the model makes of them: `raw_T`, `score_T`.
-"""
+"""Runs a model on the golden input it ships with: the proof that it works on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hlcli.errors import CheckpointError
 from hlcli.zoo.manifest import ModelManifest
@@ -57,22 +53,11 @@ def _encode(manifest: ModelManifest) -> Arrays:
 
 
 def _detect(weights: Path, expected: Arrays) -> Arrays:
-    from hlcli.features.types import VideoFeatures
+    from hlcli.model.golden import golden_features, golden_scores
     from hlcli.model.load import load_scorer
 
     scorer = load_scorer(weights)
-    features = VideoFeatures(
-        spec_digest=scorer.spec_digest,
-        duration_seconds=float(expected["duration_seconds"][0]),
-        visual_TV=expected["visual_TV"],
-        audio_TA=expected.get("audio_TA"),
-        events_TC=expected.get("events_TC"),
-        motion_T=expected["motion_T"],
-        loudness_T=expected.get("loudness_T"),
-        shot_boundaries_seconds=expected["shot_boundaries_seconds"],
-    )
-    scores = scorer.score(features, modality="va")
-    return {"raw_T": cast("Any", scores.raw_T), "score_T": cast("Any", scores.score_T)}
+    return golden_scores(scorer, golden_features(expected, spec_digest=scorer.spec_digest))
 
 
 def _compare(model: str, name: str, got: Any, expected: Any) -> None:
