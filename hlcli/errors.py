@@ -10,6 +10,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
         MediaNotFoundError        also a FileNotFoundError
         MediaUnreadableError      damaged, empty, or not a video at all
         NoVideoStreamError        sound only
+        FfmpegMissingError        no ffmpeg program to cut or draw with
       ModelError [4]
         UnknownModelError         no manifest of that name
         DownloadError             server, network or size trouble
@@ -74,6 +75,10 @@ class MediaUnreadableError(MediaError):
 
 class NoVideoStreamError(MediaError):
     """The file has no picture."""
+
+
+class FfmpegMissingError(MediaError):
+    """There is no ffmpeg program on this machine."""
 
 
 class ModelError(HlError):

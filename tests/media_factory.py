@@ -67,7 +67,7 @@ def is_upright(rgb_HWC: Image) -> bool:
 def click_track(
     seconds: float, clicks: tuple[float, ...], *, sample_rate: int = 48000, channels: int = 2
 ) -> Sound:
-    """Return silence with a 2 ms tone burst starting at each given second, shape `(channels, N)`."""
+    """Return silence with a 2 ms burst starting at each given second, shape `(channels, N)`."""
     wave = np.zeros(round(seconds * sample_rate), dtype=np.float32)
     burst = 0.8 * np.sin(2 * np.pi * 2000 * np.arange(sample_rate // 500) / sample_rate)
     for click in clicks:
@@ -107,6 +107,8 @@ class Recipe:
     options: tuple[tuple[str, str], ...] = ()
     paint: Callable[[int, Image], None] = plain
     """Paints frame `index` on a gray picture."""
+    counter: bool = True
+    """Whether to paint the frame number, which changes a tenth of the picture each frame."""
     frame_times: tuple[Fraction, ...] | None = None
     """Start of each frame in seconds, for variable rates; overrides `num_frames`."""
     start_seconds: Fraction = Fraction(0)
@@ -125,7 +127,7 @@ def picture(recipe: Recipe, index: int) -> Image:
     image = np.full((recipe.height, recipe.width, 3), 110, dtype=np.uint8)
     recipe.paint(index, image)
     top = int(recipe.height * 0.80)
-    for bit in range(NUM_BITS):
+    for bit in range(NUM_BITS if recipe.counter else 0):
         left, right = (round(edge * recipe.width / NUM_BITS) for edge in (bit, bit + 1))
         image[top:, left:right] = 235 if index >> bit & 1 else 16
     image[: recipe.height // 8, : recipe.width // 8] = 250

@@ -13,11 +13,7 @@ from typing import Any, Literal
 import ffmpeg
 
 from hlcli.atomic import atomic_write
-from hlcli.errors import HlError, MediaNotFoundError, MediaUnreadableError
-
-
-class FfmpegMissingError(HlError):
-    """There is no ffmpeg program on this machine."""
+from hlcli.errors import FfmpegMissingError, MediaNotFoundError, MediaUnreadableError
 
 
 @dataclass(frozen=True, slots=True)
