@@ -200,6 +200,7 @@ def test_cover_art_is_no_picture(tmp_path: Path) -> None:
         container.mux(cover.encode(frame))
         container.mux(cover.encode(None))
         tone = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        tone.planes[0].update(bytes(tone.planes[0].buffer_size))
         tone.sample_rate, tone.pts = 48000, 0
         container.mux(sound.encode(tone))
         container.mux(sound.encode(None))

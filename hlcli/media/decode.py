@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import heapq
 import math
-from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -22,60 +19,13 @@ from hlcli.media.extent import packet_ticks
 from hlcli.media.luma import Thumbnail, luma_difference, luma_thumbnail
 from hlcli.media.plan import Clock, DecodePlan, Segment, clip_target
 from hlcli.media.probe import MediaInfo
+from hlcli.media.segment import Picture, SegmentResult, Step
 
 MOTION_STEP_SECONDS = Fraction(1, 4)
 """Distance over which motion is measured, in seconds, so that it means the same at any rate."""
 # Keyframes closer than this are thinned out: files of keyframes only (ProRes, MJPEG).
 _DENSEST_KEYFRAMES_SECONDS = Fraction(1, 8)
 _LOST_SECONDS = Fraction(1, 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """The picture of one clip."""
-
-    clip: int
-    """Index of the clip."""
-    pts_seconds: float
-    """Time of the frame it was made from, in seconds from the first video frame."""
-    rgb_HWC: npt.NDArray[np.uint8]
-    """Upright, the whole frame squeezed to a square, uint8, shape `(H, W, 3)`."""
-
-
-@dataclass(slots=True)
-class Step:
-    """A frame at which motion is measured."""
-
-    number: int
-    """Which quarter second it belongs to."""
-    seconds: float
-    """Its time, from the first video frame."""
-    thumbnail: Thumbnail
-    """Its brightness."""
-
-
-@dataclass(slots=True)
-class SegmentResult:
-    """What a segment tells besides its pictures; a few bytes per frame."""
-
-    index: int
-    """Place of the segment, from 0."""
-    missing_clips: range
-    """Clips for which no frame was found at all."""
-    change_seconds: array[float] = field(default_factory=lambda: array("d"))
-    """For each pair of neighbouring frames: times of both, one after the other."""
-    change: array[float] = field(default_factory=lambda: array("f"))
-    """Difference of each pair, in [0, 1]."""
-    motion: list[tuple[float, float, float]] = field(default_factory=list)
-    """Start, end, and change per step (between keyframes: change) of each measured stretch."""
-    first_step: Step | None = None
-    """For the seam with the segment before."""
-    last_step: Step | None = None
-    """For the seam with the segment after."""
-    last_picture: Picture | None = None
-    """For clips of the next segments, if those are damaged."""
-    lost: list[tuple[float, float]] = field(default_factory=list)
-    """Stretches that could not be decoded, in seconds from the first video frame."""
 
 
 class SegmentDecoder:

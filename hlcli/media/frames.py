@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from hlcli.media.clips import ClipGrid
 from hlcli.media.container import main_video_stream, open_media, unreadable
-from hlcli.media.decode import Picture, SegmentResult, motion_between, open_decoder
+from hlcli.media.decode import motion_between, open_decoder
 from hlcli.media.plan import DecodePlan, Segment, plan_decoding
 from hlcli.media.probe import MediaInfo
+from hlcli.media.segment import Picture, SegmentResult
 from hlcli.media.signals import find_shot_boundaries, motion_per_clip
 
 __all__ = ["Picture", "PictureReader", "PictureSignals", "read_pictures"]
