@@ -139,6 +139,7 @@ def test_each_kind_is_what_its_name_says() -> None:
         outside = [rows[s.clip] for s in plan.segments if not s.highlight]
         around = {row["label"] for row in outside}
         if plan.kind.startswith("action"):
+            assert len(inside) == 1
             assert inside <= ACTION_LABELS
             assert around <= CALM_LABELS
         elif plan.kind == "foreign":
