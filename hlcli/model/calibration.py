@@ -6,7 +6,7 @@ Axes: T clips.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy.typing as npt
 from hlcli.features.types import FloatArray
 from hlcli.model.scorer import Modality
 
-MIDDLE_QUANTILE = 0.8
+HIGHLIGHT_QUANTILE = 0.8
 """This share of the corpus scores below 0.5: an editor keeps about a fifth."""
-HIGH_QUANTILE = 0.95
-"""This share of the corpus scores below 0.9."""
+ORDINARY_SCORE = 0.1
+"""Score of a video's median clip."""
+_SMALLEST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +40,50 @@ class TermStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Squash:
-    """A logistic curve from raw scores to [0, 1]; rising everywhere."""
+    """From the raw scores of one video to [0, 1]: how far each clip stands out of its own video.
+
+    The distance to the video's median, in units of the video's own spread, goes through a
+    logistic curve. A video whose raw scores hardly differ is measured by the corpus's spread
+    instead, so that nothing stands out of an uneventful one. Rising everywhere: the order of the
+    clips of a video is that of their raw scores.
+    """
 
     centre: float
-    """Raw score that becomes 0.5."""
-    scale: float
-    """Raw distance that multiplies the odds by e, above 0."""
+    """Distance from the median, in spreads, that becomes 0.5; above 0."""
+    least_spread: float
+    """Smallest spread that is believed, in raw units, above 0."""
 
     def __call__(self, raw_T: FloatArray) -> FloatArray:
-        """Squash raw scores to [0, 1], float32."""
+        """Squash the raw scores of one whole video to [0, 1], float32."""
+        scale = self.centre / -math.log(ORDINARY_SCORE / (1 - ORDINARY_SCORE))
         # Bounded where exp would overflow; the curve is flat there in float32 anyway.
-        exponent = np.clip((raw_T.astype(np.float64) - self.centre) / self.scale, -60, 60)
+        exponent = np.clip((standing(raw_T, self.least_spread) - self.centre) / scale, -60, 60)
         return (1 / (1 + np.exp(-exponent))).astype(np.float32)
 
     @classmethod
-    def fit(cls, raw_N: FloatArray) -> Squash:
-        """Put the corpus's `MIDDLE_QUANTILE` at 0.5 and its `HIGH_QUANTILE` at 0.9."""
-        middle, high = np.quantile(raw_N.astype(np.float64), [MIDDLE_QUANTILE, HIGH_QUANTILE])
-        spread = high - middle
-        if spread < 1e-6:
-            spread = max(float(raw_N.std()), 1e-3)
-        return cls(float(middle), float(spread / math.log(9)))
+    def fit(cls, videos: Sequence[FloatArray]) -> Squash:
+        """Put the corpus's `HIGHLIGHT_QUANTILE` at 0.5; half its usual spread is the least.
+
+        Args:
+            videos: Raw scores of each video of an unlabelled corpus, at least one.
+        """
+        usual = float(np.median([spread(raw_T) for raw_T in videos]))
+        least = max(usual / 2, _SMALLEST_SPREAD)
+        every = np.concatenate([standing(raw_T, least) for raw_T in videos])
+        return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), 1.0), least)
+
+
+def spread(raw_T: FloatArray) -> float:
+    """Median distance to the median, scaled to equal the standard deviation of a normal one."""
+    raw = raw_T.astype(np.float64)
+    return float(1.4826 * np.median(np.abs(raw - np.median(raw))))
+
+
+def standing(raw_T: FloatArray, least_spread: float) -> npt.NDArray[np.float64]:
+    """Distance of each clip to the video's median, in spreads of the video."""
+    raw = raw_T.astype(np.float64)
+    distance_T: npt.NDArray[np.float64] = raw - np.median(raw)
+    return distance_T / max(spread(raw_T), least_spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +99,9 @@ class Statistics:
         """Plain data for a checkpoint's header."""
         return {
             "terms": {name: [one.mean, one.sd] for name, one in sorted(self.terms.items())},
-            "squash": {name: [one.centre, one.scale] for name, one in sorted(self.squash.items())},
+            "squash": {
+                name: [one.centre, one.least_spread] for name, one in sorted(self.squash.items())
+            },
         }
 
     @classmethod
@@ -92,7 +118,8 @@ class Statistics:
             raise ValueError(f"the calibration is incomplete: {error}") from error
         if set(squash) - {"v", "a", "va"}:
             raise ValueError(f"the calibration has an unknown modality in {sorted(squash)}")
-        spreads = [one.sd for one in terms.values()] + [one.scale for one in squash.values()]
+        spreads = [one.sd for one in terms.values()]
+        spreads += [size for one in squash.values() for size in (one.centre, one.least_spread)]
         if not all(math.isfinite(spread) and spread > 0 for spread in spreads):
             raise ValueError("a spread in the calibration is not above 0")
         return cls(terms=terms, squash=squash)

@@ -111,7 +111,7 @@ class FusedScorer(abc.ABC):
             sides: tuple[Modality, ...] = ("v", "a", "va") if has_sound(features) else ("v",)
             for side, one in self.raw_scores(features, sides).items():
                 raw[side].append(one)
-        squash = {side: Squash.fit(np.concatenate(parts)) for side, parts in raw.items() if parts}
+        squash = {side: Squash.fit(parts) for side, parts in raw.items() if parts}
         for side in raw:
             squash.setdefault(side, squash["v"])
         self.statistics = Statistics(terms=terms, squash=squash)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,15 @@ from hlcli.model.fields import FieldError, fill
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.subspace import SubspaceScorer, projection_tensors, projections_from_tensors
 
+if TYPE_CHECKING:
+    import torch
+
 
 def load_scorer(
     weights: Path,
     *,
     kind: Literal["rasl", "subspace"] | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     feature_spec: FeatureSpec | None = None,
 ) -> FusedScorer:
     """Load a trained detector.
@@ -31,7 +34,7 @@ def load_scorer(
     Args:
         weights: A model file that `hl train` wrote.
         kind: What the manifest says it is; checked when given.
-        device: Where to run a network, as torch names it; the subspace runs on the CPU.
+        device: Where to run a network, as `--device` names it; the subspace runs on the CPU.
         feature_spec: Specification of the features it will be given; checked when given.
 
     Raises:
@@ -114,10 +117,13 @@ def _load_subspace(checkpoint: Checkpoint, statistics: Statistics) -> SubspaceSc
     )
 
 
-def _load_rasl(checkpoint: Checkpoint, statistics: Statistics, device: str) -> FusedScorer:
+def _load_rasl(
+    checkpoint: Checkpoint, statistics: Statistics, device: str | torch.device
+) -> FusedScorer:
     # Torch takes a second to import; the closed form does without.
     import torch
 
+    from hlcli.features.device import resolve_device
     from hlcli.model.detector import RaslNetwork
     from hlcli.model.rasl import RaslScorer
 
@@ -128,5 +134,8 @@ def _load_rasl(checkpoint: Checkpoint, statistics: Statistics, device: str) -> F
     network = RaslNetwork(config)
     network.load_state_dict({n: torch.from_numpy(a) for n, a in checkpoint.tensors.items()})
     return RaslScorer(
-        network, spec_digest=checkpoint.feature_spec.digest(), statistics=statistics, device=device
+        network,
+        spec_digest=checkpoint.feature_spec.digest(),
+        statistics=statistics,
+        device=resolve_device(device) if isinstance(device, str) else device,
     )

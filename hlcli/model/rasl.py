@@ -47,7 +47,7 @@ class RaslScorer(FusedScorer):
         *,
         spec_digest: str,
         statistics: Statistics | None = None,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         fusion: FusionConfig | None = None,
     ) -> None:
         super().__init__(

@@ -21,6 +21,9 @@ from hlcli.errors import RecipeError
 
 Split: TypeAlias = Literal["train", "dev", "test", "all"]
 
+PARTS: tuple[Split, ...] = ("train", "dev", "test")
+"""The parts that no two groups share."""
+
 _DEAL: tuple[Split, ...] = ("train", "test", "dev", "train", "test")
 
 

@@ -1,0 +1,236 @@
+"""Training sequences: crops of long videos, and short videos put together.
+
+Everything random about step n follows from the seed and n alone, so a resumed run draws what the
+uninterrupted one would have drawn.
+
+Axes: B batch, T clips, V and A feature sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.training.corpus import Corpus
+from hlcli.training.recipe import DataConfig, ObjectiveConfig
+from hlcli.training.segments import Segment, cut_segments
+
+BoolArray = npt.NDArray[np.bool_]
+_EVEN_SEGMENTS = 4
+_CALIBRATION = 2**40  # a step number that training never reaches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """One training sequence, cut and pasted from the corpus."""
+
+    pieces: tuple[tuple[int, int, int], ...]
+    """Video, first clip and clip after the last of each piece, in order."""
+    planted_T: BoolArray
+    """Clips of the planted part, shape `(T,)`; all False where nothing is planted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One batch, on one device."""
+
+    visual_BTV: Tensor
+    """Picture features, float32, not scaled."""
+    audio_BTA: Tensor
+    """Sound features, float32, zeros where a sequence has no sound."""
+    mask_BT: Tensor
+    """True for clips that are there; False is padding."""
+    has_audio_B: Tensor
+    """Whether a sequence has sound."""
+    hidden_visual_BT: Tensor
+    """Clips whose picture is hidden in masked reconstruction; never padding."""
+    hidden_audio_BT: Tensor
+    """Clips whose sound is hidden in masked reconstruction; never padding."""
+    planted_BT: Tensor
+    """Planted highlights; all False where a sequence has none."""
+    offset_B: Tensor
+    """Position of the first clip, so that no position is special."""
+    names: tuple[str, ...]
+    """Videos in it, for error messages."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the same batch on another device."""
+        return Batch(
+            visual_BTV=self.visual_BTV.to(device),
+            audio_BTA=self.audio_BTA.to(device),
+            mask_BT=self.mask_BT.to(device),
+            has_audio_B=self.has_audio_B.to(device),
+            hidden_visual_BT=self.hidden_visual_BT.to(device),
+            hidden_audio_BT=self.hidden_audio_BT.to(device),
+            planted_BT=self.planted_BT.to(device),
+            offset_B=self.offset_B.to(device),
+            names=self.names,
+        )
+
+
+class SequenceSampler:
+    """Draws training sequences from a corpus.
+
+    Args:
+        corpus: Videos to cut from.
+        data: How sequences are composed.
+        seed: Seed of everything drawn.
+    """
+
+    def __init__(self, corpus: Corpus, data: DataConfig, *, seed: int) -> None:
+        self.corpus = corpus
+        self.data = data
+        self.seed = seed
+        self.segments = cut_segments(
+            corpus.videos,
+            segment_clips=data.segment_clips,
+            num_categories=data.pseudo_categories,
+            seed=seed,
+        )
+        heard = [s for s in self.segments if corpus.videos[s.video].has_audio]
+        self._heard = heard
+        self._heard_share = len(heard) / len(self.segments)
+
+    def batch(
+        self, step: int, *, batch_size: int, objective: ObjectiveConfig, period_clips: int
+    ) -> Batch:
+        """Draw the batch of one step; the same step gives the same batch."""
+        rng = np.random.default_rng([self.seed, 2, step])
+        num_clips = self.data.sequence_clips
+        drawn = [self.draw(rng, num_clips) for _ in range(batch_size)]
+        videos = [self.features(one) for one in drawn]
+        hidden = [
+            hide_spans(rng, num_clips, objective.mask_ratio, objective.mask_span_clips)
+            for _ in range(2 * batch_size)
+        ]
+        silence = np.zeros((num_clips, self.corpus.spec.audio_size), np.float32)
+        audio = [silence if v.audio_TA is None else v.audio_TA for v in videos]
+        names = sorted({self.corpus.names[piece[0]] for one in drawn for piece in one.pieces})
+        return Batch(
+            visual_BTV=torch.from_numpy(np.stack([v.visual_TV for v in videos])),
+            audio_BTA=torch.from_numpy(np.stack(audio)),
+            mask_BT=torch.ones(batch_size, num_clips, dtype=torch.bool),
+            has_audio_B=torch.tensor([v.has_audio for v in videos]),
+            hidden_visual_BT=torch.from_numpy(np.stack(hidden[:batch_size])),
+            hidden_audio_BT=torch.from_numpy(np.stack(hidden[batch_size:])),
+            planted_BT=torch.from_numpy(np.stack([one.planted_T for one in drawn])),
+            offset_B=torch.from_numpy(rng.integers(period_clips, size=batch_size)),
+            names=tuple(names),
+        )
+
+    def calibration(self) -> list[VideoFeatures]:
+        """Sequences of twice the training length, on which raw scores get their meaning.
+
+        Every second one is even: a few segments of one pseudo-category over and over, as an
+        uneventful recording is. Without those, a film of one place would score near 0 throughout.
+        """
+        rng = np.random.default_rng([self.seed, 2, _CALIBRATION])
+        count, num_clips = self.data.calibration_sequences, 2 * self.data.sequence_clips
+        drawn = [
+            self._even(rng, num_clips) if index % 2 else self.draw(rng, num_clips)
+            for index in range(count)
+        ]
+        return [self.features(one) for one in drawn]
+
+    def _even(self, rng: np.random.Generator, num_clips: int) -> Sequence:
+        pool = self._heard or self.segments
+        category = pool[int(rng.integers(len(pool)))].category
+        alike = [segment for segment in pool if segment.category == category]
+        some = [alike[i] for i in rng.permutation(len(alike))[:_EVEN_SEGMENTS]]
+        pieces = self._fill(rng, some, num_clips)
+        return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
+
+    def draw(self, rng: np.random.Generator, num_clips: int) -> Sequence:
+        """Draw one sequence of exactly `num_clips` clips."""
+        long = [i for i, v in enumerate(self.corpus.videos) if v.num_clips >= num_clips]
+        if long and rng.random() < self.data.crop_share:
+            lengths = np.array([self.corpus.videos[i].num_clips for i in long], np.float64)
+            video = int(rng.choice(long, p=lengths / lengths.sum()))
+            start = int(rng.integers(self.corpus.videos[video].num_clips - num_clips + 1))
+            nothing = np.zeros(num_clips, bool)
+            return Sequence(pieces=((video, start, start + num_clips),), planted_T=nothing)
+        # Sound is lost for the whole sequence when one piece has none, so mostly draw alike.
+        heard = rng.random() < self._heard_share
+        pool = self._heard if heard and self._heard else self.segments
+        categories = sorted({segment.category for segment in pool})
+        if len(categories) >= 2 and rng.random() < self.data.planted_share:
+            return self._plant(rng, pool, categories, num_clips)
+        pieces = self._fill(rng, pool, num_clips)
+        return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
+
+    def _plant(
+        self, rng: np.random.Generator, pool: list[Segment], categories: list[int], num_clips: int
+    ) -> Sequence:
+        order = rng.permutation(categories).tolist()
+        planted_category, others = order[0], order[1:]
+        num_background = int(rng.integers(1, min(3, len(others)) + 1))
+        background = [s for s in pool if s.category in others[:num_background]]
+        share = rng.uniform(self.data.planted_min, self.data.planted_max)
+        num_planted = min(max(1, round(share * num_clips)), num_clips - 1)
+        planted = self._fill(rng, [s for s in pool if s.category == planted_category], num_planted)
+        rest: list[tuple[int, int, int]] = []
+        free = num_clips - num_planted
+        unused = [s for s in pool if s.category in others[num_background:]]
+        if unused and free > 8 and rng.random() < self.data.distractor_probability:
+            rest += self._fill(rng, unused, int(rng.integers(2, 5)))[:1]
+            free -= rest[0][2] - rest[0][1]
+        rest += self._fill(rng, background, free)
+        tagged = [(piece, True) for piece in planted] + [(piece, False) for piece in rest]
+        tagged = [tagged[i] for i in rng.permutation(len(tagged))]
+        flags = [flag for piece, flag in tagged for _ in range(piece[1], piece[2])]
+        return Sequence(pieces=tuple(piece for piece, _ in tagged), planted_T=np.array(flags))
+
+    def _fill(
+        self, rng: np.random.Generator, pool: list[Segment], num_clips: int
+    ) -> list[tuple[int, int, int]]:
+        """Random pieces of random segments, `num_clips` in all."""
+        pieces = []
+        while num_clips > 0:
+            segment = pool[int(rng.integers(len(pool)))]
+            wanted = int(rng.integers(self.data.min_piece_clips, self.data.max_piece_clips + 1))
+            length = min(wanted, segment.num_clips, num_clips)
+            start = segment.start + int(rng.integers(segment.num_clips - length + 1))
+            pieces.append((segment.video, start, start + length))
+            num_clips -= length
+        return pieces
+
+    def features(self, sequence: Sequence) -> VideoFeatures:
+        """Put the pieces of a sequence together as if they were one video."""
+        videos = [(self.corpus.videos[i], slice(a, b)) for i, a, b in sequence.pieces]
+        heard = all(v.audio_TA is not None and v.loudness_T is not None for v, _ in videos)
+
+        def join(name: str) -> FloatArray:
+            joined: FloatArray = np.concatenate([getattr(v, name)[part] for v, part in videos])
+            return joined
+
+        return VideoFeatures(
+            spec_digest=self.corpus.spec.digest(),
+            duration_seconds=len(sequence.planted_T) * self.corpus.spec.clip_seconds,
+            visual_TV=join("visual_TV"),
+            audio_TA=join("audio_TA") if heard else None,
+            events_TC=None,
+            motion_T=join("motion_T"),
+            loudness_T=join("loudness_T") if heard else None,
+            shot_boundaries_seconds=np.zeros(0),
+        )
+
+
+def hide_spans(
+    rng: np.random.Generator, num_clips: int, ratio: float, longest_span: int
+) -> BoolArray:
+    """Draw runs of hidden clips, bool `(T,)`: about `ratio` of them, never all.
+
+    A single clip is never hidden: there would be nothing to tell it from.
+    """
+    hidden_T = np.zeros(num_clips, bool)
+    wanted = min(max(1, round(ratio * num_clips)), num_clips - 1)
+    while (missing := wanted - int(hidden_T.sum())) > 0:
+        span = min(int(rng.integers(1, longest_span + 1)), missing)
+        start = int(rng.integers(num_clips - span + 1))
+        hidden_T[start : start + span] = True
+    return hidden_T

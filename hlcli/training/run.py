@@ -1,0 +1,128 @@
+"""One training run: a recipe in, a folder with the model, the resolved recipe and the losses out.
+
+`model.safetensors` is the detector, `recipe.toml` what made it with every setting spelled out,
+`losses.jsonl` one line a step, `state.safetensors` what a stopped run goes on from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import torch
+
+from hlcli.atomic import write_text
+from hlcli.errors import OutputError
+from hlcli.model.config import RaslConfig
+from hlcli.model.detector import RaslNetwork
+from hlcli.model.fusion import FusedScorer
+from hlcli.model.load import save_scorer
+from hlcli.model.projection import ProjectionPair, fit_projections
+from hlcli.model.rasl import RaslScorer, install_projections
+from hlcli.progress import Progress, silent
+from hlcli.training.corpus import Corpus, find_corpus, load_corpus
+from hlcli.training.dataset import SequenceSampler
+from hlcli.training.fit_subspace import fit_subspace
+from hlcli.training.loop import OnStep, ignore_step, train_network
+from hlcli.training.recipe import RaslRecipe, Recipe, recipe_digest, to_toml
+
+MODEL_FILE = "model.safetensors"
+"""The trained detector."""
+RECIPE_FILE = "recipe.toml"
+"""The resolved recipe."""
+
+
+def train(
+    recipe: Recipe,
+    *,
+    device: str = "auto",
+    progress: Progress = silent,
+    on_step: OnStep = ignore_step,
+) -> Path:
+    """Read the corpus a recipe names, train, and return the model file.
+
+    Raises:
+        RecipeError: The recipe names no data, or data that is not there.
+        MediaError: A folder holds no video.
+        TrainingError: Nothing to learn from, a loss that is no number, or another run's state.
+        DeviceError: The device is missing or out of memory.
+        OutputError: The output folder cannot be written.
+    """
+    corpus = load_corpus(find_corpus(recipe.data), device=device, progress=progress)
+    return train_on(corpus, recipe, device=device, progress=progress, on_step=on_step)
+
+
+def train_on(
+    corpus: Corpus,
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    progress: Progress = silent,
+    on_step: OnStep = ignore_step,
+) -> Path:
+    """Train on features that are already there; see `train`."""
+    from hlcli.features.device import memory_errors, resolve_device
+
+    output = Path(recipe.output).expanduser()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {output}: {error.strerror or error}",
+            hint="choose another output with --set output=FOLDER",
+        ) from error
+    scorer: FusedScorer
+    if isinstance(recipe, RaslRecipe):
+        where = resolve_device(device)
+        with memory_errors(where):
+            scorer = _train_rasl(corpus, recipe, output, where, on_step)
+    else:
+        progress("fitting the subspace", 0, 1)
+        scorer = fit_subspace(recipe, corpus)
+        progress("fitting the subspace", 1, 1)
+    write_text(output / RECIPE_FILE, to_toml(recipe))
+    path = output / MODEL_FILE
+    plain = dataclasses.asdict(recipe)
+    # The model is the same wherever the videos and the result are kept.
+    del plain["output"], plain["data"]["folders"], plain["data"]["manifest"]
+    save_scorer(scorer, path, feature_spec=corpus.spec, recipe=plain)
+    return path
+
+
+def _train_rasl(
+    corpus: Corpus, recipe: RaslRecipe, output: Path, device: torch.device, on_step: OnStep
+) -> RaslScorer:
+    config, maps = _fitted_config(recipe.model, corpus)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.training.seed)
+        network = RaslNetwork(config)
+    if maps is not None:
+        install_projections(network, maps)
+    sampler = SequenceSampler(corpus, recipe.data, seed=recipe.training.seed)
+    run_digest = hashlib.sha256(f"{recipe_digest(recipe)} {corpus.digest()}".encode()).hexdigest()
+    train_network(
+        network,
+        sampler,
+        objective=recipe.objective,
+        training=recipe.training,
+        output=output,
+        run_digest=run_digest,
+        device=device,
+        on_step=on_step,
+    )
+    scorer = RaslScorer(network, spec_digest=corpus.spec.digest(), device=device)
+    scorer.calibrate(sampler.calibration())
+    return scorer
+
+
+def _fitted_config(config: RaslConfig, corpus: Corpus) -> tuple[RaslConfig, ProjectionPair | None]:
+    """The architecture with the corpus's sizes, and its fixed input maps where it has such."""
+    config = dataclasses.replace(
+        config, visual_size=corpus.spec.visual_size, audio_size=corpus.spec.audio_size
+    )
+    visual_NV, audio_NA = corpus.paired_clips()
+    if config.input_projection == "none":
+        return config, None
+    maps = fit_projections(visual_NV, audio_NA, kind=config.input_projection, dim=config.input_dim)
+    return dataclasses.replace(config, input_dim=maps.visual.weight_VD.shape[1]), maps
