@@ -21,6 +21,9 @@ from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.weights import weights_path
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from hlcli.features.encoders import Encoders
     from hlcli.features.types import VideoFeatures
     from hlcli.model.scorer import ClipScores, Scorer
@@ -168,11 +171,11 @@ class Pipeline:
             ),
             modality="v" if clip_scores.sound_T is None else "va",
             clip_seconds=1.0,
-            scores=tuple(map(float, clip_scores.score_T)),
-            raw_scores=tuple(map(float, clip_scores.raw_T)),
-            picture_scores=_tuple(clip_scores.picture_T),
-            sound_scores=_tuple(clip_scores.sound_T),
-            shot_boundaries_seconds=tuple(map(float, features.shot_boundaries_seconds)),
+            scores=_row(clip_scores.score_T),
+            raw_scores=_row(clip_scores.raw_T),
+            picture_scores=None if clip_scores.picture_T is None else _row(clip_scores.picture_T),
+            sound_scores=None if clip_scores.sound_T is None else _row(clip_scores.sound_T),
+            shot_boundaries_seconds=_row(features.shot_boundaries_seconds),
             damage=features.damage,
             moments=(),
         )
@@ -184,5 +187,6 @@ class Pipeline:
         return document
 
 
-def _tuple(values: object) -> tuple[float, ...] | None:
-    return None if values is None else tuple(map(float, values))  # type: ignore[call-overload]
+def _row(values: npt.NDArray[np.floating]) -> tuple[float, ...]:
+    # Rounded as the document is written: the same moments from fresh and from stored scores.
+    return tuple(round(float(value), 6) for value in values)

@@ -239,19 +239,33 @@ def test_counts_of_parameters() -> None:
     assert count_parameters(network, vision_only=True) < count_parameters(network) / 2
 
 
-def test_squash_is_rising_and_puts_a_fifth_above_one_half() -> None:
-    raw = np.random.default_rng(0).gamma(2.0, size=4000).astype(np.float32)
-    squash = Squash.fit(raw)
-    scores = squash(raw)
-    order = np.argsort(raw)
-    assert (np.diff(scores[order]) >= 0).all()
-    assert abs((scores > 0.5).mean() - 0.2) < 0.01
-    assert abs((scores > 0.9).mean() - 0.05) < 0.01
-    far = squash(np.array([-1e9, 1e9], np.float32))
+def test_squash_is_rising_and_says_what_stands_out_of_its_own_video() -> None:
+    videos = [
+        np.random.default_rng(seed).gamma(2.0, size=400).astype(np.float32) + 10 * seed
+        for seed in range(8)
+    ]
+    squash = Squash.fit(videos)
+    for raw in videos:
+        scores = squash(raw)
+        assert (np.diff(scores[np.argsort(raw)]) >= 0).all()
+        # The median is ordinary, wherever the video lies; a tenth or so stands out.
+        assert abs(np.median(scores) - 0.1) < 1e-3
+        assert 0.02 < (scores > 0.5).mean() < 0.15
+    far = squash(np.array([-1e9, 0, 0, 0, 1e9], np.float32))
     assert 0 <= far[0] < 1e-6
-    assert 1 - 1e-6 < far[1] <= 1
-    flat = Squash.fit(np.zeros(5, np.float32))(np.zeros(2, np.float32))
-    np.testing.assert_array_equal(flat, np.float32([0.5, 0.5]))
+    assert 1 - 1e-6 < far[-1] <= 1
+
+
+def test_nothing_stands_out_of_an_uneventful_video() -> None:
+    random = np.random.default_rng(0)
+    squash = Squash.fit([random.normal(0, 1, 300).astype(np.float32) for _ in range(8)])
+    calm = random.normal(0, 0.05, 300).astype(np.float32)
+    assert squash(calm).max() < 0.2
+    eventful = calm.copy()
+    eventful[100:110] = 5
+    assert squash(eventful)[100:110].min() > 0.9
+    still = Squash.fit([np.zeros(5, np.float32)])(np.zeros(2, np.float32))
+    np.testing.assert_allclose(still, [0.1, 0.1], rtol=1e-6)
 
 
 def test_ranks_share_ties() -> None:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from hlcli.features.types import FloatArray
 from hlcli.model.scorer import Modality
 
-HIGHLIGHT_QUANTILE = 0.8
-"""This share of the corpus scores below 0.5: an editor keeps about a fifth."""
+HIGHLIGHT_QUANTILE = 0.9
+"""This share of the corpus scores below 0.5; half of it shows nothing that stands out."""
+_LEAST_CENTRE = 2.0
 ORDINARY_SCORE = 0.1
 """Score of a video's median clip."""
 _SMALLEST_SPREAD = 1e-3
@@ -62,15 +63,14 @@ class Squash:
 
     @classmethod
     def fit(cls, videos: Sequence[FloatArray]) -> Squash:
-        """Put the corpus's `HIGHLIGHT_QUANTILE` at 0.5; half its usual spread is the least.
+        """Put the corpus's `HIGHLIGHT_QUANTILE` at 0.5, or 2 spreads where that is more.
 
         Args:
             videos: Raw scores of each video of an unlabelled corpus, at least one.
         """
-        usual = float(np.median([spread(raw_T) for raw_T in videos]))
-        least = max(usual / 2, _SMALLEST_SPREAD)
+        least = max(float(np.median([spread(raw_T) for raw_T in videos])), _SMALLEST_SPREAD)
         every = np.concatenate([standing(raw_T, least) for raw_T in videos])
-        return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), 1.0), least)
+        return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), _LEAST_CENTRE), least)
 
 
 def spread(raw_T: FloatArray) -> float:
