@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# As the program does, and as early: torch's threads shall not spin while others work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(autouse=True)
 def isolated_environment(
