@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from hlcli.errors import RecipeError
 
-Split: TypeAlias = Literal["train", "dev", "test", "all"]
+Split: TypeAlias = Literal["train", "dev", "test", "train+dev", "all"]
 
 PARTS: tuple[Split, ...] = ("train", "dev", "test")
 """The parts that no two groups share."""
@@ -89,11 +89,11 @@ def assign_splits(rows: Sequence[Mapping[str, object]]) -> list[Split]:
 
 
 def select_rows(rows: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
-    """Rows of one part, in the manifest's order."""
+    """Rows of one part, of train and dev together, or all; in the manifest's order."""
     if split == "all":
         return list(rows)
-    parts = assign_parts(rows)
-    return [row for row in rows if parts[row.group_key] == split]
+    parts, wanted = assign_parts(rows), split.split("+")
+    return [row for row in rows if parts[row.group_key] in wanted]
 
 
 def _row(row: Mapping[str, object]) -> ManifestRow:
