@@ -171,6 +171,8 @@ def test_no_group_is_in_two_parts_and_every_label_is_in_each() -> None:
     assert not groups["train"] & groups["test"]
     assert not groups["train"] & groups["dev"]
     assert not groups["dev"] & groups["test"]
+    both = {row.group_key for row in select_rows(rows(), "train+dev")}
+    assert both == groups["train"] | groups["dev"]
     for name, share in (("train", 0.4), ("dev", 0.2), ("test", 0.4)):
         for label, files in (("run", 60), ("sit", 60), ("eat", 60), (None, 10)):
             assert sum(row.label == label for row in parts[name]) == share * files

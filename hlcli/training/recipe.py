@@ -33,7 +33,7 @@ class DataConfig:
     manifest: str = ""
     """A JSON list of rows with file, source, label and group, used only for splitting by group
     (labels never reach training); files are looked for beside it, or in the one of `folders`."""
-    split: Literal["train", "dev", "test", "all"] = "all"
+    split: Literal["train", "dev", "test", "train+dev", "all"] = "all"
     """Part of the manifest to use; see `hlcli.training.split`."""
     sequence_clips: int = 48
     """T, length of a training sequence, at least 8."""
