@@ -102,6 +102,9 @@ class HlGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; HlError gives its exit code, Ctrl-C 130, anything else 1."""
+        if os.environ.get("NO_COLOR"):
+            # Rich heeds it by itself, Typer's own colours do not.
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except HlError as error:
