@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tracemalloc
@@ -215,3 +216,26 @@ def test_the_closed_form_needs_no_torch(tmp_path: Path) -> None:
         "sys.exit(3 if 'torch' in sys.modules else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_empty_picture_does_not_stand_out_and_a_full_one_still_does() -> None:
+    features = World().video([0] * 16 + [1] * 4 + [0] * 20, seed=3)
+    visual = features.visual_TV.copy()
+    # As a blank sky answers: in a direction of its own, and weakly.
+    blank = np.random.default_rng(5).random(VISUAL).astype(np.float32)
+    visual[30] = 0.3 * np.linalg.norm(visual[0]) * blank / np.linalg.norm(blank)
+    features = dataclasses.replace(features, visual_TV=visual)
+    scorer = make_scorer()
+    gated = SubspaceScorer(
+        dataclasses.replace(scorer.config, emptiness_power=2.0),
+        scorer.projections,
+        spec_digest=scorer.spec_digest,
+        statistics=scorer.statistics,
+    )
+    [before], [after] = (
+        one.compute_terms(features, ["picture_knn"]).values() for one in (scorer, gated)
+    )
+    calm = np.r_[0:16, 20:30, 31:40]
+    assert before[30] > 1.5 * before[calm].max()
+    assert after[30] < after[calm].max()
+    assert after[16:20].min() > 2 * after[calm].max()

@@ -93,6 +93,8 @@ class SubspaceConfig:
     """Principal components of the sound kept before the cross-covariance, at least `dim`."""
     nearest_fraction: float = 0.5
     """Share of the other clips that `knn` averages the distance to, in (0, 1]."""
+    emptiness_power: float = 0.0
+    """How much clips that show little are kept from standing out, at least 0; 0 not at all."""
     fusion: FusionConfig = field(default_factory=FusionConfig)
     """Terms and weights; no term of RASL can be used here."""
 
@@ -101,6 +103,8 @@ class SubspaceConfig:
             raise ValueError("1 <= dim <= visual_pca, audio_pca must hold")
         if not 0 < self.nearest_fraction <= 1:
             raise ValueError(f"nearest_fraction lies in (0, 1], got {self.nearest_fraction}")
+        if self.emptiness_power < 0:
+            raise ValueError(f"emptiness_power is at least 0, got {self.emptiness_power}")
         _refuse(self.fusion, lambda term: "_z_" in term or term.endswith("_rasl"), "subspace")
 
 

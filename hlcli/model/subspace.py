@@ -59,7 +59,11 @@ class SubspaceScorer(FusedScorer):
     def compute_terms(self, features: VideoFeatures, names: Iterable[str]) -> dict[str, FloatArray]:
         """See `FusedScorer.compute_terms`."""
         return closed_form_terms(
-            features, names, self.projections, nearest_fraction=self.config.nearest_fraction
+            features,
+            names,
+            self.projections,
+            nearest_fraction=self.config.nearest_fraction,
+            emptiness_power=self.config.emptiness_power,
         )
 
     def _copy(self, fusion: FusionConfig) -> SubspaceScorer:
@@ -78,6 +82,7 @@ def closed_form_terms(
     projections: ProjectionPair | None,
     *,
     nearest_fraction: float,
+    emptiness_power: float = 0.0,
 ) -> dict[str, FloatArray]:
     """Signals and read-outs of the projected features, by term name; signals need no maps."""
     projected: dict[str, FloatArray] = {}
@@ -94,9 +99,31 @@ def closed_form_terms(
             assert projections is not None, name
             one = projections.visual if side == "picture" else projections.audio
             projected[side] = one(rows)
+            if side == "picture" and emptiness_power:
+                projected[side] = quieten_empty(projected[side], rows, power=emptiness_power)
         readout = name.rsplit("_", 1)[1]
         terms[name] = read_out(readout, projected[side], nearest_fraction=nearest_fraction)
     return terms
+
+
+def quieten_empty(x_TD: FloatArray, visual_TV: FloatArray, *, power: float) -> FloatArray:
+    """Draw clips that show little towards the video's mean, so that they do not stand out.
+
+    A cloudless sky, a black frame or a lens cap is far from everything else, but no highlight.
+    The image encoder answers to it weakly: the length of its embedding, over the video's median
+    length, is how much there is to see.
+
+    Args:
+        x_TD: Projected pictures, float32, shape `(T, D)`.
+        visual_TV: Embeddings they were projected from, not normalised, shape `(T, V)`.
+        power: How fast a deviation shrinks with the length; 0 leaves all as it is.
+    """
+    length_T = np.linalg.norm(visual_TV.astype(np.float64), axis=1)
+    usual = max(float(np.median(length_T)), 1e-12)
+    seen_T = np.minimum(1.0, length_T / usual) ** power
+    mean_D = x_TD.mean(axis=0, dtype=np.float64)
+    drawn: FloatArray = (mean_D + seen_T[:, None] * (x_TD - mean_D)).astype(np.float32)
+    return drawn
 
 
 def projection_tensors(projections: ProjectionPair) -> dict[str, FloatArray]:
