@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hlcli.errors import (
     MediaUnreadableError,
     NoVideoStreamError,
 )
+from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.media.rates import STANDARD_RATES, choose_frame_rate, snap_rate
 from tests.media_factory import AudioTrack, click_track, make_video
@@ -238,7 +240,7 @@ def test_still_picture(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 64, 64, "rgb24"
         container.mux(stream.encode(av.VideoFrame(64, 64, "rgb24")))
         container.mux(stream.encode(None))
-    with pytest.raises(MediaUnreadableError, match="still picture"):
+    with pytest.raises(MediaUnreadableError, match="a picture or an animation"):
         probe(path)
 
 
@@ -248,6 +250,29 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     assert isinstance(caught.value, FileNotFoundError)
     with pytest.raises(MediaError, match="is a folder"):
         probe(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipes_and_devices_are_refused_without_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    for path in (pipe, Path(os.devnull)):
+        for read in (probe, content_identity):
+            with pytest.raises(MediaError, match="is a pipe or a device") as caught:
+                read(path)
+            assert "save the video to a file" in caught.value.hint
+
+
+def test_recording_broken_off_before_its_index(tmp_path: Path) -> None:
+    path = make_video(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 4])
+    with pytest.raises(MediaUnreadableError, match="cut off, the index at its end is missing"):
+        probe(path)
+    path.write_bytes(data.replace(b"trak", b"trax").replace(b"mvhd", b"mvhx"))
+    with pytest.raises(MediaUnreadableError) as caught:
+        probe(path)
+    assert "index" not in caught.value.message
 
 
 def test_header_cut_off(tmp_path: Path) -> None:
@@ -288,6 +313,9 @@ def test_ffmpeg_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         (Fraction(59999024, 1000000), Fraction(60), (Fraction(60), False)),
         (Fraction(301, 10), Fraction(301, 10), (Fraction(301, 10), False)),
         (None, Fraction(24), (Fraction(24), False)),
+        (Fraction(60000), Fraction(25), (Fraction(25), False)),
+        (Fraction(16, 959), Fraction(16, 959), (Fraction(10), True)),
+        (Fraction(1), Fraction(1), (Fraction(1), False)),
     ],
 )
 def test_choice_of_rate(

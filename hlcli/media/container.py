@@ -10,7 +10,10 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from hlcli.errors import MediaError, MediaNotFoundError, MediaUnreadableError
+from hlcli.errors import MediaUnreadableError
+from hlcli.media.source import check_source, lacks_movie_index, unreadable
+
+__all__ = ["OPEN_ERRORS", "main_video_stream", "open_media", "unreadable"]
 
 OPEN_ERRORS = (av.FFmpegError, ValueError, OSError)
 """What PyAV raises for a file it cannot open or read; UnicodeError is a ValueError."""
@@ -26,7 +29,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     Raises:
         MediaNotFoundError: There is no such file.
         MediaUnreadableError: It is damaged, empty, or not audio or video.
-        MediaError: It is a folder, or may not be read.
+        MediaError: It is a folder, a pipe or a device, or may not be read.
     """
     container = _open(path)
     try:
@@ -36,7 +39,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def _open(path: Path) -> InputContainer:
-    _check_file(path)
+    if check_source(path) == 0:
+        raise unreadable(path, "the file is empty")
     try:
         # "file:" keeps FFmpeg from reading "foo:bar" as a protocol, and the whitelist keeps a
         # playlist that calls itself a video from reaching the network.
@@ -46,41 +50,26 @@ def _open(path: Path) -> InputContainer:
             container_options={"protocol_whitelist": "file"},
         )
     except OPEN_ERRORS as error:
+        if lacks_movie_index(path):
+            raise MediaUnreadableError(
+                f"cannot read {path} as a video: it was cut off, the index at its end is missing",
+                hint="copy it again from the camera or card, or rebuild the index with a repair "
+                "program and a whole file of the same camera",
+            ) from error
         raise unreadable(path, "not a video, or its header is damaged") from error
     names = container.format.name.split(",")
     if any(name.endswith(_STILL_PICTURES) for name in names):
         container.close()
-        raise unreadable(path, "it is a still picture")
+        raise MediaUnreadableError(
+            f"cannot read {path} as a video: it is a picture or an animation",
+            hint="hl needs a video file",
+        )
     if any(name in _TEXT for name in names):
         container.close()
-        raise unreadable(path, "it is text")
+        raise MediaUnreadableError(
+            f"cannot read {path} as a video: it is text", hint="hl needs a video file"
+        )
     return container
-
-
-def _check_file(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise MediaError(f"{path} is a folder", hint="name a video file inside it")
-        if not path.exists():
-            raise MediaNotFoundError(f"no such file: {path}", hint="check the spelling")
-        if path.stat().st_size == 0:
-            raise unreadable(path, "the file is empty")
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        if isinstance(error, MediaNotFoundError):
-            raise
-        raise MediaError(
-            f"cannot read {path}: {error.strerror or error}", hint="check its permissions"
-        ) from error
-
-
-def unreadable(path: Path, why: str) -> MediaUnreadableError:
-    """Return the error for a file that cannot be read as video."""
-    return MediaUnreadableError(
-        f"cannot read {path} as a video: {why}",
-        hint="play it in a media player; if it does not play there, copy it again",
-    )
 
 
 def main_video_stream(container: InputContainer) -> VideoStream | None:

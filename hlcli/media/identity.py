@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError
+from hlcli.media.source import check_source
 
 _EDGE_BYTES = 1 << 20
 
@@ -19,11 +20,11 @@ def content_identity(path: Path) -> str:
 
     Raises:
         MediaNotFoundError: There is no such file.
-        MediaError: The file may not be read, or is a folder.
+        MediaError: The file may not be read, or is a folder, a pipe or a device.
     """
+    size_bytes = check_source(path)
     digest = hashlib.sha256()
     try:
-        size_bytes = path.stat().st_size
         with path.open("rb") as stream:
             digest.update(f"{size_bytes}\n".encode())
             digest.update(stream.read(_EDGE_BYTES))

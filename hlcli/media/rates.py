@@ -17,6 +17,9 @@ _SNAP = Fraction(1, 3000)
 # A grid of which more than a third of the frames are missing is a clock, not a frame rate.
 _MOST_FRAMES_PRESENT = Fraction(8, 5)
 _FASTEST_RATE = 1000
+# Below it lie time-lapses, screens that stand still and jumps of the clock: no editor has such a
+# rate.
+_SLOWEST_RATE = 1
 
 
 def nearest_standard_rate(rate: Fraction) -> Fraction:
@@ -46,10 +49,13 @@ def choose_frame_rate(
 
     Returns:
         The rate for timelines and whether the frames are unevenly spaced; None when nothing is
-        known. An even rate that is not standard is kept as it is; an uneven one becomes a
-        standard rate.
+        known. An even rate that is not standard is kept as it is; an uneven one, and one below
+        1, becomes a standard rate.
     """
-    average = average if average and average > 0 else None
+    # DV states the clock's rate for the frames'.
+    average = average if average and 0 < average <= _FASTEST_RATE else None
+    if average and average < _SLOWEST_RATE:
+        return nearest_standard_rate(average), True
     if average and base and base > _FASTEST_RATE:
         # Timestamps on the bare clock of the container: no grid of frames at all.
         return nearest_standard_rate(average), True
