@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -123,6 +124,17 @@ def test_clips_after_the_end_of_the_sound_are_silent() -> None:
     assert empty.loudness_T.tolist() == [-100, -100]
 
 
+def test_hours_of_silence_are_heard_once() -> None:
+    recorder = PatchRecorder()
+    batch = recorder.batch_size
+    sound = np.zeros(5 * batch * RATE, np.float32)
+    sound[3 * batch * RATE + 8000] = 0.5
+    found = encode_sound(in_blocks(sound, 30 * RATE), ClipGrid(5 * batch), recorder)
+    # One silent batch, and the one with the click.
+    assert len(recorder.patches) == 2 * batch
+    assert np.array_equal(found.audio_TA[:batch], found.audio_TA[4 * batch :])
+
+
 def test_loudness_is_rms_in_dbfs() -> None:
     seconds = np.arange(RATE) / RATE
     sine = np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
@@ -217,6 +229,32 @@ def test_a_clip_without_a_picture_takes_its_neighbour_s(encoders: Encoders) -> N
     np.testing.assert_allclose(found, expected[nearest], atol=5e-3, rtol=0)
     with pytest.raises(MediaUnreadableError):
         encode_pictures([], 3, encoders.visual)
+
+
+def test_a_frame_that_lasts_for_many_clips_is_looked_at_once(
+    encoders: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = made_pictures([0, 1])
+    shape = [0] * 14 + [1] * 6  # batches of four: three of the first frame alone, a mixed one, ...
+    pictures = [
+        dataclasses.replace((first, second)[frame], clip=clip) for clip, frame in enumerate(shape)
+    ]
+    monkeypatch.setattr(encoders.visual, "batch_size", 4)
+    expected = encode_pictures(pictures, len(shape), encoders.visual)
+    encode, sizes = encoders.visual.encode, list[int]()
+
+    def counted(rgb_NHWC: npt.NDArray[np.uint8]) -> FloatArray:
+        sizes.append(len(rgb_NHWC))
+        return encode(rgb_NHWC)
+
+    monkeypatch.setattr(encoders.visual, "encode", counted)
+    found = encode_pictures(pictures, len(shape), encoders.visual)
+    assert sizes == [1, 2, 1]
+    alone = [encode(picture.rgb_HWC[None])[0] for picture in (first, second)]
+    np.testing.assert_allclose(found, np.stack(alone)[shape], atol=5e-3, rtol=0)
+    assert found.tobytes() == expected.tobytes()
+    backwards = encode_pictures(pictures[::-1], len(shape), encoders.visual)
+    assert backwards.tobytes() == expected.tobytes()
 
 
 # The whole pass

@@ -44,20 +44,37 @@ def encode_pictures(
     """
     visual_TV = np.zeros((num_clips, encoder.size), dtype=np.float32)
     is_read_T = np.zeros(num_clips, dtype=bool)
-    waiting: dict[int, dict[int, npt.NDArray[np.uint8]]] = {}
+    waiting: dict[int, dict[int, Picture]] = {}
+
+    seen_alone: dict[float | None, FloatArray] = {}
 
     def encode(batch: int) -> None:
         members = waiting.pop(batch)
         clips = sorted(members)
-        rows = encoder.encode(np.stack([members[clip] for clip in clips]))
-        visual_TV[clips] = rows.astype(np.float16)
+        # A still screen or a jump of the clock gives one frame to many clips: look at it once.
+        frames: dict[float, npt.NDArray[np.uint8]] = {}
+        for clip in clips:
+            frames.setdefault(members[clip].pts_seconds, members[clip].rgb_HWC)
+        alone = next(iter(frames)) if len(frames) == 1 else None
+        if alone in seen_alone:
+            rows = seen_alone[alone]
+        else:
+            rows = encoder.encode(np.stack(list(frames.values())))
+        if alone is not None:
+            # Only of batches of one frame, which give the same bits whichever comes first.
+            seen_alone.clear()
+            seen_alone[alone] = rows
+        place = {seconds: row for row, seconds in enumerate(frames)}
+        visual_TV[clips] = rows[[place[members[clip].pts_seconds] for clip in clips]].astype(
+            np.float16
+        )
         is_read_T[clips] = True
         report(int(is_read_T.sum()))
 
     for picture in pictures:
         batch = picture.clip // encoder.batch_size
         members = waiting.setdefault(batch, {})
-        members[picture.clip] = picture.rgb_HWC
+        members[picture.clip] = picture
         if len(members) == min(encoder.batch_size, num_clips - batch * encoder.batch_size):
             encode(batch)
     for batch in sorted(waiting):

@@ -74,6 +74,7 @@ class _Window:
         # Always filled up before it is encoded, so that each clip is computed beside the same
         # others whatever the blocks: processors round differently in another batch.
         self._batch = np.zeros((encoder.batch_size, encoder.patch_samples), dtype=np.float32)
+        self._silence: tuple[FloatArray, FloatArray] | None = None
         num_clips = grid.num_clips
         self._audio_TA = np.zeros((num_clips, encoder.size), dtype=np.float32)
         self._events_TC = np.zeros((num_clips, len(encoder.class_names)), dtype=np.float32)
@@ -125,7 +126,13 @@ class _Window:
 
     def _encode(self, count: int) -> None:
         self._batch[count:] = 0.0
-        audio_NA, events_NC = self._encoder.encode(self._batch)
+        if self._batch.any():
+            audio_NA, events_NC = self._encoder.encode(self._batch)
+        else:
+            # Hours of silence, as a jump of the clock leaves them, are heard once.
+            if self._silence is None:
+                self._silence = self._encoder.encode(self._batch)
+            audio_NA, events_NC = self._silence
         rows = slice(self.next_clip - count, self.next_clip)
         self._audio_TA[rows] = audio_NA[:count].astype(np.float16)
         self._events_TC[rows] = events_NC[:count].astype(np.float16)

@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -77,7 +78,12 @@ class SegmentDecoder:
         def give(chosen: tuple[float, av.VideoFrame]) -> None:
             nonlocal clip
             assert clip is not None
-            picture = self._picture(clip, *chosen)
+            latest = result.last_picture
+            if latest is not None and latest.pts_seconds == chosen[0]:
+                # One frame lasts for many clips: a still screen, a time-lapse.
+                picture = replace(latest, clip=clip)
+            else:
+                picture = self._picture(clip, *chosen)
             emit(picture)
             result.last_picture = picture
             clip = next(pending, None)
