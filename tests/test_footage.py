@@ -129,7 +129,7 @@ def test_too_short_or_missing_clips_are_named_and_leave_nothing(
     clips: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaUnreadableError, match="frames instead of 60"):
-        build(clips, tmp_path, plan((0, 0, 30, True), (1, 90, 30, False)))
+        build(clips, tmp_path, plan((0, 0, 30, True), (1, 190, 30, False)))
     assert list((tmp_path / "videos").iterdir()) == []
     with pytest.raises(MediaNotFoundError, match=r"gone\.mp4"):
         list(build_files([PLAN], folder=clips, rows=[{"file": "gone.mp4"}] * 3, work=tmp_path))

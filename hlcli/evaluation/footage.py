@@ -30,7 +30,8 @@ from hlcli.media.probe import probe
 
 WIDTH, HEIGHT = 320, 240
 SAMPLE_RATE = 44_100
-_FORM_VERSION = 1
+_FORM_VERSION = 2
+_SPARE_SECONDS = 1
 # ffmpeg runs single-threaded, since x264's bits depend on the number of threads.
 _WORKERS = 2
 
@@ -118,6 +119,8 @@ def normalise(source: Path, work: Path) -> Path:
         .filter("crop", WIDTH, HEIGHT)
         .filter("setsar", 1)
         .filter("fps", FRAME_RATE, start_time=0)
+        # A container's duration may count sound that outlasts the picture: its last frame stays.
+        .filter("tpad", stop_mode="clone", stop_duration=_SPARE_SECONDS)
         .filter("format", "yuv420p")
     )
     if info.has_audio:
@@ -136,7 +139,7 @@ def normalise(source: Path, work: Path) -> Path:
         g=12,
         acodec="pcm_s16le",
         # `-shortest` lets endless padding fill the disk; a stated length cannot.
-        t=f"{float(info.duration_seconds):.6f}",
+        t=f"{float(info.duration_seconds) + _SPARE_SECONDS:.6f}",
     )
     return target
 
