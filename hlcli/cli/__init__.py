@@ -13,18 +13,13 @@ import typer
 
 from hlcli import __version__
 from hlcli.cli import doctor, evaluate, export, models, score, train
-from hlcli.cli.console import HlGroup
+from hlcli.cli.console import HlGroup, stop_on_signals
+from hlcli.cli.help import HlCommand
 
 HELP = """Find the moments worth keeping in raw footage and hand them to the editor as a timeline.
 
 With several videos one bad file does not stop the others; the exit code is that of the first
 that failed.
-
-Exit codes:
-
-0 done; 2 wrong command line or setting; 3 a video cannot be used; 4 a model cannot be used;
-5 no such device, or out of its memory; 6 an output cannot be written; 7 training failed;
-130 stopped by Ctrl-C; 1 anything unexpected.
 """
 
 app = typer.Typer(
@@ -33,6 +28,8 @@ app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain text: Rich takes longer to load than everything else that `hl --help` needs.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -53,12 +50,12 @@ def program(
     """Options before any command."""
 
 
-app.command("score")(score.score)
-app.command("export")(export.export)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
+app.command("score", cls=HlCommand)(score.score)
+app.command("export", cls=HlCommand)(export.export)
+app.command("train", cls=HlCommand)(train.train)
+app.command("eval", cls=HlCommand)(evaluate.evaluate)
 app.add_typer(models.app, name="models")
-app.command("doctor")(doctor.doctor)
+app.command("doctor", cls=HlCommand)(doctor.doctor)
 
 
 def main() -> None:
@@ -68,4 +65,5 @@ def main() -> None:
     # before torch is loaded. KMP_BLOCKTIME says the same to Intel's OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    app()
+    with stop_on_signals():
+        app()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from hlcli.cli.help import EXIT_CODES
 from hlcli.errors import HlError
 from hlcli.progress import Progress, silent
 
@@ -41,13 +43,13 @@ def stderr_console() -> Console:
 def say(message: str, *, quiet: bool = False) -> None:
     """Write one line of words to stderr unless `quiet`."""
     if not quiet:
-        typer.echo(message, err=True)
+        typer.echo(printable(message), err=True)
 
 
 def warn(message: str) -> None:
     """Write a warning to stderr; `--quiet` does not silence it."""
     typer.secho("warning: ", fg="yellow", nl=False, err=True)
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
 
 
 def show_error(error: HlError) -> None:
@@ -65,8 +67,13 @@ def printable(text: str) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal."""
+def progress_bar(*, quiet: bool, counts_video_seconds: bool = False) -> Iterator[Progress]:
+    """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal.
+
+    Args:
+        quiet: Draw nothing.
+        counts_video_seconds: The stages report seconds of video: their speed is shown.
+    """
     if quiet or not sys.stderr.isatty():
         yield silent
         return
@@ -89,7 +96,8 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
             task = bars.tasks[bars.task_ids.index(tasks[stage])]
             elapsed = task.elapsed or 0.0
             # Seconds of video per second of waiting is the figure an editor plans with.
-            speed = f"{done / elapsed:.0f}x real time" if elapsed > 1 and total > 0 else ""
+            is_known = counts_video_seconds and elapsed > 1 and total > 0
+            speed = f"{done / elapsed:.0f}x real time" if is_known else ""
             bars.update(tasks[stage], completed=done, total=total or None, speed=speed)
             if total and done >= total:
                 bars.remove_task(tasks.pop(stage))
@@ -97,16 +105,46 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
         yield report
 
 
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Treat a request to end, and a closed terminal, like Ctrl-C: stop cleanly, leave no litter."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, stop)
+        for name in ("SIGTERM", "SIGHUP")
+        # `nohup hl ...` asks for SIGHUP to be ignored: that stays so.
+        if (number := getattr(signal, name, None)) is not None
+        and signal.getsignal(number) == signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class HlGroup(TyperGroup):
     """The command group that turns errors into words and exit codes, in one place."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Say what the exit codes mean, below everything else."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl(EXIT_CODES)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; HlError gives its exit code, Ctrl-C 130, anything else 1."""
         if os.environ.get("NO_COLOR"):
             # Rich heeds it by itself, Typer's own colours do not.
             ctx.color = False
+        # Here, not above: `hl --help` needs no logging.
+        from hlcli.cli.spoken import spoken_warnings
+
         try:
-            return super().invoke(ctx)
+            with spoken_warnings():
+                return super().invoke(ctx)
         except HlError as error:
             show_error(error)
             raise typer.Exit(error.exit_code) from error

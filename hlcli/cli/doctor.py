@@ -16,7 +16,10 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Show versions, devices, decoders, cache and models; exit code 1 when scoring cannot work."""
+    """Show what this machine has and what stands in the way of scoring.
+
+    The exit code is 1 when scoring cannot work.
+    """
     from hlcli.cli.findings import examine
 
     findings = []

@@ -23,7 +23,7 @@ def export(
         list[str],
         typer.Argument(
             help="Videos scored before (files, folders, globs), or scores documents.",
-            metavar="VIDEO|SCORES.json...",
+            metavar="VIDEO|SCORES.json",
             show_default=False,
         ),
     ],
@@ -73,7 +73,9 @@ def export(
             if text.lower().endswith(".json"):
                 found = _from_scores(text, selection)
             else:
-                found = _from_videos(text, selection, model, model_sha256, visual_only=visual_only)
+                found = _from_videos(
+                    text, selection, model, model_sha256, visual_only=visual_only, outputs=outputs
+                )
         except HlError as error:
             show_error(error)
             first_error = first_error or error
@@ -130,15 +132,19 @@ def _from_videos(
     model_sha256: str | None,
     *,
     visual_only: bool,
+    outputs: list[Path],
 ) -> list[ScoresDocument | HlError]:
     """Find the stored scores of every video an input names."""
     from hlcli import stored_scores
     from hlcli.document import select_moments_of
     from hlcli.media.discover import find_videos
     from hlcli.media.identity import content_identity
+    from hlcli.timeline.write import check_not_a_source
 
     found: list[ScoresDocument | HlError] = []
     for path in find_videos([text]):
+        for output in outputs:
+            check_not_a_source(output, [path])
         try:
             document = stored_scores.find(
                 content_identity(path), model_sha256, "v" if visual_only else None

@@ -7,26 +7,35 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hlcli.cli.console import printable, say, show_error, stderr_console, stdout_console
+from hlcli.cli.help import HlCommand
 from hlcli.errors import HlError
 from hlcli.progress import Progress, silent
-from hlcli.zoo.manifest import ModelManifest, find_model, list_models
-from hlcli.zoo.weights import local_path, location, pull, remove, verify, weights_path
 
-app = typer.Typer(help="List, fetch, check and remove models.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from hlcli.zoo.manifest import ModelManifest
 
-Name = Annotated[str, typer.Argument(help="Name of a model, as in `hl models list`.")]
+app = typer.Typer(
+    help="List, fetch, check and remove models.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a model, as in `hl models list`.")
+]
 
 
-@app.command("list")
+@app.command("list", cls=HlCommand)
 def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print every field as JSON.")] = False,
 ) -> None:
     """List the models: detectors first, then the encoders they need."""
+    from hlcli.zoo.manifest import list_models
+    from hlcli.zoo.weights import location
+
     manifests = list_models()
     if as_json:
         rows = [_json_row(manifest) for manifest in manifests]
@@ -47,9 +56,12 @@ def list_command(
         stdout_console().print("* taken when no --model is given")
 
 
-@app.command("pull")
+@app.command("pull", cls=HlCommand)
 def pull_command(name: Name) -> None:
     """Download the weights of a model, or replace damaged ones; a broken download goes on."""
+    from hlcli.zoo.manifest import find_model
+    from hlcli.zoo.weights import pull
+
     manifest = find_model(name)
     with _download_bar() as progress:
         path = pull(manifest, progress=progress)
@@ -59,14 +71,17 @@ def pull_command(name: Name) -> None:
         say(f"{manifest.name} is here and verified: {printable(str(path))}")
 
 
-@app.command("verify")
+@app.command("verify", cls=HlCommand)
 def verify_command(
     name: Annotated[
-        str | None, typer.Argument(help="Name of a model; all that are here when left out.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Name of a model; all that are here when left out."),
     ] = None,
 ) -> None:
     """Read the weights whole, compare them with their manifest, and replay the golden output."""
     from hlcli.cli.replay import replay
+    from hlcli.zoo.manifest import find_model, list_models
+    from hlcli.zoo.weights import local_path
 
     if name is not None:
         _verify_one(find_model(name), replay)
@@ -84,16 +99,22 @@ def verify_command(
         raise typer.Exit(failed.exit_code)
 
 
-@app.command("path")
+@app.command("path", cls=HlCommand)
 def path_command(name: Name) -> None:
     """Print where the verified weights of a model are, downloading them if need be."""
+    from hlcli.zoo.manifest import find_model
+    from hlcli.zoo.weights import weights_path
+
     with _download_bar() as progress:
         typer.echo(printable(str(weights_path(find_model(name), progress=progress))))
 
 
-@app.command("remove")
+@app.command("remove", cls=HlCommand)
 def remove_command(name: Name) -> None:
     """Delete the downloaded weights of a model."""
+    from hlcli.zoo.manifest import find_model
+    from hlcli.zoo.weights import remove
+
     manifest = find_model(name)
     if remove(manifest):
         say(f"removed {manifest.name}")
@@ -118,6 +139,8 @@ def size_text(size_bytes: int) -> str:
 
 
 def _json_row(manifest: ModelManifest) -> dict[str, Any]:
+    from hlcli.zoo.weights import local_path, location
+
     row = {
         field.name: getattr(manifest, field.name)
         for field in dataclasses.fields(manifest)
@@ -130,6 +153,8 @@ def _json_row(manifest: ModelManifest) -> dict[str, Any]:
 
 
 def _verify_one(manifest: ModelManifest, replay: Any) -> None:
+    from hlcli.zoo.weights import verify
+
     verify(manifest, replay)
     proof = "sha256 and golden output" if manifest.golden else "sha256"
     typer.echo(f"{manifest.name}: ok ({proof}, {size_text(manifest.size_bytes)})")

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 def score(
     videos: Annotated[
         list[str],
-        typer.Argument(
-            help="Video files, folders or globs.", metavar="VIDEO...", show_default=False
-        ),
+        typer.Argument(help="Video files, folders or globs.", metavar="VIDEO", show_default=False),
     ],
     output: options.Output = None,
     model: options.Model = None,
@@ -66,7 +64,7 @@ def score(
     from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
     from hlcli.pipeline import Pipeline
-    from hlcli.timeline.write import check_output, write_output
+    from hlcli.timeline.write import check_not_a_source, check_output, write_output
 
     selection = options.selection_from_options(
         target_duration=target_duration,
@@ -81,6 +79,8 @@ def score(
     for path in outputs:
         check_output(path)
     paths, first_error = _find(videos, find_videos)
+    for path in outputs:
+        check_not_a_source(path, paths)
     pipeline = Pipeline(model_name=model, device=device, use_cache=not no_cache)
 
     documents: list[ScoresDocument] = []
@@ -127,7 +127,7 @@ def _score_one(
 ) -> ScoresDocument:
     from hlcli.document import select_moments_of
 
-    with progress_bar(quiet=quiet) as progress:
+    with progress_bar(quiet=quiet, counts_video_seconds=True) as progress:
 
         def report(stage: str, done: float, total: float) -> None:
             progress(f"{path.name}: {stage}", done, total)

@@ -72,7 +72,9 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
             moment.why,
         )
     yield table
-    yield Text(f"{len(document.moments)} moments, {_length(kept)} in all", style="dim")
+    number = len(document.moments)
+    counted = "1 moment" if number == 1 else f"{number} moments"
+    yield Text(f"{counted}, {_length(kept)} in all", style="dim")
 
 
 def curve(

@@ -60,6 +60,24 @@ def check_output(path: Path) -> None:
         )
 
 
+def check_not_a_source(path: Path, sources: Sequence[Path]) -> None:
+    """Refuse an output that is one of the videos: footage is never overwritten.
+
+    Raises:
+        UsageError: It is the same file, by whatever name.
+    """
+    for source in sources:
+        try:
+            same = path.samefile(source)
+        except OSError:
+            continue  # One of them is not there.
+        if same:
+            raise UsageError(
+                f"{path} is one of the videos, writing there would destroy it",
+                hint="choose another name for the output",
+            )
+
+
 def write_output(path: Path, documents: Sequence[ScoresDocument]) -> list[Path]:
     """Write the documents to one file, or to one .otio each when `path` is a folder.
 

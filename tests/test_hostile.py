@@ -1,0 +1,146 @@
+"""What an assistant editor with odd files and an engineer with scripts do to `hl`."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import hlcli.__main__ as program
+from hlcli.cli import app
+from hlcli.cli.console import progress_bar
+from hlcli.errors import OutputError
+from hlcli.features.store import FeatureStore
+from tests.media_factory import make_video
+
+DEMO = Path(__file__).resolve().parents[1] / "docs/demo/big-buck-bunny-excerpt.mp4"
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    """Run the command in this process; returns exit code, stdout, stderr."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_request_to_end_is_heeded_like_ctrl_c(tmp_path: Path, name: str) -> None:
+    output, cache = tmp_path / "out.otio", tmp_path / "cache"
+    environment = os.environ | {"HL_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-m", "hlcli", "score", str(DEMO), "-o", str(output)]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    # The remembered hashes of the weights are the first thing written: decoding starts after.
+    deadline = time.monotonic() + 60
+    while not cache.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, ""), stderr
+    assert stderr == "stopped; what was finished is kept, run the same command to go on\n"
+    assert not output.exists()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_ctrl_c_while_the_program_loads_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hlcli.cli.main", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    assert caught.value.code == 130
+
+
+def test_footage_is_never_overwritten(tmp_path: Path) -> None:
+    video = make_video(tmp_path).rename(tmp_path / "footage.csv")
+    before = video.read_bytes()
+    os.link(video, tmp_path / "link.json")
+    for output in (video, tmp_path / "link.json"):
+        for command in ("score", "export"):
+            code, stdout, stderr = run(command, video, "-o", output)
+            assert (code, stdout) == (2, ""), stderr
+            assert "is one of the videos" in stderr
+    assert video.read_bytes() == before
+
+
+def test_features_that_cannot_be_stored_are_a_warning_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(FeatureStore, "put", full)
+    video = make_video(tmp_path)
+    code, stdout, stderr = run("score", video)
+    assert code == 0
+    assert f"warning: features of {video} are not stored: the disk is full\n" in stderr
+    assert "\n1 moment, 0:02 in all\n" in stdout
+
+
+def test_speed_is_told_only_where_seconds_of_video_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for counts, expected in ((True, True), (False, False)):
+        screen = Terminal()
+        monkeypatch.setattr(sys, "stderr", screen)
+        monkeypatch.setattr("rich.progress.Task.elapsed", 2.0)
+        with progress_bar(quiet=False, counts_video_seconds=counts) as report:
+            report("stage", 10, 100)
+            report("stage", 40, 100)
+        assert "stage" in screen.getvalue()
+        assert ("20x real time" in screen.getvalue()) is expected
+
+
+def test_only_our_own_log_reaches_the_user() -> None:
+    code = (
+        "import logging\n"
+        "from hlcli.cli.spoken import spoken_warnings\n"
+        "with spoken_warnings():\n"
+        "    logging.getLogger('torch').warning('chatter')\n"
+        "    logging.getLogger('hlcli.pipeline').info('detail')\n"
+        "    logging.getLogger('hlcli.pipeline').warning('%s is full', 'the disk')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stderr.decode().splitlines() == ["warning: the disk is full"]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("score",), ("export",), ("train",), ("eval",), ("doctor",), ("models", "pull")]
+)
+def test_help_fits_a_terminal(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, stdout, _ = run(*words, "--help")
+    assert code == 0
+    lines = stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert stdout.startswith(("Usage: root", "Usage: hl"))
+    assert "<" not in stdout
+    assert "{" not in lines[0]
+    if words == ("score",):
+        for expected in ("Shape of a moment:", "Examples:", "  hl score match.mp4"):
+            assert expected in lines
+    if not words:
+        assert "  130  stopped by Ctrl-C or a signal" in lines
+
+
+def test_help_needs_no_rich() -> None:
+    code = (
+        "import sys\nfrom hlcli.cli import app\n"
+        "try:\n    app(['score', '--help'])\n"
+        "except SystemExit:\n    print('rich' in sys.modules, 'hlcli.zoo' in sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout.decode().splitlines()[-1] == "False False"
