@@ -72,6 +72,19 @@ def test_footage_is_never_overwritten(tmp_path: Path) -> None:
     assert video.read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_control_codes_in_a_name_never_reach_the_terminal(tmp_path: Path) -> None:
+    video = make_video(tmp_path).rename(tmp_path / "a\n\x1b[2J\x07.mp4")
+    code, stdout, stderr = run("score", video, "-o", tmp_path)
+    assert code == 0
+    assert stdout.startswith("a??[2J?.mp4  0:02")
+    assert f"wrote {tmp_path}/a??[2J?.otio\n" in stderr
+    video.write_text("no video")
+    code, _, stderr = run("score", video)
+    assert (code, len(stderr.splitlines())) == (3, 2)
+    assert "\x1b" not in stderr
+
+
 def test_features_that_cannot_be_stored_are_a_warning_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

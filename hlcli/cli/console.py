@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,12 @@ def show_error(error: HlError) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace what no terminal can show: bytes of a file name that are not UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Replace what no terminal should get: bytes that are not UTF-8, line ends, control codes.
+
+    File names may hold all of these.
+    """
+    shown = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in shown)
 
 
 @contextlib.contextmanager
