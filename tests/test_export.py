@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from hlcli import stored_scores
 from hlcli.cli import app
 from hlcli.cli.options import parse_duration, selection_from_options
-from hlcli.document import read_documents
+from hlcli.document import read_documents, write_documents
 from hlcli.errors import UsageError
 from hlcli.media.identity import content_identity
 from hlcli.moments import Selection
@@ -132,6 +132,36 @@ def test_one_bad_document_among_several(tmp_path: Path) -> None:
     assert f"error: {tmp_path / 'bad.json'}: schema is missing" in result.stderr
     assert "hint: make it anew with `hl score" in result.stderr
     assert kept_seconds(tmp_path / "x.otio") > 0
+
+
+def test_one_output_that_fails_does_not_stop_those_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "timelines"
+    folder.mkdir()
+    flat = [0.0] * 60
+    documents = [
+        make_document(path="/a/dull.mp4", scores=flat),
+        make_document(path="/a/match.mp4"),
+    ]
+    document_file = tmp_path / "both.json"
+    write_documents(document_file, documents)
+    result = export(document_file, "--threshold", "0.5", "-o", folder, "-o", tmp_path / "x.csv")
+    assert result.exit_code == 6
+    assert result.stderr.splitlines() == [
+        "error: there is no moment to put on the timeline dull",
+        "hint: lower --threshold, or give --top or --target-duration",
+        f"wrote {folder / 'match.otio'}",
+        f"wrote {tmp_path / 'x.csv'}",
+    ]
+    assert kept_seconds(folder / "match.otio") > 0
+    assert [path.name for path in folder.iterdir()] == ["match.otio"]
+
+    documents[0].write(document_file)
+    yields = ("-o", tmp_path / "y.otio", "-o", tmp_path / "y.csv", "-q")
+    result = export(document_file, "--threshold", "0.5", *yields)
+    assert result.exit_code == 6
+    assert len(result.stderr.splitlines()) == 2
+    assert not (tmp_path / "y.otio").exists()
+    assert (tmp_path / "y.csv").exists()
 
 
 # From videos ---------------------------------------------------------------------------------

@@ -144,6 +144,20 @@ def test_several_videos_go_into_one_timeline_or_one_each(tmp_path: Path) -> None
     assert sorted(path.name for path in each.iterdir()) == ["shot10.otio", "shot2.otio"]
 
 
+def test_a_dull_video_leaves_the_other_outputs_alone(match: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.otio"
+    code, _, stderr = run(
+        "score", match, "--threshold", "1", "-o", output, "-o", tmp_path / "x.csv", "--quiet"
+    )
+    assert code == 6
+    assert stderr.splitlines() == [
+        "error: there is no moment to put on the timeline x",
+        "hint: lower --threshold, or give --top or --target-duration",
+    ]
+    assert not output.exists()
+    assert (tmp_path / "x.csv").exists()
+
+
 def test_one_bad_video_among_many_is_named_and_the_others_are_done(
     match: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hlcli.cli import options
-from hlcli.cli.console import say, show_error
+from hlcli.cli.console import show_error
+from hlcli.cli.outputs import write_outputs
 from hlcli.errors import HlError, MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def export(
 
         hl export scores.json -o highlights.otio -o highlights.csv
     """
-    from hlcli.timeline.write import check_output, write_output
+    from hlcli.timeline.write import check_output
 
     selection = options.selection_from_options(
         target_duration=target_duration,
@@ -87,11 +88,8 @@ def export(
             else:
                 documents.append(item)
 
-    if documents:
-        for path in outputs:
-            for written in write_output(path, documents):
-                say(f"wrote {written}", quiet=quiet)
-    if first_error is not None:
+    unwritten = write_outputs(outputs, documents, quiet=quiet)
+    if first_error := first_error or unwritten:
         raise typer.Exit(first_error.exit_code)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say, show_error, stdout_console, warn
+from hlcli.cli.outputs import write_outputs
 from hlcli.errors import HlError, MediaError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def score(
     from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
     from hlcli.pipeline import Pipeline
-    from hlcli.timeline.write import check_not_a_source, check_output, write_output
+    from hlcli.timeline.write import check_not_a_source, check_output
 
     selection = options.selection_from_options(
         target_duration=target_duration,
@@ -97,13 +98,10 @@ def score(
 
     if as_json and documents:
         typer.echo(documents_text(documents), nl=False)
-    if documents:
-        for path in outputs:
-            for written in write_output(path, documents):
-                say(f"wrote {written}", quiet=quiet)
-    if first_error is not None:
-        if len(videos) > 1 or len(paths) > 1:
-            say(f"{len(documents)} of {len(paths)} videos found were scored", quiet=quiet)
+    unwritten = write_outputs(outputs, documents, quiet=quiet)
+    if first_error is not None and (len(videos) > 1 or len(paths) > 1):
+        say(f"{len(documents)} of {len(paths)} videos found were scored", quiet=quiet)
+    if first_error := first_error or unwritten:
         raise typer.Exit(first_error.exit_code)
 
 

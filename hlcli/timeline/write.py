@@ -86,17 +86,35 @@ def write_output(path: Path, documents: Sequence[ScoresDocument]) -> list[Path]:
         documents: Scores documents with their moments, in the order of the timeline.
 
     Returns:
-        The files written. In a folder, videos of one name get `NAME.otio`, `NAME-2.otio`, ...
+        The files written, as `output_files` names them.
 
     Raises:
         UsageError: The extension is unknown.
         OutputError: It cannot be written, or a timeline would be empty.
     """
     check_output(path)
+    files = output_files(path, documents)
+    for file, part in files:
+        write_file(file, part)
+    return [file for file, _ in files]
+
+
+def output_files(
+    path: Path, documents: Sequence[ScoresDocument]
+) -> list[tuple[Path, Sequence[ScoresDocument]]]:
+    """Say which files an output is made of, and which documents go into each.
+
+    Args:
+        path: As `check_output` takes it.
+        documents: Scores documents, in the order of the timeline.
+
+    Returns:
+        One file with all documents, or one for each in a folder: videos of one name get
+        `NAME.otio`, `NAME-2.otio`, ...
+    """
     if not path.is_dir():
-        _WRITERS[path.suffix.lower()](path, documents)
-        return [path]
-    written: list[Path] = []
+        return [(path, documents)]
+    files: list[tuple[Path, Sequence[ScoresDocument]]] = []
     taken: set[str] = set()
     for document in documents:
         stem = media_path(document.video.path).stem
@@ -105,9 +123,17 @@ def write_output(path: Path, documents: Sequence[ScoresDocument]) -> list[Path]:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.casefold())
-        _write_otio(path / f"{name}.otio", [document])
-        written.append(path / f"{name}.otio")
-    return written
+        files.append((path / f"{name}.otio", [document]))
+    return files
+
+
+def write_file(path: Path, documents: Sequence[ScoresDocument]) -> None:
+    """Write documents to a file whose extension `check_output` accepted.
+
+    Raises:
+        OutputError: It cannot be written, or a timeline would be empty.
+    """
+    _WRITERS[path.suffix.lower()](path, documents)
 
 
 def _write_otio(path: Path, documents: Sequence[ScoresDocument]) -> None:
