@@ -83,7 +83,7 @@ def part_features(
     for index, part in enumerate(assign_splits(rows)):
         if part == split:
             path = data / str(rows[index]["file"])
-            found[index] = pipeline.features(probe(path), content_identity(path))
+            found[index] = pipeline.features(probe(path), content_identity(path)).in_float32()
     return found
 
 

@@ -75,7 +75,7 @@ def demo_features() -> VideoFeatures:
     info = probe(DEMO)
     encoders = load_encoders(resolve_device("cpu"))
     # The first seconds are enough for a proof, and the file stays small.
-    features = extract_features(info, encoders=encoders)
+    features = extract_features(info, encoders=encoders).in_float32()
     rows = {
         name: np.ascontiguousarray(value[:GOLDEN_CLIPS])
         for name in ("visual_TV", "audio_TA", "events_TC", "motion_T", "loudness_T")

@@ -219,7 +219,7 @@ def test_order_of_arrival_changes_no_bit(encoders: Encoders) -> None:
         assert found.tobytes() == expected.tobytes()
     alone = encoders.visual.encode(pictures[7].rgb_HWC[None])
     np.testing.assert_allclose(expected[7], alone[0], atol=5e-3, rtol=0)
-    assert np.array_equal(expected, expected.astype(np.float16).astype(np.float32))
+    assert expected.dtype == np.float16
 
 
 def test_a_clip_without_a_picture_takes_its_neighbour_s(encoders: Encoders) -> None:
@@ -299,8 +299,7 @@ def test_one_row_per_clip(encoders: Encoders, video: Path) -> None:
     assert np.abs(found.shot_boundaries_seconds - 2.0).min() < 0.05
     assert found.damage is None
     for rows in (found.visual_TV, found.audio_TA, found.events_TC):
-        assert rows.dtype == np.float32
-        assert np.array_equal(rows, rows.astype(np.float16).astype(np.float32))
+        assert rows.dtype == np.float16
     with read_pictures(info, ClipGrid(5), picture_size=224, num_workers=1) as reader:
         for picture in reader:
             expected_V = encoders.visual.encode(picture.rgb_HWC[None])[0]

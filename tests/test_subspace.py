@@ -16,9 +16,9 @@ from hlcli.errors import CheckpointError, TrainingError
 from hlcli.features.types import VideoFeatures
 from hlcli.model.config import FusionConfig, SubspaceConfig
 from hlcli.model.load import load_scorer, save_scorer
-from hlcli.model.projection import fit_projections, scale_features
+from hlcli.model.projection import ROWS_AT_ONCE, LinearMap, fit_projections, scale_features
 from hlcli.model.readouts import dmean, edev1, knn, pc1
-from hlcli.model.subspace import SubspaceScorer
+from hlcli.model.subspace import SubspaceScorer, quieten_empty
 
 
 def corpus_arrays(corpus: list[VideoFeatures]) -> tuple[np.ndarray, np.ndarray]:
@@ -239,3 +239,39 @@ def test_an_empty_picture_does_not_stand_out_and_a_full_one_still_does() -> None
     assert before[30] > 1.5 * before[calm].max()
     assert after[30] < after[calm].max()
     assert after[16:20].min() > 2 * after[calm].max()
+
+
+def test_a_day_of_video_is_calculated_with_in_blocks() -> None:
+    rng = np.random.default_rng(3)
+    wide = rng.normal(size=(8 * ROWS_AT_ONCE + 100, 256)).astype(np.float16)
+    one = LinearMap(
+        mean_V=np.zeros(256, np.float32),
+        weight_VD=np.eye(256, 4, dtype=np.float32),
+        rms=1.0,
+    )
+    tracemalloc.start()
+    try:
+        projected = one(wide)
+        drawn = quieten_empty(projected, wide, power=1.0)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # One block in float64 and what is made of it, but never all rows in float32.
+    assert peak_bytes < 0.85 * 4 * wide.size
+    # Blocks change nothing: each row has what it has alone.
+    for row in (0, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, len(wide) - 1):
+        np.testing.assert_allclose(projected[row], one(wide[row : row + 1])[0], atol=1e-5)
+    assert drawn.shape == projected.shape
+
+
+def test_half_width_rows_give_the_same_scores() -> None:
+    video = World().video([0] * 30 + [1] * 5 + [0] * 30, seed=9)
+    half = dataclasses.replace(
+        video,
+        visual_TV=video.visual_TV.astype(np.float16),
+        audio_TA=video.audio_TA.astype(np.float16),
+    )
+    scorer = make_scorer()
+    first, second = scorer.score(half), scorer.score(half.in_float32())
+    assert first.raw_T.tobytes() == second.raw_T.tobytes()
+    assert half.in_float32().visual_TV.dtype == np.float32

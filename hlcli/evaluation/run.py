@@ -128,7 +128,7 @@ def _score(made: CompositeFile, pipelines: Sequence[Pipeline]) -> Case:
         scores[name, "v"] = np.array(silent_document.raw_scores)
         scores[name, "va"] = np.array(document.raw_scores)
     info = probe(made.with_sound)
-    features = pipelines[0].features(info, content_identity(made.with_sound))
+    features = pipelines[0].features(info, content_identity(made.with_sound)).in_float32()
     return Case(
         plan=made.plan,
         positive_T=made.plan.positive_T(features.num_clips),
@@ -147,7 +147,7 @@ def _clip_features(
     found = {}
     for index in chosen:
         path = folder / str(rows[index]["file"])
-        found[index] = pipeline.features(probe(path), content_identity(path))
+        found[index] = pipeline.features(probe(path), content_identity(path)).in_float32()
         progress("clips", len(found), len(chosen))
     return found
 

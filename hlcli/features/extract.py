@@ -34,7 +34,7 @@ def extract_features(
 ) -> VideoFeatures:
     """Decode a video once and describe each of its clips.
 
-    Memory does not grow with the length but for the resulting rows. Rows have the precision of
+    Memory does not grow with the length but for the resulting rows. Rows are
     float16, which is what the cache keeps: a second run from the cache gives the same scores.
 
     Args:

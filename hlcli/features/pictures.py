@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hlcli.errors import MediaUnreadableError
 from hlcli.features.encoders import VisualEncoder
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 from hlcli.media.frames import Picture
 
 
@@ -22,7 +22,7 @@ def encode_pictures(
     encoder: VisualEncoder,
     *,
     report: Callable[[int], None] = lambda done: None,
-) -> FloatArray:
+) -> RowArray:
     """Look at one picture of every clip.
 
     Neighbouring clips share a batch, whatever the order in which their pictures come: the same
@@ -36,13 +36,13 @@ def encode_pictures(
         report: Told the number of clips done after each batch.
 
     Returns:
-        Embeddings, float32 with the precision of float16, shape `(T, V)`.
+        Embeddings, float16, shape `(T, V)`.
 
     Raises:
         MediaUnreadableError: There is no picture at all.
         DeviceError: The device is out of memory.
     """
-    visual_TV = np.zeros((num_clips, encoder.size), dtype=np.float32)
+    visual_TV = np.zeros((num_clips, encoder.size), dtype=np.float16)
     is_read_T = np.zeros(num_clips, dtype=bool)
     waiting: dict[int, dict[int, Picture]] = {}
 
@@ -86,7 +86,7 @@ def encode_pictures(
     return _filled(visual_TV, is_read_T)
 
 
-def _filled(rows_TV: FloatArray, is_read_T: npt.NDArray[np.bool_]) -> FloatArray:
+def _filled(rows_TV: RowArray, is_read_T: npt.NDArray[np.bool_]) -> RowArray:
     read = np.flatnonzero(is_read_T)
     for clip in np.flatnonzero(~is_read_T):
         rows_TV[clip] = rows_TV[read[np.abs(read - clip).argmin()]]

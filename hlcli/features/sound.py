@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from hlcli.features.encoders import AudioEncoder
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 from hlcli.media.clips import ClipGrid
 
 SILENCE_DBFS = -100.0
@@ -23,10 +23,10 @@ SILENCE_DBFS = -100.0
 class SoundFeatures:
     """What the sound of each clip says."""
 
-    audio_TA: FloatArray
-    """Embeddings, float32 with the precision of float16, shape `(T, A)`."""
-    events_TC: FloatArray
-    """Probability of each AudioSet class, as precise, in [0, 1], shape `(T, C)`."""
+    audio_TA: RowArray
+    """Embeddings, float16, shape `(T, A)`."""
+    events_TC: RowArray
+    """Probability of each AudioSet class, float16 in [0, 1], shape `(T, C)`."""
     loudness_T: FloatArray
     """RMS level in dBFS, float32 in [-100, 0], shape `(T,)`."""
 
@@ -76,8 +76,8 @@ class _Window:
         self._batch = np.zeros((encoder.batch_size, encoder.patch_samples), dtype=np.float32)
         self._silence: tuple[FloatArray, FloatArray] | None = None
         num_clips = grid.num_clips
-        self._audio_TA = np.zeros((num_clips, encoder.size), dtype=np.float32)
-        self._events_TC = np.zeros((num_clips, len(encoder.class_names)), dtype=np.float32)
+        self._audio_TA = np.zeros((num_clips, encoder.size), dtype=np.float16)
+        self._events_TC = np.zeros((num_clips, len(encoder.class_names)), dtype=np.float16)
         self._loudness_T = np.full(num_clips, SILENCE_DBFS, dtype=np.float32)
 
     def extend(self, block: FloatArray) -> None:

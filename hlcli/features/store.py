@@ -7,33 +7,22 @@ checks a hash, and anything that does not pass is removed and counts as absent.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import re
 import time
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
-from hlcli.atomic import write_bytes
+from hlcli.atomic import atomic_write
 from hlcli.errors import OutputError
+from hlcli.features.packed import bytes_of, pack, unpack
 from hlcli.features.types import FeatureSpec, VideoFeatures
 
 MAX_BYTES = 4 * 1024**3
 """Default bound of the folder: about 200 hours of video."""
 
-_FORMAT = "hl.features/1"
 _HINT = "set HL_CACHE_DIR to a folder you may write to, or use --no-cache"
 _IDENTITY = re.compile(r"[0-9a-f]{16,128}")
 _STALE_SECONDS = 3600.0
-_REQUIRED = ("visual_TV", "motion_T", "shot_boundaries_seconds")
-_SOUND = ("audio_TA", "events_TC", "loudness_T")
-
-Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 class FeatureStore:
@@ -49,7 +38,7 @@ class FeatureStore:
         self.max_bytes = max_bytes
 
     def get(self, identity: str, spec: FeatureSpec) -> VideoFeatures | None:
-        """Return what `put` stored, bit for bit, or None.
+        """Return what `put` stored, every number the same, or None.
 
         A damaged file, and one of another specification, is removed and counts as absent.
 
@@ -64,7 +53,8 @@ class FeatureStore:
         try:
             if self.root.exists() and not self.root.is_dir():
                 raise NotADirectoryError(20, "not a folder")
-            data = path.read_bytes()
+            with path.open("rb") as stream:
+                features = unpack(stream, identity, spec)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -72,9 +62,7 @@ class FeatureStore:
                 f"the feature cache {self.root} cannot be read: {error.strerror or error}",
                 hint=_HINT,
             ) from error
-        try:
-            features = _unpack(data, identity, spec)
-        except (ValueError, KeyError, TypeError, SafetensorError):
+        except (ValueError, KeyError, TypeError):
             _remove(path)
             return None
         # A reader that may not write still reads; the file only looks older than it is.
@@ -100,12 +88,15 @@ class FeatureStore:
         if features.spec_digest != spec.digest():
             raise ValueError("the features were made with another specification")
         path = self._path(identity, spec)
-        data = _pack(identity, features)
-        if len(data) > self.max_bytes:
+        header, arrays = pack(identity, features)
+        if len(header) + sum(array.nbytes for array in arrays) > self.max_bytes:
             return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
+            with atomic_write(path) as stream:
+                stream.write(header)
+                for array in arrays:
+                    stream.write(bytes_of(array))
         except OSError as error:
             raise OutputError(
                 f"the feature cache {self.root} cannot be made: {error.strerror or error}",
@@ -176,72 +167,3 @@ def _remove(path: Path) -> None:
     # Gone already, or held open by another process (Windows): either way not ours to fail on.
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-
-
-def _pack(identity: str, features: VideoFeatures) -> bytes:
-    arrays: Arrays = {}
-    for name in (*_REQUIRED, *_SOUND):
-        array = getattr(features, name)
-        if array is not None:
-            arrays[name] = _smallest(np.ascontiguousarray(array))
-    about = json.dumps(
-        {
-            "identity": identity,
-            "spec_digest": features.spec_digest,
-            "duration_seconds": features.duration_seconds,
-            "damage": features.damage,
-        },
-        sort_keys=True,
-    )
-    return bytes(
-        save(arrays, {"format": _FORMAT, "about": about, "sha256": _digest(about, arrays)})
-    )
-
-
-def _unpack(data: bytes, identity: str, spec: FeatureSpec) -> VideoFeatures:
-    """Rebuild features; ValueError, KeyError, TypeError or SafetensorError when damaged."""
-    arrays: Arrays = load(data)
-    header_bytes = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + header_bytes])["__metadata__"]
-    if metadata["format"] != _FORMAT or metadata["sha256"] != _digest(metadata["about"], arrays):
-        raise ValueError("not what was written")
-    about = json.loads(metadata["about"])
-    if about["identity"] != identity or about["spec_digest"] != spec.digest():
-        raise ValueError("the features of another video or specification")
-    for name, size in (("visual_TV", spec.visual_size), ("audio_TA", spec.audio_size)):
-        if name in arrays and arrays[name].shape[1:] != (size,):
-            raise ValueError(f"{name} has the shape {arrays[name].shape}")
-    wide: dict[str, npt.NDArray[np.float32]] = {
-        name: arrays[name].astype(np.float32)
-        for name in (*_REQUIRED, *_SOUND)
-        if name in arrays and name != "shot_boundaries_seconds"
-    }
-    return VideoFeatures(
-        spec_digest=about["spec_digest"],
-        duration_seconds=about["duration_seconds"],
-        visual_TV=wide["visual_TV"],
-        audio_TA=wide.get("audio_TA"),
-        events_TC=wide.get("events_TC"),
-        motion_T=wide["motion_T"],
-        loudness_T=wide.get("loudness_T"),
-        shot_boundaries_seconds=arrays["shot_boundaries_seconds"].astype(np.float64),
-        damage=about["damage"],
-    )
-
-
-def _smallest(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Return float16 where that loses nothing (extraction rounds to it), else the array."""
-    if array.dtype != np.float32:
-        return array
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32), array) else array
-
-
-def _digest(about: str, arrays: Arrays) -> str:
-    digest = hashlib.sha256(about.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

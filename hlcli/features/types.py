@@ -9,11 +9,15 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+RowArray: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Rows in float16, as extraction and the cache give them, or in float32: the same numbers. Whoever
+calculates with them goes to float32 first, in blocks, since those of a day fill a gibibyte then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,12 @@ class VideoFeatures:
     """`FeatureSpec.digest()` of the specification that made them."""
     duration_seconds: float
     """Length of the video, in seconds; `T = ceil(duration)`, at least 1."""
-    visual_TV: FloatArray
-    """Image embedding of each clip, float32, shape `(T, V)`, not normalised."""
-    audio_TA: FloatArray | None
-    """Sound embedding of each clip, float32, shape `(T, A)`; None without an audio track."""
-    events_TC: FloatArray | None
-    """Probability of each AudioSet class, float32 in [0, 1], shape `(T, C)`; None without audio."""
+    visual_TV: RowArray
+    """Image embedding of each clip, float16 or float32, shape `(T, V)`, not normalised."""
+    audio_TA: RowArray | None
+    """Sound embedding of each clip, as wide, shape `(T, A)`; None without an audio track."""
+    events_TC: RowArray | None
+    """Probability of each AudioSet class in [0, 1], as wide, shape `(T, C)`; None without audio."""
     motion_T: FloatArray
     """Mean absolute luma change within each clip, float32 in [0, 1], shape `(T,)`."""
     loudness_T: FloatArray | None
@@ -88,3 +92,16 @@ class VideoFeatures:
     def without_audio(self) -> VideoFeatures:
         """Return the same video as if it had no audio track."""
         return dataclasses.replace(self, audio_TA=None, events_TC=None, loudness_T=None)
+
+    def in_float32(self) -> VideoFeatures:
+        """Return the same features with all rows in float32, ready to calculate with."""
+
+        def wide(rows: RowArray | None) -> FloatArray | None:
+            return None if rows is None else rows.astype(np.float32, copy=False)
+
+        return dataclasses.replace(
+            self,
+            visual_TV=self.visual_TV.astype(np.float32, copy=False),
+            audio_TA=wide(self.audio_TA),
+            events_TC=wide(self.events_TC),
+        )

@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import TrainingError
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 
 Float64 = npt.NDArray[np.float64]
+
+ROWS_AT_ONCE = 4096
+"""Clips whose full feature vectors are calculated with at once: a day of them would not fit."""
 
 
 def scale_features(features_NV: FloatArray) -> FloatArray:
@@ -43,11 +46,15 @@ class LinearMap:
     rms: float
     """Root mean square of one projected number over the corpus, above 0."""
 
-    def __call__(self, features_NV: FloatArray) -> FloatArray:
-        """Project unscaled features of shape `(N, V)` to `(N, D)`, float32."""
-        centred = (scale_features(features_NV) - self.mean_V).astype(np.float32)
-        projected: FloatArray = centred @ self.weight_VD
-        return projected
+    def __call__(self, features_NV: RowArray) -> FloatArray:
+        """Project unscaled features of shape `(N, V)` to `(N, D)`, float32, in blocks of rows."""
+        projected_ND = np.empty((len(features_NV), self.weight_VD.shape[1]), np.float32)
+        for start in range(0, len(features_NV), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            wide = features_NV[rows].astype(np.float32, copy=False)
+            centred = (scale_features(wide) - self.mean_V).astype(np.float32, copy=False)
+            projected_ND[rows] = centred @ self.weight_VD
+        return projected_ND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

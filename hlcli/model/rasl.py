@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.features.types import FloatArray, RowArray, VideoFeatures
 from hlcli.model.calibration import Statistics
 from hlcli.model.config import PICTURE_TERMS, READOUTS, SOUND_TERMS, FusionConfig, RaslConfig
 from hlcli.model.detector import SIDES, RaslNetwork, Side
@@ -104,7 +104,7 @@ class RaslScorer(FusedScorer):
 
     @torch.inference_mode()
     def _encode(
-        self, side: Side, windows_NWV: FloatArray, starts_N: npt.NDArray[np.int64]
+        self, side: Side, windows_NWV: RowArray, starts_N: npt.NDArray[np.int64]
     ) -> FloatArray:
         windows = torch.from_numpy(np.ascontiguousarray(windows_NWV, np.float32)).to(self.device)
         mask = torch.ones(windows.shape[:2], dtype=torch.bool, device=self.device)

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from hlcli.errors import CheckpointError
-from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.features.types import FloatArray, RowArray, VideoFeatures
 from hlcli.model.calibration import Statistics
 from hlcli.model.config import READOUTS, FusionConfig, SubspaceConfig
 from hlcli.model.fusion import FusedScorer, side_of, signal_term
-from hlcli.model.projection import LinearMap, ProjectionPair
+from hlcli.model.projection import ROWS_AT_ONCE, LinearMap, ProjectionPair
 from hlcli.model.readouts import read_out
 
 
@@ -106,7 +106,7 @@ def closed_form_terms(
     return terms
 
 
-def quieten_empty(x_TD: FloatArray, visual_TV: FloatArray, *, power: float) -> FloatArray:
+def quieten_empty(x_TD: FloatArray, visual_TV: RowArray, *, power: float) -> FloatArray:
     """Draw clips that show little towards the video's mean, so that they do not stand out.
 
     A cloudless sky, a black frame or a lens cap is far from everything else, but no highlight.
@@ -118,7 +118,12 @@ def quieten_empty(x_TD: FloatArray, visual_TV: FloatArray, *, power: float) -> F
         visual_TV: Embeddings they were projected from, not normalised, shape `(T, V)`.
         power: How fast a deviation shrinks with the length; 0 leaves all as it is.
     """
-    length_T = np.linalg.norm(visual_TV.astype(np.float64), axis=1)
+    length_T = np.concatenate(
+        [
+            np.linalg.norm(visual_TV[start : start + ROWS_AT_ONCE].astype(np.float64), axis=1)
+            for start in range(0, len(visual_TV), ROWS_AT_ONCE)
+        ]
+    )
     usual = max(float(np.median(length_T)), 1e-12)
     seen_T = np.minimum(1.0, length_T / usual) ** power
     mean_D = x_TD.mean(axis=0, dtype=np.float64)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 
-Encode = Callable[[FloatArray, npt.NDArray[np.int64]], FloatArray]
+Encode = Callable[[RowArray, npt.NDArray[np.int64]], FloatArray]
 """Encodes windows: features `(N, W, V)` and their first clips `(N,)` to latents `(N, W, D)`."""
 
 
@@ -37,7 +37,7 @@ def window_starts(num_clips: int, window_clips: int) -> npt.NDArray[np.int64]:
 
 
 def encode_in_windows(
-    features_TV: FloatArray, encode: Encode, *, window_clips: int, windows_at_once: int = 8
+    features_TV: RowArray, encode: Encode, *, window_clips: int, windows_at_once: int = 8
 ) -> FloatArray:
     """Latents of a whole video, float32, shape `(T, D)`.
 
@@ -64,5 +64,6 @@ def encode_in_windows(
             total[start : start + window_clips] += fade_W[:, None] * latent_WD
             weight_T1[start : start + window_clips, 0] += fade_W
     assert total is not None
-    latent_TD: FloatArray = (total / weight_T1).astype(np.float32)
+    total /= weight_T1
+    latent_TD: FloatArray = total.astype(np.float32)
     return latent_TD

@@ -138,7 +138,7 @@ def load_corpus(
             logger.warning("%s is left out: %s", file, error)
             continue
         names.append(file.name)
-        videos.append(features)
+        videos.append(features.in_float32())
     progress("reading the corpus", len(files), len(files))
     if not videos:
         raise TrainingError(
