@@ -306,6 +306,36 @@ def test_cut_off_file_gives_what_is_there(tmp_path: Path) -> None:
     assert all(np.array_equal(again[c].rgb_HWC, pictures[c].rgb_HWC) for c in pictures)
 
 
+STEADY = [Fraction(i, 25) for i in range(250)]
+SECOND_HALF = [Fraction(500) + at for at in STEADY]
+
+
+@pytest.mark.parametrize(
+    ("times", "damage"),
+    [
+        (STEADY + SECOND_HALF, "no picture between 0:09 and 8:20"),
+        # A clock that hesitates is no hole.
+        (STEADY + [at - 481 for at in SECOND_HALF], None),
+        # A screen recording stands still for shorter and longer.
+        ([*STEADY[::3], Fraction(12), Fraction(13), *SECOND_HALF], None),
+        # A time-lapse, and slides, are slow throughout.
+        ([Fraction(15 * i) for i in range(40)], None),
+        ([Fraction(5 * i) for i in range(30)] + [Fraction(200)], None),
+        # One picture a second, as a door camera has, then nothing for an hour.
+        (
+            [Fraction(i) for i in range(30)] + [Fraction(3630 + i) for i in range(30)],
+            "no picture between 0:29 and 1:00:30",
+        ),
+    ],
+)
+def test_a_hole_in_a_steady_recording_is_damage(
+    tmp_path: Path, times: list[Fraction], damage: str | None
+) -> None:
+    path = make_video(tmp_path, frame_times=tuple(times), width=64, height=64, counter=False)
+    _, signals, _ = read(path)
+    assert signals.damage == damage
+
+
 def test_damage_in_the_middle_loses_only_the_middle(tmp_path: Path) -> None:
     path = make_video(tmp_path, LONG, gop=50, codec="mpeg4", name="a.mp4", b_frames=0)
     clean = {clip: p.rgb_HWC for clip, p in read(path)[0].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Generator, Iterator
@@ -17,7 +18,7 @@ from hlcli.media.decode import motion_between, open_decoder
 from hlcli.media.plan import DecodePlan, Segment, plan_decoding
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult
-from hlcli.media.signals import find_shot_boundaries, motion_per_clip
+from hlcli.media.signals import find_gaps, find_shot_boundaries, motion_per_clip
 
 __all__ = ["Picture", "PictureReader", "PictureSignals", "read_pictures"]
 
@@ -242,7 +243,7 @@ class _Merged:
             motion_T=motion_per_clip(self._motion, boundaries, grid),
             shot_boundaries_seconds=boundaries[(boundaries > 0) & (boundaries < duration)],
             num_clips_read=grid.num_clips - _num_inside(lost, duration, grid),
-            damage=_describe(lost, duration),
+            damage=_describe(lost, find_gaps(pairs[:, 0], pairs[:, 1]), duration),
         )
 
 
@@ -268,10 +269,23 @@ def _num_inside(lost: list[tuple[float, float]], duration: float, grid: ClipGrid
     )
 
 
-def _describe(lost: list[tuple[float, float]], duration: float) -> str | None:
-    if not lost:
-        return None
+def _describe(
+    lost: list[tuple[float, float]], gaps: list[tuple[float, float]], duration: float
+) -> str | None:
+    words = []
     if len(lost) == 1 and lost[0][1] >= duration - 0.5:
-        return f"the last {lost[0][1] - lost[0][0]:.1f} s could not be decoded"
-    total = sum(end - start for start, end in lost)
-    return f"{total:.1f} s could not be decoded, the first of it at {lost[0][0]:.1f} s"
+        words.append(f"the last {lost[0][1] - lost[0][0]:.1f} s could not be decoded")
+    elif lost:
+        total = sum(end - start for start, end in lost)
+        words.append(f"{total:.1f} s could not be decoded, the first of it at {lost[0][0]:.1f} s")
+    for start, end in gaps:
+        # What could not be decoded leaves a gap too, and was said already.
+        if not any(one_start < end and start < one_end for one_start, one_end in lost):
+            words.append(f"no picture between {_clock(start)} and {_clock(end)}")
+    return "; ".join(words) or None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(math.floor(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

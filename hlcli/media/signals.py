@@ -21,6 +21,11 @@ _FEWEST_SURROUNDINGS = 4
 _LEAST_JUMP_APART = 0.06
 _TIMES_KEYFRAMES = 2.5
 _LONGEST_FRAME_STEP_SECONDS = 0.26
+# A hole in a steady recording; a screen recorder's pauses come in all lengths and are none.
+_SHORTEST_GAP_SECONDS = 10.0
+_MOST_GAPS = 3
+_FEWEST_STEPS = 20
+_SLOWEST_STEP_SECONDS = 1.1
 
 
 def find_shot_boundaries(
@@ -83,6 +88,34 @@ def _stands_out(
     return jump - usual >= max(least, (_TIMES_SURROUNDINGS - 1) * usual) and (
         jump >= _TIMES_NEIGHBOUR * neighbour
     )
+
+
+def find_gaps(
+    before_seconds: npt.NDArray[np.float64], after_seconds: npt.NDArray[np.float64]
+) -> list[tuple[float, float]]:
+    """Find stretches without any picture in a recording whose frames otherwise come steadily.
+
+    A clock that jumps leaves one or a few holes of many seconds and not a single other pause. A
+    screen recorder, which writes a frame when something changes, pauses for anything from a
+    moment to minutes; slides and time-lapses are slow throughout. None of these is damaged.
+
+    Args:
+        before_seconds: Time of the first frame of each pair of neighbours, shape `(P,)`.
+        after_seconds: Time of the second frame of each pair, shape `(P,)`.
+
+    Returns:
+        Start and end of each hole, in seconds, in order.
+    """
+    steps = after_seconds - before_seconds
+    is_gap = steps > _SHORTEST_GAP_SECONDS
+    others = steps[~is_gap]
+    if not 0 < is_gap.sum() <= _MOST_GAPS or len(others) < _FEWEST_STEPS:
+        return []
+    usual = float(np.median(others))
+    # Frames no other needs are not decoded: steps of one to several frames alternate.
+    if usual > _SLOWEST_STEP_SECONDS or others.max() > max(3 * usual, _LONGEST_FRAME_STEP_SECONDS):
+        return []
+    return [(float(before_seconds[i]), float(after_seconds[i])) for i in np.flatnonzero(is_gap)]
 
 
 def motion_per_clip(
