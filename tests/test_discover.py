@@ -41,6 +41,11 @@ def test_folder_is_searched_and_sorted_as_people_count(tmp_path: Path) -> None:
     assert find_videos([str(tmp_path)]) == wanted
 
 
+def test_the_shorter_name_comes_first(tmp_path: Path) -> None:
+    wanted = touch(tmp_path, "clip/z.mp4", "clip2/a.mp4", "frag.mp4", "frag2.mp4", "frag10.mp4")
+    assert find_videos([str(tmp_path)]) == wanted
+
+
 def test_files_keep_their_order_and_come_once(tmp_path: Path) -> None:
     second, first = touch(tmp_path, "b.mp4", "a.mp4")
     found = find_videos([str(second), str(first), str(tmp_path), str(second)])

@@ -113,8 +113,16 @@ def _natural(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=_natural_key)
 
 
-def _natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
-    pieces = re.split(r"(\d+)", str(path).casefold())
-    key = [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+def _natural_key(path: Path) -> tuple[list[list[tuple[int, int, str]]], str]:
+    # The ending apart: `take.mp4` comes before `take2.mp4`, although "." comes after no digit.
+    names = [*path.parent.parts, path.stem, path.suffix]
+    key = [
+        [
+            (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+            for piece in re.split(r"(\d+)", name.casefold())
+            if piece
+        ]
+        for name in names
+    ]
     # The exact text last: names that differ only in case or leading zeros keep one order.
     return key, str(path)
