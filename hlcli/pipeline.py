@@ -61,7 +61,8 @@ class Pipeline:
         Args:
             path: The video file.
             visual_only: Leave the sound out even where there is some.
-            progress: Called with seconds of video done.
+            progress: Called with seconds of video done; while weights are fetched, with bytes and
+                a stage that `hlcli.progress.counts_bytes` knows.
 
         Raises:
             MediaError: The file is missing, damaged beyond use, or has no picture.
@@ -81,7 +82,7 @@ class Pipeline:
                 )
         info = probe(path)
         # Loaded first: an unknown model is said before an hour of decoding, not after.
-        scorer = self.scorer
+        scorer = self._loaded_scorer(progress)
         features = self.features(info, identity, use_audio=not visual_only, progress=progress)
         clip_scores = scorer.score(
             features, modality="va" if features.has_audio and not visual_only else "v"
@@ -136,6 +137,9 @@ class Pipeline:
     @property
     def scorer(self) -> Scorer:
         """The detector, loaded on first use."""
+        return self._loaded_scorer(silent)
+
+    def _loaded_scorer(self, progress: Progress) -> Scorer:
         if self._scorer is None:
             from hlcli.features.device import resolve_device
             from hlcli.model.load import load_scorer
@@ -146,7 +150,7 @@ class Pipeline:
                     hint="run `hl models list` and name a detector",
                 )
             self._scorer = load_scorer(
-                weights_path(self.manifest),
+                weights_path(self.manifest, progress=progress),
                 kind=self.manifest.kind,
                 device=str(resolve_device(self.device)),
                 feature_spec=self.encoders.spec,

@@ -11,3 +11,12 @@ Progress: TypeAlias = Callable[[str, float, float], None]
 
 def silent(stage: str, done: float, total: float) -> None:
     """Report nothing; the default of every function that takes a `Progress`."""
+
+
+DOWNLOADING = "downloading"
+"""First word of the stages that count bytes."""
+
+
+def counts_bytes(stage: str) -> bool:
+    """Whether the numbers of a stage are bytes of a download."""
+    return stage.startswith(DOWNLOADING)

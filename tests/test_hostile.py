@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import io
 import os
 import signal
@@ -11,13 +13,19 @@ import time
 from pathlib import Path
 
 import pytest
+from http_servers import WeightsServer, running
 from typer.testing import CliRunner
 
 import hlcli.__main__ as program
 from hlcli.cli import app
 from hlcli.cli.console import progress_bar
+from hlcli.cli.show import curve
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
+from hlcli.pipeline import Pipeline
+from hlcli.progress import counts_bytes
+from hlcli.zoo.manifest import find_model
+from hlcli.zoo.weights import local_path
 from tests.media_factory import make_video
 
 DEMO = Path(__file__).resolve().parents[1] / "docs/demo/big-buck-bunny-excerpt.mp4"
@@ -97,6 +105,77 @@ def test_features_that_cannot_be_stored_are_a_warning_in_words(
     assert code == 0
     assert f"warning: features of {video} are not stored: the disk is full\n" in stderr
     assert "\n1 moment, 0:02 in all\n" in stdout
+
+
+def test_a_full_disk_for_the_cache_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    video = make_video(tmp_path)
+    assert run("models", "verify", "subspace")[0] == 0
+    monkeypatch.setattr(os, "fsync", full)
+    code, stdout, stderr = run("score", video)
+    assert code == 0
+    assert "\n1 moment, 0:02 in all\n" in stdout
+    warnings = [line for line in stderr.splitlines() if line.startswith("warning: ")]
+    kinds = [line.split(" of ")[0] for line in warnings]
+    assert kinds == ["warning: features", "warning: scores"]
+    for line in warnings:
+        assert f"{video} are not stored: the disk is full: cannot write" in line
+        assert line.count("not stored") + line.count("not cached") == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([0.0, 0.05, 0.1], " ▄█"),
+        ([0.1, 0.49], "▁█"),
+        ([0.1, 0.5], " ▄"),
+        ([0.0, 1.0], " █"),
+        ([0.0, 0.0], "  "),
+    ],
+)
+def test_a_calm_curve_is_drawn_to_its_own_scale(
+    scores: list[float], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlcli.cli.show._can_show", lambda characters: True)
+    assert str(curve(scores, [], duration_seconds=len(scores), columns=80)) == expected
+
+
+def test_a_download_counts_bytes_and_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("rich.progress.Task.elapsed", 2.0)
+    with progress_bar(quiet=False, counts_video_seconds=True) as report:
+        report("downloading far", 1 << 20, 4 << 20)
+        report("downloading far", 2 << 20, 4 << 20)
+    assert "2.0 of 4.0 MiB" in screen.getvalue()
+    assert "real time" not in screen.getvalue()
+
+
+def test_scoring_says_how_far_the_download_of_its_model_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = find_model("subspace")
+    data = local_path(bundled).read_bytes()
+    reports: list[tuple[str, float, float]] = []
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "HL_MODEL_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    with running(WeightsServer(data)) as server:
+        pipeline = Pipeline(model_name="subspace")
+        pipeline.manifest = dataclasses.replace(
+            bundled, name="far", file=None, golden=None, url=server.url()
+        )
+        pipeline.score(make_video(tmp_path), progress=lambda *report: reports.append(report))
+    fetched = [report for report in reports if counts_bytes(report[0])]
+    assert fetched[-1][1:] == (len(data), len(data))
+    assert {report[2] for report in reports if not counts_bytes(report[0])} == {2}
 
 
 def test_speed_is_told_only_where_seconds_of_video_are_counted(

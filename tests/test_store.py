@@ -257,7 +257,7 @@ def test_a_locked_cache_folder_is_an_output_error(tmp_path: Path) -> None:
     try:
         with pytest.raises(OutputError, match="cannot be read"):
             store.get(IDENTITY, SPEC)
-        with pytest.raises(OutputError, match="not cached"):
+        with pytest.raises(OutputError, match="disk is full"):
             store.put(IDENTITY, SPEC, make_features())
     finally:
         store.root.chmod(0o700)

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from hlcli.cli.help import EXIT_CODES
 from hlcli.errors import HlError
-from hlcli.progress import Progress, silent
+from hlcli.progress import Progress, counts_bytes, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +77,8 @@ def progress_bar(*, quiet: bool, counts_video_seconds: bool = False) -> Iterator
 
     Args:
         quiet: Draw nothing.
-        counts_video_seconds: The stages report seconds of video: their speed is shown.
+        counts_video_seconds: The stages report seconds of video, downloads aside: their speed
+            is shown.
     """
     if quiet or not sys.stderr.isatty():
         yield silent
@@ -103,6 +104,8 @@ def progress_bar(*, quiet: bool, counts_video_seconds: bool = False) -> Iterator
             # Seconds of video per second of waiting is the figure an editor plans with.
             is_known = counts_video_seconds and elapsed > 1 and total > 0
             speed = f"{done / elapsed:.0f}x real time" if is_known else ""
+            if counts_bytes(stage):
+                speed = f"{done / 2**20:.1f} of {total / 2**20:.1f} MiB"
             bars.update(tasks[stage], completed=done, total=total or None, speed=speed)
             if total and done >= total:
                 bars.remove_task(tasks.pop(stage))

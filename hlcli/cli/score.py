@@ -12,6 +12,7 @@ from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say, show_error, stdout_console, warn
 from hlcli.cli.outputs import write_outputs
 from hlcli.errors import HlError, MediaError
+from hlcli.progress import counts_bytes
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
@@ -128,7 +129,8 @@ def _score_one(
     with progress_bar(quiet=quiet, counts_video_seconds=True) as progress:
 
         def report(stage: str, done: float, total: float) -> None:
-            progress(f"{path.name}: {stage}", done, total)
+            named = stage if counts_bytes(stage) else f"{path.name}: {stage}"
+            progress(named, done, total)
 
         document = pipeline.score(path, visual_only=visual_only, progress=report)
     if document.damage:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = " .:-=+*#@"
+LOW = 0.5
+"""A video that scores below this throughout is drawn to its own scale."""
 
 
 def moments_table(document: ScoresDocument, *, width: int) -> Iterator[RenderableType]:
@@ -86,6 +88,9 @@ def curve(
 ) -> RenderableType:
     """Draw scores as one line of blocks, the kept spans in colour.
 
+    The full block is 1, or the highest score where that is under `LOW`: a calm video shows its
+    shape too.
+
     Args:
         scores: One score per clip, in [0, 1].
         spans: Kept `[start, end)` spans, in seconds.
@@ -96,11 +101,13 @@ def curve(
 
     blocks = BLOCKS if _can_show(BLOCKS) else ASCII_BLOCKS
     columns = max(1, min(columns, len(scores)))
+    highest = max(scores)
+    full = highest if 0 < highest < LOW else 1.0
     text = Text()
     for column in range(columns):
         first = column * len(scores) // columns
         last = max(first + 1, (column + 1) * len(scores) // columns)
-        level = max(scores[first:last])
+        level = max(scores[first:last]) / full
         middle = (column + 0.5) * duration_seconds / columns
         kept = any(start <= middle < end for start, end in spans)
         block = blocks[min(len(blocks) - 1, int(level * len(blocks)))]

@@ -103,9 +103,7 @@ class FeatureStore:
                 hint=_HINT,
             ) from error
         except OutputError as error:
-            raise OutputError(
-                f"the features are not cached: {error.message}", hint=_HINT
-            ) from error
+            raise OutputError(error.message, hint=_HINT) from error
         self._evict(keep=path)
 
     def size(self) -> int:
