@@ -107,6 +107,8 @@ def changed(path: str, new: Any) -> dict[str, Any]:
         ("video.frame_rate", "90000/1", "video.frame_rate must be at most 1000"),
         ("video.frame_rate", 29.97, "video.frame_rate must be text"),
         ("video.num_frames", 1.5, "video.num_frames must be a whole number"),
+        ("video.num_frames", 10**400, "video.num_frames is too large a number"),
+        ("video.path", "half \ud800.mp4", "video.path must be text"),
         ("video.num_frames", True, "video.num_frames must be a whole number"),
         ("video.is_variable_rate", 1, "video.is_variable_rate must be true or false"),
         ("video.start_timecode", "1:00", "video.start_timecode has an unknown value"),

@@ -13,6 +13,8 @@ from hlcli.errors import DocumentError
 HINT = "make it anew with `hl score VIDEO -o FILE.json`"
 """What to do about a document that is of no use."""
 
+_MOST_EXACT = 2**53  # larger whole numbers have no exact float
+
 
 class Fields:
     """One JSON object under check."""
@@ -53,6 +55,11 @@ class Fields:
         value = self.get(name)
         if not isinstance(value, str) or (not value and pattern is None):
             raise self.wrong(name, f"must be text, is {value!r}")
+        try:
+            # Bytes of a file name that are no UTF-8 pass, half a character does not.
+            value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise self.wrong(name, f"must be text, is {value!r}") from error
         if pattern is not None and not re.fullmatch(pattern, value, re.ASCII):
             raise self.wrong(name, f"has an unknown value {value!r}")
         return value
@@ -69,6 +76,8 @@ class Fields:
         value = self.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise self.wrong(name, f"must be a whole number from {least} up, is {value!r}")
+        if value > _MOST_EXACT:
+            raise self.wrong(name, "is too large a number")
         return value
 
     def number(
