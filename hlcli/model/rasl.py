@@ -80,9 +80,10 @@ class RaslScorer(FusedScorer):
             pair = self._projections()
             terms |= closed_form_terms(features, closed, pair, nearest_fraction=fraction)
         latents: dict[Side, FloatArray] = {}
-        for name in learned:
+        for name in sorted(learned, key=side_of):
             side: Side = "visual" if side_of(name) == "picture" else "audio"
             if side not in latents:
+                latents.clear()  # one side at a time is enough to hold
                 latents[side] = self.latents(features, side)
             if name.endswith("_rasl"):
                 terms[name] = self._activations(latents[side])
