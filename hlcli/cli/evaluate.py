@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say, stdout_console
 from hlcli.errors import UsageError
 
@@ -47,9 +48,7 @@ def evaluate(
             help="Detector from `hl models list`; the default one if not given. Repeatable.",
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE")
-    ] = "auto",
+    device: options.Device = "auto",
     work: Annotated[
         Path | None,
         typer.Option(

@@ -78,6 +78,9 @@ Model: TypeAlias = Annotated[
         help="Detector from `hl models list`; the default one if not given.",
     ),
 ]
+Device: TypeAlias = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+]
 VisualOnly: TypeAlias = Annotated[
     bool, typer.Option("--visual-only", help="Judge by the picture alone, without the sound.")
 ]

@@ -27,9 +27,7 @@ def score(
     ],
     output: options.Output = None,
     model: options.Model = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE")
-    ] = "auto",
+    device: options.Device = "auto",
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
     threshold: options.Threshold = None,

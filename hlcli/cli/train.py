@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say, stderr_console
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def train(
             help="Change one setting, such as training.steps=100. Repeatable.",
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-    ] = "auto",
+    device: options.Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
 ) -> None:
     """Train a detector on folders of video. No labels are used.

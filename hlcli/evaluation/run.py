@@ -26,10 +26,7 @@ from hlcli.media.probe import probe
 from hlcli.model.scorer import Modality
 from hlcli.pipeline import Pipeline
 from hlcli.progress import Progress, silent
-from hlcli.training.split import assign_splits
-
-PARTS = ("train", "dev", "test")
-"""Parts of the groups that can be evaluated."""
+from hlcli.training.split import PARTS, assign_splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

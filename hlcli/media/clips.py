@@ -44,7 +44,3 @@ class ClipGrid:
     def span(self, clip: int) -> tuple[Fraction, Fraction]:
         """Half-open `[start, end)` of a clip, in seconds from the first video frame."""
         return clip * self.clip_seconds, (clip + 1) * self.clip_seconds
-
-    def clip_at(self, seconds: Fraction) -> int:
-        """Index of the clip that contains an instant, clamped to the grid."""
-        return min(self.num_clips - 1, max(0, math.floor(seconds / self.clip_seconds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 import tempfile
@@ -148,6 +149,7 @@ def _bundled() -> str | None:
         return None
 
 
+@functools.cache  # asked before every encode; a program does not change while we run
 def _version(program: str) -> str | None:
     try:
         done = subprocess.run(
