@@ -1,0 +1,1 @@
+"""Public benchmarks of highlight detection, with the protocols of their public code."""
