@@ -106,7 +106,10 @@ def test_only_clips_of_the_asked_part_are_read(collection: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("tvsum",), 2, "tvsum cannot be evaluated yet"),
+        (("tvsum",), 2, "tvsum needs its labels"),
+        (("tvsum", "--data", "nowhere"), 2, "there is no folder nowhere"),
+        (("tvsum", "--data", "{data}"), 2, "no TVSum labels in"),
+        (("tvsum", "--data", "{data}", "--kind", "rare"), 2, "--kind says nothing about tvsum"),
         (("charades",), 2, "unknown dataset 'charades'"),
         (("composite",), 2, "composites need labelled clips"),
         (("composite", "--data", "nowhere"), 2, "manifest.json"),

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.features.types import FloatArray, VideoFeatures
+from hlcli.features.types import VideoFeatures
 from hlcli.media.clips import ClipGrid
 
 Scores: TypeAlias = npt.NDArray[np.float64]
 """One number per clip, shape `(T,)`, higher is more of a highlight."""
+Rows: TypeAlias = npt.NDArray[np.floating[Any]]
+"""One feature vector per clip, shape `(T, D)`."""
 Looks: TypeAlias = Literal["none", "v", "a", "va"]
 """What a baseline looks at: nothing but the clock, the picture, the sound, or both."""
 
@@ -48,12 +50,12 @@ def centre_prior(features: VideoFeatures) -> Scores:
 
 def picture_deviation(features: VideoFeatures) -> Scores:
     """Distance of the unit-length picture feature to the video's mean."""
-    return _deviation(features.visual_TV)
+    return deviation(features.visual_TV)
 
 
 def sound_deviation(features: VideoFeatures) -> Scores | None:
     """Distance of the unit-length sound feature to the video's mean."""
-    return None if features.audio_TA is None else _deviation(features.audio_TA)
+    return None if features.audio_TA is None else deviation(features.audio_TA)
 
 
 def temporal_difference(features: VideoFeatures) -> Scores:
@@ -61,11 +63,16 @@ def temporal_difference(features: VideoFeatures) -> Scores:
 
     Known as novelty: it fires at changes, not within what is new.
     """
-    unit_TD = _unit_rows(features.visual_TV)
+    return step(features.visual_TV)
+
+
+def step(rows_TD: Rows) -> Scores:
+    """Distance of each unit-length row to the row before; the first copies the second."""
+    unit_TD = _unit_rows(rows_TD)
     if len(unit_TD) < 2:
         return np.zeros(len(unit_TD))
-    step = np.linalg.norm(np.diff(unit_TD, axis=0), axis=1)
-    return np.concatenate((step[:1], step))
+    distance = np.linalg.norm(np.diff(unit_TD, axis=0), axis=1)
+    return np.concatenate((distance[:1], distance))
 
 
 def loudness(features: VideoFeatures) -> Scores | None:
@@ -80,15 +87,28 @@ def motion(features: VideoFeatures) -> Scores:
 
 def shot_length(features: VideoFeatures) -> Scores | None:
     """A clip whose middle lies in a shorter shot is better; None where no cut was found."""
-    cuts = np.asarray(features.shot_boundaries_seconds, dtype=np.float64)
-    cuts = cuts[(cuts > 0) & (cuts < features.duration_seconds)]
+    grid = ClipGrid(features.num_clips)
+    return negative_shot_length(
+        np.array([float(grid.centre(clip)) for clip in range(grid.num_clips)]),
+        boundaries_seconds=features.shot_boundaries_seconds,
+        duration_seconds=features.duration_seconds,
+    )
+
+
+def negative_shot_length(
+    instants_seconds: Scores,
+    *,
+    boundaries_seconds: Scores,
+    duration_seconds: float,
+) -> Scores | None:
+    """Minus the length of the shot that each instant lies in, in seconds; None without a cut."""
+    cuts = np.asarray(boundaries_seconds, dtype=np.float64)
+    cuts = cuts[(cuts > 0) & (cuts < duration_seconds)]
     if len(cuts) == 0:
         return None
-    edges = np.concatenate(([0.0], np.sort(cuts), [features.duration_seconds]))
-    grid = ClipGrid(features.num_clips)
-    centres = np.array([float(grid.centre(clip)) for clip in range(grid.num_clips)])
-    shot = np.clip(np.searchsorted(edges, centres, side="right") - 1, 0, len(edges) - 2)
-    return -np.diff(edges)[shot]
+    edges = np.concatenate(([0.0], np.sort(cuts), [duration_seconds]))
+    shot = np.searchsorted(edges, instants_seconds, side="right") - 1
+    return -np.diff(edges)[np.clip(shot, 0, len(edges) - 2)]
 
 
 def ranks(scores_T: npt.ArrayLike) -> Scores:
@@ -149,12 +169,13 @@ BASELINES: tuple[Baseline, ...] = (
 """Every trivial baseline, in the order of the tables."""
 
 
-def _unit_rows(rows_TD: FloatArray) -> Scores:
+def _unit_rows(rows_TD: Rows) -> Scores:
     rows = rows_TD.astype(np.float64)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-12))
 
 
-def _deviation(rows_TD: FloatArray) -> Scores:
+def deviation(rows_TD: Rows) -> Scores:
+    """Distance of each row, brought to unit length, to the mean of all; shape `(T,)`."""
     unit_TD = _unit_rows(rows_TD)
     return np.asarray(np.linalg.norm(unit_TD - unit_TD.mean(axis=0), axis=1))

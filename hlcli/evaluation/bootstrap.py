@@ -6,6 +6,7 @@ annotator, or once with and once without sound) they are drawn together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,36 @@ def bootstrap_interval(
         num_videos += len(totals)
     low, high = np.percentile(np.mean(sampled, axis=0), [2.5, 97.5])
     return Interval(mean=float(np.mean(means)), low=float(low), high=float(high), n=num_videos)
+
+
+def bootstrap_over_strata(
+    values: npt.ArrayLike, *, strata: Sequence[Hashable], seed: int = 0, draws: int = DRAWS
+) -> Interval:
+    """Bound the mean of the strata's means, also where a stratum has a single video.
+
+    Drawing a lone video again and again from its own stratum gives an interval of no width. So as
+    soon as one stratum has only one, videos are drawn from all strata together, each keeping its
+    weight in the mean.
+
+    Args:
+        values: One number per video, shape `(M,)`.
+        strata: Stratum of each video.
+        seed: Fixes the draws.
+        draws: Number of bootstrap samples.
+
+    Raises:
+        ValueError: There is no value, or the lists differ in length.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    sizes = Counter(strata)
+    if min(sizes.values(), default=0) != 1 or len(strata) != len(numbers) or len(sizes) == 1:
+        return bootstrap_interval(numbers, strata=strata, seed=seed, draws=draws)
+    weights = np.array([1 / (len(sizes) * sizes[stratum]) for stratum in strata])
+    random = np.random.default_rng(seed)
+    chosen_DM = random.integers(0, len(numbers), size=(draws, len(numbers)))
+    sampled = (weights * numbers)[chosen_DM].sum(axis=1) / weights[chosen_DM].sum(axis=1)
+    low, high = np.percentile(sampled, [2.5, 97.5])
+    return Interval(mean=float(weights @ numbers), low=float(low), high=float(high), n=len(numbers))
 
 
 def paired_difference(

@@ -1,16 +1,22 @@
-"""Which datasets `hl eval` knows: the seam for further ones.
+"""Which datasets `hl eval` knows.
 
-A dataset is a name and a function from its settings to a `Report`; the command line shows every
-report the same way. TVSum, SumMe, YouTube Highlights and QVHighlights come with the next issue.
+A public benchmark is a name and a module of `hlcli.evaluation.benchmarks` that offers
+`load(data: Path) -> Benchmark`; it is imported when it is asked for. `composite` makes its videos.
 """
 
 from __future__ import annotations
 
-from hlcli.errors import UsageError
+import importlib
+from pathlib import Path
 
-PLANNED = ("tvsum", "summe", "youtube-highlights", "qvhighlights")
-"""Names that are settled but cannot be evaluated yet."""
-AVAILABLE = ("composite",)
+from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.types import Benchmark
+
+BENCHMARKS: dict[str, str] = {
+    "tvsum": "hlcli.evaluation.benchmarks.tvsum",
+}
+"""Name as `hl eval` takes it, and the module that loads it."""
+AVAILABLE = (*BENCHMARKS, "composite")
 """Names that `hl eval` takes."""
 
 
@@ -20,9 +26,23 @@ def check_dataset(name: str) -> None:
     Raises:
         UsageError: It cannot.
     """
-    if name in AVAILABLE:
-        return
-    known = ", ".join(AVAILABLE)
-    if name in PLANNED:
-        raise UsageError(f"{name} cannot be evaluated yet", hint=f"available now: {known}")
-    raise UsageError(f"unknown dataset {name!r}", hint=f"available now: {known}")
+    if name not in AVAILABLE:
+        raise UsageError(f"unknown dataset {name!r}", hint=f"available: {', '.join(AVAILABLE)}")
+
+
+def load_benchmark(name: str, data: Path | None) -> Benchmark:
+    """Read the labels and stored features of a public benchmark.
+
+    Args:
+        name: One of `BENCHMARKS`.
+        data: Folder laid out as docs/reference/eval.md says.
+
+    Raises:
+        UsageError: No folder was given, it does not exist, or it lacks or spoils the labels.
+    """
+    if data is None:
+        raise UsageError(f"{name} needs its labels", hint="name their folder with --data FOLDER")
+    if not data.is_dir():
+        raise UsageError(f"there is no folder {data}", hint="correct --data")
+    benchmark: Benchmark = importlib.import_module(BENCHMARKS[name]).load(data)
+    return benchmark

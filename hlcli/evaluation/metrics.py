@@ -103,6 +103,25 @@ def top5_average_precision(
     return _trapezoid_area(_hits_best_first(positive_T, scores_T, seed=seed)[:5])
 
 
+def top5_area(hits_5U: npt.ArrayLike) -> float:
+    """`top5_average_precision` against many annotators at once, averaged over them.
+
+    Args:
+        hits_5U: Whether each of the five best clips, best first, is positive for each annotator,
+            shape `(5, U)`; fewer rows for a shorter video.
+
+    Example:
+        >>> round(top5_area([[1, 0], [0, 1], [1, 0], [0, 0], [1, 0]]), 4)  # 0.7111 and 0.25
+        0.4806
+    """
+    hits = np.asarray(hits_5U, dtype=np.float64)
+    found = np.cumsum(hits, axis=0)
+    precision = found / np.arange(1, len(hits) + 1)[:, None]
+    before = np.concatenate((np.ones((1, hits.shape[1])), precision[:-1]))
+    area_U = (hits * (before + precision) / 2).sum(axis=0) / np.maximum(found[-1], 1)
+    return float(area_U.mean())
+
+
 def kendall_tau(first_T: npt.ArrayLike, second_T: npt.ArrayLike) -> float:
     """Kendall's tau-b, which allows for ties on both sides.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
+from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.bootstrap import Interval
-from hlcli.evaluation.report import Report
+from hlcli.evaluation.report import Comparison, Report
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
@@ -18,33 +20,87 @@ small { color: #666; font-weight: 400 }
 
 
 def render_page(report: Report) -> str:
-    """Return the report as an HTML document.
+    """Return the report on composites as an HTML document.
 
     Args:
         report: What was measured.
     """
     kinds = report.kinds
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("row", "looks at", "mean", *kinds))
     body = []
     for row in report.rows:
         cells = [escape(row.name), escape(row.looks), _cell(report.headline(row))]
         cells += [_cell(report.of_kind(row, kind)) for kind in kinds]
-        style = "" if row.is_baseline else ' class="detector"'
-        body.append(f"<tr{style}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    verdicts = "".join(
+        body.append((row.is_baseline, cells))
+    return _document(
+        title=f"hl eval {report.dataset}",
+        protocol=report.protocol,
+        content=_table(("row", "looks at", "mean", *kinds), body) + _verdicts(report.comparisons()),
+    )
+
+
+def render_benchmark_page(report: BenchmarkReport) -> str:
+    """Return the report on a public benchmark as an HTML document.
+
+    Args:
+        report: What was measured.
+    """
+    benchmark = report.benchmark
+    part = benchmark.headline_part
+    main, strata = [], []
+    for row in report.rows:
+        cells = [escape(row.name), escape(row.looks)]
+        figures = [report.figure(row, metric, part=part) for metric in benchmark.metrics]
+        figures += [report.figure(row, report.metric, part=one) for one in benchmark.other_parts]
+        main.append((row.is_baseline, [*cells, *map(_cell, figures), escape(row.note)]))
+        by_stratum = [
+            report.figure(row, report.metric, part=part, stratum=one) for one in report.strata
+        ]
+        strata.append((row.is_baseline, [*cells, *map(_cell, by_stratum)]))
+    others = [f"{report.metric}, {one}" for one in benchmark.other_parts]
+    content = _table(("row", "looks at", *benchmark.metrics, *others, "note"), main)
+    if len(report.strata) > 1:
+        content += f"<h2>{escape(report.metric)} by category</h2>"
+        content += _table(("row", "looks at", *report.strata), strata)
+    if report.missing:
+        content += f"<p>Not there to be scored: {escape(', '.join(report.missing))}.</p>"
+    return _document(
+        title=f"hl eval {benchmark.name}",
+        protocol=benchmark.protocol,
+        content=content + _verdicts(report.comparisons()),
+    )
+
+
+def _document(*, title: str, protocol: str, content: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style><h1>{escape(title)}</h1><p>{escape(protocol)}</p>"
+        f"{content}</html>\n"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[tuple[bool, Sequence[str]]]) -> str:
+    """Baseline or not, and the cells of each row, which are HTML already."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = ""
+    for is_baseline, cells in rows:
+        style = "" if is_baseline else ' class="detector"'
+        body += f"<tr{style}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _verdicts(comparisons: Sequence[Comparison]) -> str:
+    if not comparisons:
+        return ""
+    lines = "".join(
         f"<li>{escape(one.detector)} ({escape(one.looks)}) minus {escape(one.baseline)}: "
         f"{one.difference.mean:+.3f} [{one.difference.low:+.3f}, {one.difference.high:+.3f}], "
         f"winner: {escape(one.verdict)}</li>"
-        for one in report.comparisons()
+        for one in comparisons
     )
-    title = f"hl eval {escape(report.dataset)}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style><h1>{title}</h1><p>{escape(report.protocol)}</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        f"<h2>Against the best trivial baseline</h2><ul>{verdicts}</ul></html>\n"
-    )
+    return f"<h2>Against the best trivial baseline</h2><ul>{lines}</ul>"
 
 
-def _cell(interval: Interval) -> str:
+def _cell(interval: Interval | None) -> str:
+    if interval is None:
+        return "-"
     return f"{interval.mean:.3f} <small>{interval.low:.2f} to {interval.high:.2f}</small>"

@@ -12,7 +12,8 @@ from hlcli.evaluation.bootstrap import Interval, bootstrap_interval, paired_diff
 
 NOT_TRIVIAL = frozenset({"random", "oracle"})
 """Baseline rows that are bounds, not opponents."""
-_MAY_USE = {"v": {"none", "v"}, "a": {"none", "a"}, "va": {"none", "v", "a", "va"}}
+MAY_USE = {"v": {"none", "v"}, "a": {"none", "a"}, "va": {"none", "v", "a", "va"}}
+"""What the trivial opponents of a detector may look at, by what it looks at itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class Report:
                 for other in self.rows
                 if other.is_baseline
                 and other.name not in NOT_TRIVIAL
-                and other.looks in _MAY_USE[row.looks]
+                and other.looks in MAY_USE[row.looks]
             ]
             if opponents:
                 best = max(opponents, key=lambda other: self.headline(other).mean)

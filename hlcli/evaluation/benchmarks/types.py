@@ -55,6 +55,14 @@ class LabelledVideo:
     """Published parts it belongs to, for example "test"."""
     stored: StoredFeatures | None = None
     """Stored features; None where only labels exist."""
+    measure_headline: Callable[[Float64, int], float] | None = None
+    """The first metric alone, where that is much cheaper than `measure`: thousands of rankings are
+    drawn to find out how far luck goes. None uses `measure`."""
+
+    @property
+    def num_units(self) -> int:
+        """N, the number of units that get a score."""
+        return len(self.spans_seconds_N2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
