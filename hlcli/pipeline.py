@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, stored_scores
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from hlcli.features.encoders import Encoders
+    from hlcli.features.encoder import Encoders
     from hlcli.features.types import VideoFeatures
     from hlcli.model.scorer import ClipScores, Scorer
 
@@ -126,12 +126,15 @@ class Pipeline:
 
     @property
     def encoders(self) -> Encoders:
-        """The image and sound encoders, loaded on first use."""
+        """The image and sound encoders the detector learned from, loaded on first use."""
         if self._encoders is None:
             from hlcli.features.device import resolve_device
-            from hlcli.features.encoders import load_encoders
+            from hlcli.features.encoders import load_encoders_of
+            from hlcli.features.types import FeatureSpec
 
-            self._encoders = load_encoders(resolve_device(self.device))
+            self._detector_kind()
+            spec = FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
+            self._encoders = load_encoders_of(spec, resolve_device(self.device))
         return self._encoders
 
     @property
@@ -144,18 +147,21 @@ class Pipeline:
             from hlcli.features.device import resolve_device
             from hlcli.model.load import load_scorer
 
-            if self.manifest.kind == "encoder":
-                raise UnknownModelError(
-                    f"{self.manifest.name} is an encoder, it scores nothing by itself",
-                    hint="run `hl models list` and name a detector",
-                )
             self._scorer = load_scorer(
                 weights_path(self.manifest, progress=progress),
-                kind=self.manifest.kind,
+                kind=self._detector_kind(),
                 device=str(resolve_device(self.device)),
                 feature_spec=self.encoders.spec,
             )
         return self._scorer
+
+    def _detector_kind(self) -> Literal["rasl", "subspace"]:
+        if self.manifest.kind == "encoder":
+            raise UnknownModelError(
+                f"{self.manifest.name} is an encoder, it scores nothing by itself",
+                hint="run `hl models list` and name a detector",
+            )
+        return self.manifest.kind
 
     def _document(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 from hlcli.errors import CheckpointError, DeviceError, UsageError
-from hlcli.features import encoders as encoders_module
+from hlcli.features import yamnet as yamnet_module
 from hlcli.features.device import device_label, memory_errors, resolve_device
-from hlcli.features.efficientnet import EfficientNetLite0
-from hlcli.features.encoders import Encoders, event_names, load_encoders
+from hlcli.features.efficientnet import EfficientNetLite
+from hlcli.features.encoder import Encoders
+from hlcli.features.encoders import load_encoders
 from hlcli.features.golden import golden_pictures, golden_sound
-from hlcli.features.yamnet import LogMel, YamNet, mel_weights
+from hlcli.features.layers import grown, same_conv
+from hlcli.features.yamnet import LogMel, YamNet, event_names, mel_weights
 from hlcli.zoo.manifest import find_model, zoo_dir
 
 WEIGHTS = zoo_dir() / "weights"
@@ -29,8 +32,8 @@ def encoders() -> Encoders:
 
 
 @pytest.fixture(scope="module")
-def lite0() -> EfficientNetLite0:
-    return EfficientNetLite0.from_tensors(load_file(WEIGHTS / "efficientnet-lite0.safetensors"))
+def lite0() -> EfficientNetLite:
+    return EfficientNetLite.from_tensors(load_file(WEIGHTS / "efficientnet-lite0.safetensors"))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def test_golden_inputs_are_the_ones_the_goldens_were_made_from() -> None:
     torch.testing.assert_close(found, stored, atol=1e-3, rtol=0)
 
 
-def test_lite0_gives_the_published_outputs(encoders: Encoders, lite0: EfficientNetLite0) -> None:
+def test_lite0_gives_the_published_outputs(encoders: Encoders, lite0: EfficientNetLite) -> None:
     golden = load_file(WEIGHTS / "efficientnet-lite0.golden.safetensors")
     embedding_NV = encoders.visual.encode(golden_pictures())
     assert embedding_NV.dtype == np.float32
@@ -55,7 +58,7 @@ def test_lite0_gives_the_published_outputs(encoders: Encoders, lite0: EfficientN
     np.testing.assert_allclose(logits_NC.numpy(), golden["logits_NC"].numpy(), atol=1e-4, rtol=0)
 
 
-def test_lite0_reads_bytes_and_floats_in_any_layout(lite0: EfficientNetLite0) -> None:
+def test_lite0_reads_bytes_and_floats_in_any_layout(lite0: EfficientNetLite) -> None:
     pictures_NHWC = torch.from_numpy(golden_pictures())
     with torch.inference_mode():
         expected = lite0(pictures_NHWC.permute(0, 3, 1, 2))
@@ -65,7 +68,7 @@ def test_lite0_reads_bytes_and_floats_in_any_layout(lite0: EfficientNetLite0) ->
     torch.testing.assert_close(alone, expected[1:], atol=1e-5, rtol=0)
 
 
-def test_lite0_pads_one_sided_as_tensorflow_does(lite0: EfficientNetLite0) -> None:
+def test_lite0_pads_one_sided_as_tensorflow_does(lite0: EfficientNetLite) -> None:
     # A stride 2 filter of TensorFlow starts at pixel 0: row and column 0 of ours are the padding.
     strided = [
         module
@@ -78,12 +81,38 @@ def test_lite0_pads_one_sided_as_tensorflow_does(lite0: EfficientNetLite0) -> No
         assert module.weight[:, :, :, 0].abs().max() == 0
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 224, 223), (1, 3, 240, 224), (1, 3, 0, 0)])
-def test_lite0_refuses_sizes_where_the_padding_would_be_another(
-    lite0: EfficientNetLite0, shape: tuple[int, ...]
+@pytest.mark.parametrize(("kernel_size", "side"), [(3, 8), (3, 9), (5, 8), (5, 9), (5, 4)])
+def test_strided_filters_pad_as_the_definition_of_same_on_any_size(
+    kernel_size: int, side: int
 ) -> None:
-    with pytest.raises(ValueError, match="multiples of 32"):
-        lite0(torch.zeros(shape))
+    """Each sum written out: `ceil(side / 2)` of them, the spare padding below and to the right."""
+    generator = torch.Generator().manual_seed(kernel_size * side)
+    published = torch.randn((1, 1, kernel_size, kernel_size), generator=generator)
+    picture = torch.randn((1, 1, side, side), generator=generator)
+    ours = same_conv(1, 1, kernel_size=kernel_size, stride=2)
+    with torch.no_grad():
+        ours.weight.copy_(grown(published))
+        ours.bias.fill_(0.5)  # type: ignore[union-attr]
+        found = ours(picture)[0, 0].numpy()
+    num_rows = (side + 1) // 2
+    before = max((num_rows - 1) * 2 + kernel_size - side, 0) // 2
+    expected = np.full((num_rows, num_rows), 0.5)
+    for (row, column), (y, x) in itertools.product(
+        np.ndindex(num_rows, num_rows), np.ndindex(kernel_size, kernel_size)
+    ):
+        top, left = 2 * row - before + y, 2 * column - before + x
+        if 0 <= top < side and 0 <= left < side:
+            expected[row, column] += float(picture[0, 0, top, left] * published[0, 0, y, x])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_family_scales_as_published() -> None:
+    """Channels and blocks of Lite2, counted in the published network's file."""
+    lite2 = EfficientNetLite(width=1.1, depth=1.2)
+    channels = [block.project.out_channels for block in lite2.blocks]
+    assert channels == [16] + [24] * 3 + [48] * 3 + [88] * 4 + [120] * 4 + [208] * 5 + [352]
+    assert (lite2.stem.out_channels, lite2.head.out_channels) == (32, 1280)
+    assert sum(parameter.numel() for parameter in lite2.parameters()) == LITE2_PARAMETERS
 
 
 def test_yamnet_gives_the_published_outputs(encoders: Encoders, yamnet: YamNet) -> None:
@@ -175,7 +204,7 @@ def test_manifests_state_the_bytes_that_are_there(encoders: Encoders) -> None:
 def test_wrong_weights_are_a_checkpoint_error() -> None:
     tensors = load_file(WEIGHTS / "yamnet.safetensors")
     with pytest.raises(CheckpointError, match="do not fit efficientnet-lite0"):
-        EfficientNetLite0.from_tensors(tensors)
+        EfficientNetLite.from_tensors(tensors)
     tensors["stem.bias"] = tensors["stem.bias"][:-1]
     with pytest.raises(CheckpointError, match="do not fit yamnet"):
         YamNet.from_tensors(tensors)
@@ -186,7 +215,7 @@ def test_a_damaged_class_list_is_a_checkpoint_error(
 ) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "yamnet.classes.json").write_text('{"names": ["Speech"]}')
-    monkeypatch.setattr(encoders_module, "zoo_dir", lambda: tmp_path)
+    monkeypatch.setattr(yamnet_module, "zoo_dir", lambda: tmp_path)
     with pytest.raises(CheckpointError, match="1 names instead of 521"):
         event_names()
 
@@ -242,3 +271,5 @@ def test_cuda_gives_the_published_outputs_in_half_precision() -> None:
 
 
 PICTURES_SHA256 = "03a59faf983470779b2d28a9be1a1d8678e7fefcfbac826b3521433ab281ad07"
+LITE2_PARAMETERS = 6_075_888
+"""With the zero rows of strided filters; each normalisation left one bias a channel."""

@@ -17,7 +17,8 @@ import torch
 from hlcli.errors import DeviceError, MediaUnreadableError
 from hlcli.features import extract as extract_module
 from hlcli.features.device import memory_errors
-from hlcli.features.encoders import Encoders, load_encoders
+from hlcli.features.encoder import Encoders
+from hlcli.features.encoders import load_encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.pictures import encode_pictures
 from hlcli.features.sound import encode_sound

@@ -168,7 +168,7 @@ def test_bad_names_are_refused(name: str) -> None:
 
 def test_file_or_url_but_not_both() -> None:
     for changes in ({"file": None}, {"url": "https://example.org/demo.safetensors"}):
-        with pytest.raises(ValueError, match="exactly one of the keys `file` and `url`"):
+        with pytest.raises(ValueError, match="exactly one of `file`, `url` and the table"):
             detector(**changes)
 
 

@@ -41,15 +41,14 @@ def replay(manifest: ModelManifest, weights: Path, golden: Path) -> None:
 
 def _encode(manifest: ModelManifest) -> Arrays:
     from hlcli.features.device import resolve_device
-    from hlcli.features.encoders import AUDIO_ENCODER, VISUAL_ENCODER, load_encoders
+    from hlcli.features.encoders import family_of, load_audio, load_visual
     from hlcli.features.golden import golden_pictures, golden_sound
 
-    encoders = load_encoders(resolve_device("cpu"))
-    if manifest.name == VISUAL_ENCODER:
-        return {"embedding_NV": encoders.visual.encode(golden_pictures())}
-    if manifest.name == AUDIO_ENCODER:
-        return {"embedding_NA": encoders.audio.encode(golden_sound())[0]}
-    raise CheckpointError(f"there is no network for the encoder {manifest.name}", hint="update hl")
+    device = resolve_device("cpu")
+    if hasattr(family_of(manifest), "load_audio_encoder"):
+        return {"embedding_NA": load_audio(manifest.name, device).encode(golden_sound())[0]}
+    visual = load_visual(manifest.name, device)
+    return {"embedding_NV": visual.encode(golden_pictures(visual.picture_size))}
 
 
 def _detect(weights: Path, expected: Arrays) -> Arrays:

@@ -48,7 +48,12 @@ def train(
 
     files = find_corpus(resolved.data)
     with progress_bar(quiet=quiet) as progress:
-        corpus = load_corpus(files, device=device, progress=progress)
+        corpus = load_corpus(
+            files,
+            visual_encoder=resolved.data.visual_encoder,
+            device=device,
+            progress=progress,
+        )
     lost = len(files) - len(corpus.videos)
     if lost:
         say(f"{lost} of {len(files)} videos could not be read and are left out", quiet=quiet)

@@ -1,26 +1,38 @@
-"""EfficientNet-Lite0: one picture becomes 1280 numbers that say what is in it.
+"""The EfficientNet-Lite family: one picture becomes 1280 numbers that say what is in it.
+
+Lite0 is as written in the table of stages; the larger ones are wider, deeper and read larger
+pictures, by the coefficients in their manifests.
 
 Axes: N pictures, H and W pixels, C channels, V visual size 1280.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from hlcli.features.layers import load_frozen, same_conv
+from hlcli.errors import CheckpointError
+from hlcli.features.device import memory_errors
+from hlcli.features.layers import fold_norm, load_frozen, same_conv
+from hlcli.features.types import FloatArray
+from hlcli.zoo.manifest import ModelManifest
 
 VISUAL_SIZE = 1280
 """V, the length of one embedding."""
 NUM_CLASSES = 1000
 """ImageNet classes behind the logits."""
-PICTURE_SIZE = 224
-"""Side of the picture the published weights were trained on, in pixels."""
-SIZE_STEP = 32
-"""The picture's side must be a multiple of this: five halvings, each from an even size."""
+
+_CPU_BATCH = 4  # larger ones fall out of the cache: 8 took 1.1 times as long, 32 twice
+_GPU_BATCH = 64
+_CHANNEL_STEP = 8
+_BATCH_NORM_EPSILON = 1e-3
 
 
 class _Stage(NamedTuple):
@@ -70,19 +82,26 @@ class _Block(nn.Module):
         return y + x_NCHW if self.has_skip else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The published network with batch normalisation folded into its convolutions.
+class EfficientNetLite(nn.Module):
+    """A published network with batch normalisation folded into its convolutions.
 
     Frozen by design: there is no batch normalisation left to train.
+
+    Args:
+        width: What the channels of Lite0's stages are multiplied by, above 0.
+        depth: What the number of blocks is multiplied by, above 0; the first and the last stage
+            keep theirs, as does the stem its channels, which is what makes the family "Lite".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self.stem = same_conv(3, _STEM_CHANNELS, kernel_size=3, stride=2)
         blocks: list[_Block] = []
         channels = _STEM_CHANNELS
-        for stage in _STAGES:
-            for index in range(stage.num_blocks):
+        for position, published in enumerate(_STAGES):
+            stage = published._replace(out_channels=_scaled(published.out_channels, width))
+            is_fixed = position in (0, len(_STAGES) - 1)
+            for index in range(stage.num_blocks if is_fixed else _repeats(stage, depth)):
                 blocks.append(_Block(channels, stage, stage.stride if index == 0 else 1))
                 channels = stage.out_channels
         self.blocks = nn.Sequential(*blocks)
@@ -93,18 +112,12 @@ class EfficientNetLite0(nn.Module):
         """Turn pictures into embeddings.
 
         Args:
-            rgb_NCHW: Pictures, uint8 or float in [0, 255], shape `(N, 3, H, W)`; H and W are
-                multiples of 32, 224 as published. Fastest in channels_last memory.
+            rgb_NCHW: Pictures, uint8 or float in [0, 255], shape `(N, 3, H, W)`, of the size the
+                weights were trained on. Fastest in channels_last memory.
 
         Returns:
             Pooled embeddings in [0, 6], shape `(N, 1280)`.
-
-        Raises:
-            ValueError: A side is not a multiple of 32, where the padding would be another.
         """
-        height, width = rgb_NCHW.shape[-2:]
-        if height % SIZE_STEP or width % SIZE_STEP or not height or not width:
-            raise ValueError(f"sides must be multiples of {SIZE_STEP}, got {height} x {width}")
         # Kept apart from the stem's weights: SAME pads with zeros after this step.
         x = (rgb_NCHW.to(self.stem.weight.dtype) - 127.0) * (1.0 / 128.0)
         x = nn.functional.relu6(self.stem(x), inplace=True)
@@ -118,10 +131,145 @@ class EfficientNetLite0(nn.Module):
         return logits_NC
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> EfficientNetLite0:
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, torch.Tensor],
+        *,
+        name: str = "efficientnet-lite0",
+        width: float = 1.0,
+        depth: float = 1.0,
+    ) -> EfficientNetLite:
         """Build the network from a converted weight file, in evaluation mode, channels_last.
 
         Raises:
             CheckpointError: Names or shapes are not this network's.
         """
-        return load_frozen(cls(), tensors, name="efficientnet-lite0")
+        return load_frozen(cls(width=width, depth=depth), tensors, name=name)
+
+
+class EfficientNetEncoder:
+    """A network of the family on one device; half precision on CUDA, float32 elsewhere."""
+
+    size = VISUAL_SIZE
+
+    def __init__(
+        self,
+        network: EfficientNetLite,
+        device: torch.device,
+        *,
+        name: str,
+        sha256: str,
+        picture_size: int,
+    ) -> None:
+        self.name = name
+        self.sha256 = sha256
+        self.picture_size = picture_size
+        self.device = device
+        self.batch_size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
+        self.network = network.to(device)
+
+    def encode(self, rgb_NHWC: npt.NDArray[np.uint8]) -> FloatArray:
+        """Return embeddings; see `VisualEncoder.encode`.
+
+        Raises:
+            DeviceError: The device is out of memory.
+        """
+        with memory_errors(self.device), torch.inference_mode(), self._precision():
+            # NHWC seen as NCHW is exactly the channels_last layout: nothing is copied.
+            pictures = torch.from_numpy(np.ascontiguousarray(rgb_NHWC)).to(self.device)
+            rows: FloatArray = self.network(pictures.permute(0, 3, 1, 2)).float().cpu().numpy()
+        return rows
+
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        if self.device.type == "cuda":
+            # No range to lose: ReLU6 keeps every activation at 6 or below.
+            return torch.autocast("cuda", dtype=torch.float16)
+        return contextlib.nullcontext()
+
+
+def load_visual_encoder(
+    manifest: ModelManifest, tensors: Mapping[str, torch.Tensor], device: torch.device
+) -> EfficientNetEncoder:
+    """Build the encoder a manifest describes: `width`, `depth` and `picture_size`.
+
+    Raises:
+        CheckpointError: The weights are not those of such a network.
+        ValueError: A coefficient is missing or no positive number.
+    """
+    width, depth = _coefficient(manifest, "width"), _coefficient(manifest, "depth")
+    return EfficientNetEncoder(
+        EfficientNetLite.from_tensors(tensors, name=manifest.name, width=width, depth=depth),
+        device,
+        name=manifest.name,
+        sha256=manifest.sha256,
+        picture_size=int(_coefficient(manifest, "picture_size")),
+    )
+
+
+def convert(
+    manifest: ModelManifest, published: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Rename the published tensors to ours and fold each batch normalisation into its filter.
+
+    Raises:
+        CheckpointError: The tensors are not those of the network the manifest describes.
+        ValueError: A coefficient is missing or no positive number.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+
+    def fold(name: str, weight: str, norm: str, *, is_strided: bool = False) -> None:
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = fold_norm(
+            published[f"{weight}.weight"],
+            {part: published[f"{norm}.{part}"] for part in _NORM_PARTS},
+            epsilon=_BATCH_NORM_EPSILON,
+            is_strided=is_strided,
+        )
+
+    network = EfficientNetLite(
+        width=_coefficient(manifest, "width"), depth=_coefficient(manifest, "depth")
+    )
+    try:
+        fold("stem", "_conv_stem", "_bn0", is_strided=True)
+        for index, block in enumerate(network.blocks):
+            assert isinstance(block, _Block)
+            theirs, ours = f"_blocks.{index}", f"blocks.{index}"
+            if block.expand is not None:
+                fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
+            is_strided = block.depthwise.stride == (2, 2)
+            fold(
+                f"{ours}.depthwise",
+                f"{theirs}._depthwise_conv",
+                f"{theirs}._bn1",
+                is_strided=is_strided,
+            )
+            fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
+        fold("head", "_conv_head", "_bn1")
+        tensors["classifier.weight"] = published["_fc.weight"]
+        tensors["classifier.bias"] = published["_fc.bias"]
+    except KeyError as error:
+        raise CheckpointError(
+            f"the published weights of {manifest.name} have no tensor {error}",
+            hint="give the file of the package that `hl models list --json` names",
+        ) from error
+    return tensors
+
+
+_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+
+
+def _scaled(channels: int, width: float) -> int:
+    wanted = channels * width
+    scaled = max(_CHANNEL_STEP, int(wanted + _CHANNEL_STEP / 2) // _CHANNEL_STEP * _CHANNEL_STEP)
+    # As published: rounding takes away a tenth at most.
+    return scaled + _CHANNEL_STEP if scaled < 0.9 * wanted else scaled
+
+
+def _repeats(stage: _Stage, depth: float) -> int:
+    return math.ceil(stage.num_blocks * depth)
+
+
+def _coefficient(manifest: ModelManifest, key: str) -> float:
+    value = (manifest.encoder or {}).get(key)
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"`encoder.{key}` is a number above 0, got {value!r}")
+    return float(value)

@@ -1,238 +1,142 @@
-"""The two published networks behind one small interface: arrays in, rows of numbers out.
+"""Finds encoders by name: a manifest names the family, the family's module builds the network.
 
-Axes: N pictures or patches, H and W pixels, S samples, V visual size, A audio size, C colours of
-a picture or AudioSet classes.
+A family is a module of this package with `load_visual_encoder` or `load_audio_encoder`, and
+`convert` where its weights are made on the user's machine. Nothing else knows which there are.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from dataclasses import dataclass
-from typing import Protocol
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from hlcli.errors import CheckpointError
-from hlcli.features import efficientnet, yamnet
+from hlcli.errors import CheckpointError, ModelError
+from hlcli.features.backbones import is_backbone, load_backbone
 from hlcli.features.device import memory_errors
-from hlcli.features.types import FeatureSpec, FloatArray
-from hlcli.zoo.manifest import ModelManifest, find_model, zoo_dir
+from hlcli.features.encoder import AudioEncoder, Encoders, VisualEncoder
+from hlcli.features.types import FeatureSpec
+from hlcli.zoo.manifest import ModelManifest, find_model
 from hlcli.zoo.weights import weights_path
 
 VISUAL_ENCODER = "efficientnet-lite0"
+"""The image encoder that comes with hl."""
 AUDIO_ENCODER = "yamnet"
-
-_CPU_BATCH = 4  # larger ones fall out of the cache: 8 took 1.1 times as long, 32 twice
-_GPU_BATCH = 64
+"""The sound encoder that comes with hl."""
 
 
-class VisualEncoder(Protocol):
-    """Turns pictures into embeddings."""
+def load_encoders(
+    device: torch.device, *, visual: str = VISUAL_ENCODER, audio: str = AUDIO_ENCODER
+) -> Encoders:
+    """Load two encoders onto a device.
 
-    @property
-    def name(self) -> str:
-        """Name of its manifest."""
-
-    @property
-    def sha256(self) -> str:
-        """sha256 of its weights."""
-
-    @property
-    def size(self) -> int:
-        """V, the length of one embedding."""
-
-    @property
-    def picture_size(self) -> int:
-        """Side of the square picture it reads, in pixels."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many pictures at once go fastest."""
-
-    def encode(self, rgb_NHWC: npt.NDArray[np.uint8]) -> FloatArray:
-        """Return the embeddings, float32, shape `(N, V)`, of uint8 pictures `(N, H, W, 3)`."""
-
-
-class AudioEncoder(Protocol):
-    """Turns patches of sound into embeddings and event probabilities."""
-
-    @property
-    def name(self) -> str:
-        """Name of its manifest."""
-
-    @property
-    def sha256(self) -> str:
-        """sha256 of its weights."""
-
-    @property
-    def size(self) -> int:
-        """A, the length of one embedding."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second of the mono sound it reads."""
-
-    @property
-    def patch_samples(self) -> int:
-        """Length of one patch."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many patches at once go fastest."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the C event classes."""
-
-    def encode(self, sound_NS: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return embeddings `(N, A)` and probabilities `(N, C)` of patches `(N, S)`, float32."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoders:
-    """What turns media into features."""
-
-    visual: VisualEncoder
-    """The image encoder."""
-    audio: AudioEncoder
-    """The sound encoder."""
-
-    @property
-    def spec(self) -> FeatureSpec:
-        """Specification of the features these two make of clips of one second."""
-        return FeatureSpec(
-            visual_encoder=self.visual.name,
-            visual_sha256=self.visual.sha256,
-            visual_size=self.visual.size,
-            picture_size=self.visual.picture_size,
-            audio_encoder=self.audio.name,
-            audio_sha256=self.audio.sha256,
-            audio_size=self.audio.size,
-        )
-
-
-class Lite0Encoder:
-    """EfficientNet-Lite0 on one device; half precision on CUDA, float32 elsewhere."""
-
-    size = efficientnet.VISUAL_SIZE
-    picture_size = efficientnet.PICTURE_SIZE
-
-    def __init__(
-        self,
-        network: efficientnet.EfficientNetLite0,
-        device: torch.device,
-        *,
-        name: str,
-        sha256: str,
-    ) -> None:
-        self.name = name
-        self.sha256 = sha256
-        self.device = device
-        self.batch_size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
-        self.network = network.to(device)
-
-    def encode(self, rgb_NHWC: npt.NDArray[np.uint8]) -> FloatArray:
-        """Return embeddings; see `VisualEncoder.encode`.
-
-        Raises:
-            DeviceError: The device is out of memory.
-        """
-        with memory_errors(self.device), torch.inference_mode(), self._precision():
-            # NHWC seen as NCHW is exactly the channels_last layout: nothing is copied.
-            pictures = torch.from_numpy(np.ascontiguousarray(rgb_NHWC)).to(self.device)
-            rows: FloatArray = self.network(pictures.permute(0, 3, 1, 2)).float().cpu().numpy()
-        return rows
-
-    def _precision(self) -> contextlib.AbstractContextManager[None]:
-        if self.device.type == "cuda":
-            # No range to lose: ReLU6 keeps every activation at 6 or below.
-            return torch.autocast("cuda", dtype=torch.float16)
-        return contextlib.nullcontext()
-
-
-class YamNetEncoder:
-    """YAMNet on one device, float32: it is too small to gain from less."""
-
-    size = yamnet.AUDIO_SIZE
-    sample_rate = yamnet.SAMPLE_RATE
-    patch_samples = yamnet.PATCH_SAMPLES
-    batch_size = 16
-
-    def __init__(
-        self,
-        network: yamnet.YamNet,
-        device: torch.device,
-        *,
-        name: str,
-        sha256: str,
-        class_names: tuple[str, ...],
-    ) -> None:
-        self.name = name
-        self.sha256 = sha256
-        self.device = device
-        self.class_names = class_names
-        self.network = network.to(device)
-
-    def encode(self, sound_NS: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return embeddings and probabilities; see `AudioEncoder.encode`.
-
-        Raises:
-            DeviceError: The device is out of memory.
-        """
-        with memory_errors(self.device), torch.inference_mode():
-            sound = torch.from_numpy(np.ascontiguousarray(sound_NS)).to(self.device)
-            embedding_NA, probability_NC = self.network(sound)
-            return embedding_NA.cpu().numpy(), probability_NC.cpu().numpy()
-
-
-def load_encoders(device: torch.device) -> Encoders:
-    """Load both bundled encoders onto a device.
+    Args:
+        device: Where they run.
+        visual: Name of an image encoder's manifest, or a backbone such as `timm:NAME@FILE`.
+        audio: Name of a sound encoder's manifest.
 
     Raises:
-        UnknownModelError: The manifests are missing; the installation is broken.
+        UnknownModelError: There is no encoder of that name.
+        ModelError: The weights are not here, or the model is no encoder of that kind.
         ChecksumError: A weight file is damaged.
         CheckpointError: A weight file is not this network's.
+        UsageError: A backbone needs an extra that is not installed.
+        DeviceError: The device is out of memory.
     """
-    visual, audio = find_model(VISUAL_ENCODER), find_model(AUDIO_ENCODER)
     with memory_errors(device):
-        return Encoders(
-            visual=Lite0Encoder(
-                efficientnet.EfficientNetLite0.from_tensors(_tensors(visual)),
-                device,
-                name=visual.name,
-                sha256=visual.sha256,
-            ),
-            audio=YamNetEncoder(
-                yamnet.YamNet.from_tensors(_tensors(audio)),
-                device,
-                name=audio.name,
-                sha256=audio.sha256,
-                class_names=event_names(),
-            ),
-        )
+        return Encoders(visual=_load_visual(visual, device), audio=load_audio(audio, device))
 
 
-def event_names() -> tuple[str, ...]:
-    """Return the names of the 521 AudioSet classes, in the order of the probabilities.
+def load_encoders_of(spec: FeatureSpec, device: torch.device) -> Encoders:
+    """Load the encoders that made the features a detector was trained on; see `load_encoders`.
 
     Raises:
-        CheckpointError: The bundled list is missing or damaged.
+        CheckpointError: The encoders of those names have other weights here.
     """
-    path = zoo_dir() / "weights" / "yamnet.classes.json"
+    with memory_errors(device):
+        encoders = Encoders(
+            visual=_load_visual(spec.visual_encoder, device, sha256=spec.visual_sha256),
+            audio=load_audio(spec.audio_encoder, device),
+        )
+    for found, sha256 in (
+        (encoders.visual, spec.visual_sha256),
+        (encoders.audio, spec.audio_sha256),
+    ):
+        if found.sha256 != sha256:
+            raise CheckpointError(
+                f"the detector was trained with other weights of the encoder {found.name}: "
+                f"sha256 {sha256}, here {found.sha256}",
+                hint="train it again, or install the version of hl it was made with",
+            )
+    return encoders
+
+
+def load_visual(name: str, device: torch.device) -> VisualEncoder:
+    """Load one image encoder; see `load_encoders`."""
+    return _load_visual(name, device)
+
+
+def load_audio(name: str, device: torch.device) -> AudioEncoder:
+    """Load one sound encoder; see `load_encoders`."""
+    encoder: AudioEncoder = _load(name, device, "load_audio_encoder", "a sound encoder")
+    return encoder
+
+
+def family_of(manifest: ModelManifest) -> ModuleType:
+    """Import the module that builds an encoder's network.
+
+    Raises:
+        ModelError: The model is no encoder, or its family is unknown to this version.
+    """
+    if manifest.kind != "encoder":
+        raise ModelError(
+            f"{manifest.name} is a detector, not an encoder",
+            hint="`hl models list` shows which models are encoders",
+        )
+    family = str((manifest.encoder or {}).get("family", ""))
+    module = f"{__package__}.{family.replace('-', '_')}"
+    if family and importlib.util.find_spec(module) is not None:
+        found = importlib.import_module(module)
+        if hasattr(found, "load_visual_encoder") or hasattr(found, "load_audio_encoder"):
+            return found
+    raise ModelError(
+        f"the encoder {manifest.name} is of the family {family!r}, which hl does not know",
+        hint="update hl, or correct the table [encoder] of its manifest",
+    )
+
+
+def encoder_parameters(manifest: ModelManifest) -> Mapping[str, Any]:
+    """Return what the manifest tells the family: the table `[encoder]` without `family`."""
+    return {key: value for key, value in (manifest.encoder or {}).items() if key != "family"}
+
+
+def _load_visual(name: str, device: torch.device, sha256: str | None = None) -> VisualEncoder:
+    if is_backbone(name):
+        return load_backbone(name, device, sha256=sha256)
+    encoder: VisualEncoder = _load(name, device, "load_visual_encoder", "an image encoder")
+    return encoder
+
+
+def _load(name: str, device: torch.device, builder: str, what: str) -> Any:
+    manifest = find_model(name)
+    family = family_of(manifest)
+    if not hasattr(family, builder):
+        raise ModelError(
+            f"{name} is not {what}", hint="`hl models list` says what each encoder reads"
+        )
+    tensors = _tensors(manifest)
     try:
-        names = tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["names"])
-        if len(names) != yamnet.NUM_CLASSES:
-            raise ValueError(f"{len(names)} names instead of {yamnet.NUM_CLASSES}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return getattr(family, builder)(manifest, tensors, device)
+    except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the list of sound classes {path} cannot be used: {error}", hint="install hl again"
+            f"the manifest of the encoder {name} does not fit its family: {error}",
+            hint="correct its table [encoder]",
         ) from error
-    return names
 
 
 def _tensors(manifest: ModelManifest) -> dict[str, torch.Tensor]:

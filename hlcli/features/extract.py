@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from hlcli.errors import MediaError
-from hlcli.features.encoders import Encoders
+from hlcli.features.encoder import Encoders
 from hlcli.features.pictures import encode_pictures
 from hlcli.features.sound import SoundFeatures, encode_sound
 from hlcli.features.types import FloatArray, VideoFeatures

@@ -13,14 +13,14 @@ from hlcli.features.types import FloatArray
 from hlcli.features.yamnet import HOP_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE
 
 
-def golden_pictures() -> npt.NDArray[np.uint8]:
-    """Return two made-up pictures, the same on every machine, shape `(2, 224, 224, 3)`.
+def golden_pictures(size: int = 224) -> npt.NDArray[np.uint8]:
+    """Return two made-up pictures, the same on every machine, shape `(2, size, size, 3)`.
 
     The first is smooth, the second full of edges: a wrong padding, channel order or
     normalisation shows in both.
     """
-    y, x = np.mgrid[0:224, 0:224].astype(np.int64)
-    smooth = np.stack([x * 255 // 223, y * 255 // 223, (x * y) // 196 % 256], axis=-1)
+    y, x = np.mgrid[0:size, 0:size].astype(np.int64)
+    smooth = np.stack([x * 255 // (size - 1), y * 255 // (size - 1), (x * y) // 196 % 256], axis=-1)
     noise = (x * 7919 + y * 104729 + x * y * 31) % 256
     edges = np.stack(
         [noise, np.where((x // 16 + y // 28) % 2, 230, 20), (noise + x) % 256], axis=-1

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import MediaUnreadableError
-from hlcli.features.encoders import VisualEncoder
+from hlcli.features.encoder import VisualEncoder
 from hlcli.features.types import FloatArray, RowArray
 from hlcli.media.frames import Picture
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hlcli.features.encoders import AudioEncoder
+from hlcli.features.encoder import AudioEncoder
 from hlcli.features.types import FloatArray, RowArray
 from hlcli.media.clips import ClipGrid
 

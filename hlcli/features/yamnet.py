@@ -6,6 +6,7 @@ C AudioSet classes 521.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from hlcli.errors import CheckpointError
+from hlcli.features.device import memory_errors
 from hlcli.features.layers import load_frozen, same_conv
+from hlcli.features.types import FloatArray
+from hlcli.zoo.manifest import ModelManifest, zoo_dir
 
 SAMPLE_RATE = 16000
 """Samples per second of the sound the network was trained on."""
@@ -165,3 +170,73 @@ class YamNet(nn.Module):
             CheckpointError: Names or shapes are not this network's.
         """
         return load_frozen(cls(), tensors, name="yamnet")
+
+
+class YamNetEncoder:
+    """YAMNet on one device, float32: it is too small to gain from less."""
+
+    size = AUDIO_SIZE
+    sample_rate = SAMPLE_RATE
+    patch_samples = PATCH_SAMPLES
+    batch_size = 16
+
+    def __init__(
+        self,
+        network: YamNet,
+        device: torch.device,
+        *,
+        name: str,
+        sha256: str,
+        class_names: tuple[str, ...],
+    ) -> None:
+        self.name = name
+        self.sha256 = sha256
+        self.device = device
+        self.class_names = class_names
+        self.network = network.to(device)
+
+    def encode(self, sound_NS: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return embeddings and probabilities; see `AudioEncoder.encode`.
+
+        Raises:
+            DeviceError: The device is out of memory.
+        """
+        with memory_errors(self.device), torch.inference_mode():
+            sound = torch.from_numpy(np.ascontiguousarray(sound_NS)).to(self.device)
+            embedding_NA, probability_NC = self.network(sound)
+            return embedding_NA.cpu().numpy(), probability_NC.cpu().numpy()
+
+
+def load_audio_encoder(
+    manifest: ModelManifest, tensors: Mapping[str, torch.Tensor], device: torch.device
+) -> YamNetEncoder:
+    """Build the encoder; the manifest has nothing to say but the family.
+
+    Raises:
+        CheckpointError: The weights are not YAMNet's, or the list of classes is damaged.
+    """
+    return YamNetEncoder(
+        YamNet.from_tensors(tensors),
+        device,
+        name=manifest.name,
+        sha256=manifest.sha256,
+        class_names=event_names(),
+    )
+
+
+def event_names() -> tuple[str, ...]:
+    """Return the names of the 521 AudioSet classes, in the order of the probabilities.
+
+    Raises:
+        CheckpointError: The bundled list is missing or damaged.
+    """
+    path = zoo_dir() / "weights" / "yamnet.classes.json"
+    try:
+        names = tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["names"])
+        if len(names) != NUM_CLASSES:
+            raise ValueError(f"{len(names)} names instead of {NUM_CLASSES}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"the list of sound classes {path} cannot be used: {error}", hint="install hl again"
+        ) from error
+    return names

@@ -101,11 +101,16 @@ def find_corpus(data: DataConfig) -> list[Path]:
 
 
 def load_corpus(
-    files: Sequence[Path], *, device: str = "auto", progress: Progress = silent
+    files: Sequence[Path],
+    *,
+    visual_encoder: str,
+    device: str = "auto",
+    progress: Progress = silent,
 ) -> Corpus:
     """Read the features of all files from the cache, extracting those that are new.
 
-    A file that cannot be read is left out with a warning in the log.
+    A file that cannot be read is left out with a warning in the log. `visual_encoder` is the
+    recipe's `data.visual_encoder`.
 
     Raises:
         TrainingError: No file could be used.
@@ -119,7 +124,7 @@ def load_corpus(
     from hlcli.media.identity import content_identity
     from hlcli.media.probe import probe
 
-    encoders = load_encoders(resolve_device(device))
+    encoders = load_encoders(resolve_device(device), visual=visual_encoder)
     store = FeatureStore(paths.features_dir())
     names: list[str] = []
     videos: list[VideoFeatures] = []

@@ -35,6 +35,9 @@ class DataConfig:
     (labels never reach training); files are looked for beside it, or in the one of `folders`."""
     split: Literal["train", "dev", "test", "train+dev", "all"] = "all"
     """Part of the manifest to use; see `hlcli.training.split`."""
+    visual_encoder: str = "efficientnet-lite0"
+    """What looks at the pictures: an encoder of `hl models list`, or a backbone such as
+    `timm:NAME@FILE` (extra `backbones`). The detector works with this one only."""
     sequence_clips: int = 48
     """T, length of a training sequence, at least 8."""
     min_piece_clips: int = 4

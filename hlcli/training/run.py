@@ -49,7 +49,12 @@ def train(
         DeviceError: The device is missing or out of memory.
         OutputError: The output folder cannot be written.
     """
-    corpus = load_corpus(find_corpus(recipe.data), device=device, progress=progress)
+    corpus = load_corpus(
+        find_corpus(recipe.data),
+        visual_encoder=recipe.data.visual_encoder,
+        device=device,
+        progress=progress,
+    )
     return train_on(corpus, recipe, device=device, progress=progress, on_step=on_step)
 
 
@@ -86,6 +91,7 @@ def train_on(
     plain = dataclasses.asdict(recipe)
     # The model is the same wherever the videos and the result are kept.
     del plain["output"], plain["data"]["folders"], plain["data"]["manifest"]
+    plain["data"]["visual_encoder"] = corpus.spec.visual_encoder
     save_scorer(scorer, path, feature_spec=corpus.spec, recipe=plain)
     return path
 

@@ -25,6 +25,8 @@ FEATURE_KEYS: Mapping[str, type] = {
 }
 """The fields of `features.types.FeatureSpec`, which stands above this layer; a test compares."""
 
+_PUBLISHED_KEYS = ("package", "file", "sha256")
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Windows opens the device whatever the extension.
@@ -83,6 +85,35 @@ def check_features(table: FeatureTable) -> None:
     for key in FEATURE_KEYS:
         if key not in table:
             raise ValueError(f"key `features.{key}` is missing")
+
+
+def check_encoder(table: FeatureTable, *, kind: str) -> None:
+    """Accept the name of a family and what it wants to know: texts and numbers."""
+    if kind != "encoder":
+        raise ValueError("a table [encoder] belongs to encoders only")
+    family = table.get("family")
+    if not isinstance(family, str) or not is_model_name(family):
+        raise ValueError(
+            f"key `encoder.family` takes lowercase letters, digits and dashes, got {family!r}"
+        )
+    for key, value in table.items():
+        if type(value) not in (str, int, float):
+            raise ValueError(f"key `encoder.{key}` is a text or a number, got {value!r}")
+
+
+def check_published(table: Mapping[str, str]) -> None:
+    """Accept a package with its version, a file in it, and the file's hash."""
+    for key, value in table.items():
+        if key not in _PUBLISHED_KEYS:
+            raise ValueError(f"unknown key `published.{key}`{did_you_mean(key, _PUBLISHED_KEYS)}")
+        if type(value) is not str or not value:
+            raise ValueError(f"key `published.{key}` is a text, got {value!r}")
+    for key in _PUBLISHED_KEYS:
+        if key not in table:
+            raise ValueError(f"key `published.{key}` is missing")
+    if not _PACKAGE.fullmatch(table["package"]):
+        raise ValueError(f"key `published.package` is NAME==VERSION, got {table['package']!r}")
+    check_sha256("published.sha256", table["sha256"])
 
 
 def did_you_mean(key: str, known: Iterable[str]) -> str:

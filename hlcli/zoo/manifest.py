@@ -15,7 +15,9 @@ from hlcli.errors import CheckpointError, UnknownModelError
 from hlcli.paths import models_dir
 from hlcli.zoo.fields import (
     FeatureTable,
+    check_encoder,
     check_features,
+    check_published,
     check_relative,
     check_scores,
     check_sha256,
@@ -67,9 +69,14 @@ class ModelManifest:
     training_data: str
     """What the weights were trained on."""
     file: str | None = None
-    """Weights beside the manifest, relative to its folder, with /; None when there is a `url`."""
+    """Weights beside the manifest, relative to its folder, with /; this, `url` or `published`."""
     url: str | None = None
-    """Address of the weights; None when there is a `file`."""
+    """Address of the weights."""
+    published: Mapping[str, str] | None = None
+    """The `[published]` table: `package`, `file` in it and its `sha256`, from which
+    `hl models convert` makes the weights on the user's machine."""
+    encoder: FeatureTable | None = None
+    """The `[encoder]` table: `family`, and what that family must be told. Encoders only."""
     feature_spec: FeatureTable | None = None
     """The `[features]` table: every field of `FeatureSpec`. Detectors only."""
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -96,14 +103,18 @@ class ModelManifest:
         check_sha256("sha256", self.sha256)
         if self.size_bytes < 1:
             raise ValueError(f"key `size_bytes` is at least 1, got {self.size_bytes}")
-        if (self.file is None) == (self.url is None):
-            raise ValueError("exactly one of the keys `file` and `url` is needed")
+        if sum(item is not None for item in (self.file, self.url, self.published)) != 1:
+            raise ValueError("exactly one of `file`, `url` and the table [published] is needed")
         if self.file is not None:
             check_relative("file", self.file)
         if self.golden is not None:
             check_relative("golden", self.golden)
         if self.url is not None:
             check_weights_url("url", self.url)
+        if self.published is not None:
+            check_published(self.published)
+        if self.encoder is not None:
+            check_encoder(self.encoder, kind=self.kind)
         check_scores(self.scores)
         if (self.feature_spec is None) != (self.kind == "encoder"):
             raise ValueError("a table [features] belongs to every detector and to no encoder")
@@ -212,7 +223,13 @@ def write_manifest(path: Path, manifest: ModelManifest) -> None:
         # False is what an absent truth value means.
         if isinstance(value, str | int) and value is not False:
             values[item.name] = value
-    text = toml_text(values, {"features": manifest.feature_spec or {}, "scores": manifest.scores})
+    tables = {
+        "encoder": manifest.encoder or {},
+        "published": manifest.published or {},
+        "features": manifest.feature_spec or {},
+        "scores": manifest.scores,
+    }
+    text = toml_text(values, tables)
     if parse_manifest(text, stem=path.stem, folder=path.parent) != manifest:
         raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
     write_text(path, text)

