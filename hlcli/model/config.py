@@ -144,9 +144,14 @@ class RaslConfig:
     position: Literal["attention", "input", "none"] = "attention"
     """Where the sinusoidal position goes. "attention": into queries and keys only, so that a
     still video has equal latents. "input": added to the content, as in the first transformers."""
-    activation: Literal["dev", "edev", "head", "norm"] = "edev"
+    activation: Literal["dev", "edev", "head", "norm", "predictability"] = "edev"
     """What a representation activation is: distance to the video's mean, echoed deviation (a
-    deviation that other clips share), a free linear head, or the size of the latent."""
+    deviation that other clips share), a free linear head, the size of the latent, or how badly the
+    rest of the video predicts the clip (needs `objective.masked` above 0 to learn how)."""
+    hidden_groups: int = 4
+    """For "predictability": passes in which the clips of a video are hidden in turn, at least 2."""
+    hidden_run_clips: int = 4
+    """For "predictability": longest run of clips hidden together, at least 1."""
     rasl_width: int = 64
     """Size of the map that activations are measured in, at least 1; shared by both modalities."""
     alpha: float = 4.0
@@ -171,6 +176,8 @@ class RaslConfig:
                 f"width must be even and divisible by num_heads, got {self.width} and "
                 f"{self.num_heads}"
             )
+        if self.hidden_groups < 2 or self.hidden_run_clips < 1:
+            raise ValueError("hidden_groups >= 2, hidden_run_clips >= 1 must hold")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout lies in [0, 1), got {self.dropout}")
         if self.alpha <= 0:

@@ -110,9 +110,11 @@ class RaslHead(nn.Module):
         super().__init__()
         self.activation = config.activation
         self.alpha = config.alpha
+        self.beta = nn.Parameter(torch.zeros(1))
+        if config.activation == "predictability":
+            return  # measured by the decoders, not on the latents
         self.norm = nn.LayerNorm(config.width)
         self.map = nn.Linear(config.width, config.rasl_width, bias=False)
-        self.beta = nn.Parameter(torch.zeros(1))
         if config.activation == "head":
             self.score = nn.Linear(config.rasl_width, 1, bias=False)
 
@@ -136,6 +138,15 @@ class RaslHead(nn.Module):
             energy_BT = (squared + 1e-12) ** 0.25
         else:
             energy_BT = (g_BTR.square().sum(-1) + 1e-12).sqrt()
+        return self.compare(energy_BT, mask_BT)
+
+    def compare(self, energy_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Activation logits from each clip's energy: its ratio to the video's mean energy.
+
+        Args:
+            energy_BT: At least 0; whatever the kind of activation measures.
+            mask_BT: True for valid clips; the others get 0.
+        """
         mean_B1 = masked_mean(energy_BT[..., None], mask_BT)
         # Equal clips have no energy: the ratio goes to 1 and the logit to beta.
         ratio_BT = (energy_BT + _STILL) / (mean_B1 + _STILL)
@@ -218,8 +229,87 @@ class RaslNetwork(nn.Module):
         """Highlight scores: activation logits from one modality alone, -inf on padding."""
         prepared = self.branch(side).prepare(features_BTV, mask_BT)
         latent_BTD = self.encode(side, prepared, mask_BT)
-        logits: Tensor = self.rasl(latent_BTD, mask_BT)
+        logits = self.activate(side, prepared, latent_BTD, mask_BT)
         return logits.masked_fill(~mask_BT, -math.inf)
+
+    def activate(
+        self,
+        side: Side,
+        input_BTI: Tensor,
+        latent_BTD: Tensor,
+        mask_BT: Tensor,
+        *,
+        offset_B: Tensor | None = None,
+    ) -> Tensor:
+        """Activation logits s, shape `(B, T)`, of whatever kind is configured; 0 on padding.
+
+        With "predictability" they are measured without gradient but for beta: masked
+        reconstruction alone teaches the network to predict. If the other losses reached the
+        errors, planted highlights would be learned by predicting them worse on purpose, and the
+        budget would be met by predicting everything equally badly.
+
+        Args:
+            side: Which branch.
+            input_BTI: What `Branch.prepare` returns.
+            latent_BTD: What `encode` made of it; not looked at for "predictability".
+            mask_BT: True for valid clips.
+            offset_B: Position of each row's first clip in its video; 0 where None.
+        """
+        if self.config.activation == "predictability":
+            with torch.no_grad():
+                error_BT = self.prediction_errors(side, input_BTI, mask_BT, offset_B=offset_B)
+            compared: Tensor = self.rasl.compare(error_BT, mask_BT)
+            return compared
+        logits: Tensor = self.rasl(latent_BTD, mask_BT)
+        return logits
+
+    def prediction_errors(
+        self,
+        side: Side,
+        input_BTI: Tensor,
+        mask_BT: Tensor,
+        *,
+        offset_B: Tensor | None = None,
+        run_B: Tensor | None = None,
+    ) -> Tensor:
+        """How badly each clip is predicted from the rest: root mean square error, `(B, T)`.
+
+        Runs of clips are dealt to `hidden_groups` groups in turn. Each group is hidden once, and
+        reconstructed as in training from what is left, so the cost is that many passes whatever
+        the length. The logit of `RaslHead.compare` then is alpha * (error / mean error - 1) +
+        beta: what its own video does not foretell stands out.
+
+        Args:
+            side: Which branch.
+            input_BTI: What `Branch.prepare` returns.
+            mask_BT: True for valid clips; the others get 0.
+            offset_B: Position of each row's first clip in its video; 0 where None. It decides the
+                groups too, so that they are the same in every window of a long video.
+            run_B: Clips that are hidden together, at least 1; `hidden_run` of each row's valid
+                clips where None.
+        """
+        if run_B is None:
+            run_B = self.hidden_run(mask_BT.sum(1))
+        position_BT = torch.arange(mask_BT.shape[1], device=mask_BT.device)[None]
+        if offset_B is not None:
+            position_BT = position_BT + offset_B[:, None]
+        groups = self.config.hidden_groups
+        group_BT = position_BT // run_B[:, None] % groups
+        error_BT = torch.zeros_like(input_BTI[..., 0])
+        for group in range(groups):
+            hidden_BT = (group_BT == group) & mask_BT
+            latent = self.encode(side, input_BTI, mask_BT, offset_B=offset_B, hidden_BT=hidden_BT)
+            decoded = self.decode(side, latent, mask_BT, offset_B=offset_B)
+            found_BT = (decoded - input_BTI).square().mean(-1).sqrt()
+            error_BT = torch.where(hidden_BT, found_BT, error_BT)
+        return error_BT
+
+    def hidden_run(self, num_clips: Tensor) -> Tensor:
+        """Clips that are hidden together in videos of that many, int64, shape as given.
+
+        Fewer in short videos, so that all groups get some and most of the video stays in sight.
+        """
+        return (num_clips // self.config.hidden_groups).clamp(1, self.config.hidden_run_clips)
 
     def _positions(self, x_BTD: Tensor, offset_B: Tensor | None) -> Tensor | None:
         if self.config.position == "none":
@@ -253,4 +343,8 @@ def count_parameters(network: RaslNetwork, *, vision_only: bool = False) -> int:
         return sum(p.numel() for p in network.parameters())
     branch = network.branch("visual")
     parts: list[nn.Module] = [branch.embed, branch.encoder, network.rasl]
-    return sum(p.numel() for part in parts for p in part.parameters())
+    used = 0
+    if network.config.activation == "predictability":
+        parts += [branch.decoder, branch.reconstruct]
+        used = branch.hidden_token.numel()
+    return used + sum(p.numel() for part in parts for p in part.parameters())

@@ -8,11 +8,12 @@ Axes: T clips, V feature size, N windows, W clips of a window, D model width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from hlcli.features.types import FloatArray, RowArray, VideoFeatures
 from hlcli.model.calibration import Statistics
@@ -82,6 +83,9 @@ class RaslScorer(FusedScorer):
         latents: dict[Side, FloatArray] = {}
         for name in sorted(learned, key=side_of):
             side: Side = "visual" if side_of(name) == "picture" else "audio"
+            if name.endswith("_rasl") and self.config.activation == "predictability":
+                terms[name] = self._compared(self._prediction_errors(features, side))
+                continue
             if side not in latents:
                 latents.clear()  # one side at a time is enough to hold
                 latents[side] = self.latents(features, side)
@@ -95,31 +99,56 @@ class RaslScorer(FusedScorer):
 
     def latents(self, features: VideoFeatures, side: Side) -> FloatArray:
         """Latents of the whole video from one modality, float32, shape `(T, D)`."""
+
+        def encode(inputs: Tensor, mask: Tensor, offset: Tensor) -> Tensor:
+            return self.network.encode(side, inputs, mask, offset_B=offset)
+
+        return self._in_windows(features, side, encode)
+
+    def _prediction_errors(self, features: VideoFeatures, side: Side) -> FloatArray:
+        """Errors of predicting each clip from the rest, faded between windows, `(T,)`."""
+        # One run for the whole video: windows deal its clips to the same groups.
+        run_1 = self.network.hidden_run(torch.tensor([features.num_clips]))
+
+        def errors(inputs: Tensor, mask: Tensor, offset: Tensor) -> Tensor:
+            found = self.network.prediction_errors(
+                side, inputs, mask, offset_B=offset, run_B=run_1.to(self.device)
+            )
+            return found[..., None]
+
+        return self._in_windows(features, side, errors)[:, 0]
+
+    def _in_windows(
+        self, features: VideoFeatures, side: Side, call: Callable[..., Tensor]
+    ) -> FloatArray:
+        """Call with the prepared inputs, mask and offset of some windows; join what it returns."""
         rows = features.visual_TV if side == "visual" else features.audio_TA
         assert rows is not None
-        return encode_in_windows(
-            rows,
-            lambda windows, starts: self._encode(side, windows, starts),
-            window_clips=self.config.window_clips,
-        )
 
-    @torch.inference_mode()
-    def _encode(
-        self, side: Side, windows_NWV: RowArray, starts_N: npt.NDArray[np.int64]
-    ) -> FloatArray:
-        windows = torch.from_numpy(np.ascontiguousarray(windows_NWV, np.float32)).to(self.device)
-        mask = torch.ones(windows.shape[:2], dtype=torch.bool, device=self.device)
-        prepared = self.network.branch(side).prepare(windows, mask)
-        offset = torch.from_numpy(starts_N).to(self.device)
-        latent = self.network.encode(side, prepared, mask, offset_B=offset)
-        encoded: FloatArray = latent.float().cpu().numpy()
-        return encoded
+        @torch.inference_mode()
+        def encode(windows_NWV: RowArray, starts_N: npt.NDArray[np.int64]) -> FloatArray:
+            windows = torch.from_numpy(np.ascontiguousarray(windows_NWV, np.float32))
+            windows = windows.to(self.device)
+            mask = torch.ones(windows.shape[:2], dtype=torch.bool, device=self.device)
+            prepared = self.network.branch(side).prepare(windows, mask)
+            made = call(prepared, mask, torch.from_numpy(starts_N).to(self.device))
+            encoded: FloatArray = made.float().cpu().numpy()
+            return encoded
+
+        return encode_in_windows(rows, encode, window_clips=self.config.window_clips)
 
     @torch.inference_mode()
     def _activations(self, latent_TD: FloatArray) -> FloatArray:
         latent = torch.from_numpy(latent_TD)[None].to(self.device)
         mask = torch.ones(latent.shape[:2], dtype=torch.bool, device=self.device)
         logits: FloatArray = self.network.rasl(latent, mask)[0].float().cpu().numpy()
+        return logits
+
+    @torch.inference_mode()
+    def _compared(self, error_T: FloatArray) -> FloatArray:
+        error = torch.from_numpy(error_T)[None].to(self.device)
+        mask = torch.ones(error.shape, dtype=torch.bool, device=self.device)
+        logits: FloatArray = self.network.rasl.compare(error, mask)[0].float().cpu().numpy()
         return logits
 
     @torch.inference_mode()

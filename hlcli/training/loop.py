@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -14,9 +15,13 @@ from torch import Tensor, nn
 
 from hlcli.errors import TrainingError
 from hlcli.model.detector import RaslNetwork
+from hlcli.training.batches import batches_on
 from hlcli.training.dataset import Batch, SequenceSampler
+from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.forward import TrainedNetwork
 from hlcli.training.objective import compute_losses
 from hlcli.training.recipe import ObjectiveConfig, TrainingConfig
+from hlcli.training.scale import LossScale
 from hlcli.training.state import cut_log, load_state, save_state
 
 STATE_FILE = "state.safetensors"
@@ -57,6 +62,7 @@ def train_network(
     output: Path,
     run_digest: str,
     device: torch.device,
+    ranks: Ranks = ALONE,
     on_step: OnStep = ignore_step,
 ) -> None:
     """Train in place, going on from the state in `output` where there is one.
@@ -72,7 +78,9 @@ def train_network(
         output: Folder of the state and the log; it exists.
         run_digest: Names the recipe and the data; a state of another run is refused.
         device: Where to train.
-        on_step: Called after each step.
+        ranks: The processes that train together; only the first writes. With dropout, how many
+            there are changes what is dropped, and nothing else.
+        on_step: Called after each step, in every process.
 
     Raises:
         TrainingError: The loss or its gradient is no longer a number (the last good state is kept),
@@ -80,46 +88,64 @@ def train_network(
         OutputError: The state cannot be written.
     """
     network.to(device)
+    ranks.share_state(network)
     optimiser = _make_optimiser(network, training)
     average = None
     if training.ema_decay:
         average = {name: p.detach().clone() for name, p in network.named_parameters()}
+    scale = LossScale.first(training.precision)
     state_path, log_path = output / STATE_FILE, output / LOG_FILE
 
     def save(step: int) -> None:
-        save_state(
-            state_path,
-            step=step,
-            run_digest=run_digest,
-            network=network,
-            optimiser=optimiser,
-            average=average,
-        )
+        if ranks.is_first:
+            save_state(
+                state_path,
+                step=step,
+                run_digest=run_digest,
+                network=network,
+                optimiser=optimiser,
+                average=average,
+                scale=scale,
+            )
 
     done = load_state(
-        state_path, run_digest=run_digest, network=network, optimiser=optimiser, average=average
+        state_path,
+        run_digest=run_digest,
+        network=network,
+        optimiser=optimiser,
+        average=average,
+        scale=scale,
     )
-    if done == 0:
-        log_path.unlink(missing_ok=True)
-    cut_log(log_path, steps=done)
+    ranks.check_same(f"{run_digest} {done}", "recipe, videos and state to go on from")
+    if ranks.is_first:
+        if done == 0:
+            log_path.unlink(missing_ok=True)
+        cut_log(log_path, steps=done)
+    calls = TrainedNetwork(network, device=device, precision=training.precision, ranks=ranks)
+
+    def draw(step: int) -> Batch:
+        return sampler.batch(
+            step,
+            batch_size=training.batch_size,
+            objective=objective,
+            period_clips=network.config.window_clips,
+        )
+
     devices = [device] if device.type == "cuda" else []
     network.train()
-    # An append-only log: a line cut by a kill is dropped on resume. The caller's random state is
-    # his own, so it is put back.
-    with torch.random.fork_rng(devices=devices), log_path.open("a", encoding="utf-8") as log:
+    with (
+        # The caller's random state is his own, so it is put back.
+        torch.random.fork_rng(devices=devices),
+        _append_only(log_path if ranks.is_first else None) as log,
+        batches_on(device, draw, last_step=training.steps) as batch_of,
+    ):
         for step in range(done + 1, training.steps + 1):
-            torch.manual_seed(training.seed * 1_000_003 + step)
-            batch = sampler.batch(
-                step,
-                batch_size=training.batch_size,
-                objective=objective,
-                period_clips=network.config.window_clips,
-            )
+            batch = batch_of(step)
             rate = learning_rate(step, training)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             try:
-                report = _step(network, optimiser, batch.to(device), objective, training, step)
+                report = _step(calls, optimiser, batch, objective, training, scale, step)
             except _NotANumber as error:
                 save(step - 1)
                 raise TrainingError(
@@ -129,7 +155,8 @@ def train_network(
                 ) from error
             if average is not None:
                 _update_average(average, network, training.ema_decay)
-            _log(log, report)
+            if log is not None:
+                _log(log, report)
             if step % training.save_every == 0 or step == training.steps:
                 save(step)
             on_step(report)
@@ -152,30 +179,46 @@ class _NotANumber(Exception):
 
 
 def _step(
-    network: RaslNetwork,
+    calls: TrainedNetwork,
     optimiser: torch.optim.Optimizer,
     batch: Batch,
     objective: ObjectiveConfig,
     training: TrainingConfig,
+    scale: LossScale,
     step: int,
 ) -> StepReport:
-    losses = compute_losses(network, batch, objective)
-    values = {name: float(loss.detach()) for name, loss in losses.items()}
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
-    if bad:
-        raise _NotANumber(f"the loss is no longer a number ({', '.join(bad)})")
-    optimiser.zero_grad(set_to_none=True)
-    losses["total"].backward()  # type: ignore[no-untyped-call]
-    norm = float(nn.utils.clip_grad_norm_(network.parameters(), training.grad_clip))
-    if not math.isfinite(norm):
-        raise _NotANumber("the gradient is no longer a number")
+    parameters = list(calls.network.parameters())
+    while True:
+        torch.manual_seed((training.seed * 1_000_003 + step) * calls.ranks.size + calls.ranks.rank)
+        losses = compute_losses(calls, batch, objective)
+        optimiser.zero_grad(set_to_none=True)
+        (losses["total"] * scale.scale).backward()  # type: ignore[no-untyped-call]
+        if calls.ranks.size > 1:
+            calls.ranks.sum_gradients(parameters)
+        if scale.scale != 1:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad.div_(scale.scale)
+        norm = nn.utils.clip_grad_norm_(parameters, training.grad_clip)
+        # The only wait for a GPU in a step: all numbers come over at once.
+        *values, grad_norm = torch.stack(
+            [one.detach().float() for one in (*losses.values(), norm)]
+        ).tolist()
+        bad = [name for name, one in zip(losses, values, strict=True) if not math.isfinite(one)]
+        if bad:
+            raise _NotANumber(f"the loss is no longer a number ({', '.join(bad)})")
+        if math.isfinite(grad_norm):
+            break
+        if not scale.overflowed():
+            raise _NotANumber("the gradient is no longer a number")
     optimiser.step()
+    scale.succeeded(training.precision)
     return StepReport(
         step=step,
         steps=training.steps,
         learning_rate=optimiser.param_groups[0]["lr"],
-        losses=values,
-        grad_norm=norm,
+        losses=dict(zip(losses, values, strict=True)),
+        grad_norm=grad_norm,
     )
 
 
@@ -195,6 +238,16 @@ def _update_average(average: dict[str, Tensor], network: RaslNetwork, decay: flo
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             average[name].lerp_(parameter, 1 - decay)
+
+
+@contextlib.contextmanager
+def _append_only(path: Path | None) -> Iterator[IO[str] | None]:
+    """Open the log; a line that a kill cuts through is dropped on resume."""
+    if path is None:
+        yield None
+        return
+    with path.open("a", encoding="utf-8") as log:
+        yield log
 
 
 def _log(log: IO[str], report: StepReport) -> None:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hlcli.model.detector import SIDES, RaslNetwork, Side, masked_mean
+from hlcli.model.detector import SIDES, Side, masked_mean
 from hlcli.training.dataset import Batch
+from hlcli.training.forward import Forward
 from hlcli.training.recipe import LOSS_NAMES, ObjectiveConfig
 
 
@@ -22,7 +23,7 @@ class _Pass:
     """Everything computed once about one modality of a batch."""
 
     def __init__(
-        self, network: RaslNetwork, side: Side, batch: Batch, rows_N: Tensor, *, second_view: bool
+        self, network: Forward, side: Side, batch: Batch, rows_N: Tensor, *, second_view: bool
     ) -> None:
         features = batch.visual_BTV if side == "visual" else batch.audio_BTA
         hidden = batch.hidden_visual_BT if side == "visual" else batch.hidden_audio_BT
@@ -31,15 +32,20 @@ class _Pass:
         self.hidden = hidden[rows_N] & self.mask
         self.inputs = network.branch(side).prepare(features[rows_N], self.mask)
         self.latent = self._encode()
-        self.logits: Tensor = network.rasl(self.latent, self.mask)
+        self.logits = self._activate(self.latent)
         if second_view:
             # The same sequence under other dropout.
             self.second_latent = self._encode()
-            self.second_logits: Tensor = network.rasl(self.second_latent, self.mask)
+            self.second_logits = self._activate(self.second_latent)
 
     def _encode(self, hidden_BT: Tensor | None = None) -> Tensor:
         return self.network.encode(
             self.side, self.inputs, self.mask, offset_B=self.offset, hidden_BT=hidden_BT
+        )
+
+    def _activate(self, latent: Tensor) -> Tensor:
+        return self.network.activate(
+            self.side, self.inputs, latent, self.mask, offset_B=self.offset
         )
 
     def reconstruction(self) -> Tensor:
@@ -58,9 +64,7 @@ class _Pass:
         return self.network.decode(self.side, latent, self.mask, offset_B=self.offset)
 
 
-def compute_losses(
-    network: RaslNetwork, batch: Batch, config: ObjectiveConfig
-) -> dict[str, Tensor]:
+def compute_losses(network: Forward, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
     """All losses with a weight above 0, unweighted, and "total", their weighted sum.
 
     Losses of sound are taken over the sequences that have sound.
@@ -134,9 +138,7 @@ def k_point_pool(latent_BTD: Tensor, logits_BT: Tensor, mask_BT: Tensor, *, shar
     return (weight_BT[..., None] * latent_BTD).sum(1)
 
 
-def _scl(
-    network: RaslNetwork, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig
-) -> Tensor:
+def _scl(network: Forward, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig) -> Tensor:
     mask = passes[1].mask
     latent = {"visual": passes[0].latent[heard_N], "audio": passes[1].latent}
     parts = []
@@ -168,7 +170,7 @@ def step_nce(v_BTD: Tensor, a_BTD: Tensor, mask_BT: Tensor, *, temperature: floa
 
 
 def _kpoint(
-    network: RaslNetwork, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig
+    network: Forward, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig
 ) -> Tensor:
     def vector(side: Side, latent: Tensor, logits: Tensor, mask: Tensor) -> Tensor:
         pooled = k_point_pool(latent, logits, mask, share=config.kpoint_share)

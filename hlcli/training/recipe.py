@@ -24,6 +24,10 @@ else:
     import tomli as tomllib
 
 
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
+"""What the network's encoders and decoders calculate with while they are trained."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """Which videos to learn from, and how training sequences are made of them. No labels."""
@@ -35,6 +39,10 @@ class DataConfig:
     (labels never reach training); files are looked for beside it, or in the one of `folders`."""
     split: Literal["train", "dev", "test", "train+dev", "all"] = "all"
     """Part of the manifest to use; see `hlcli.training.split`."""
+    shards: str = ""
+    """Folder that keeps the features of a corpus too large for memory, extracted once and then
+    read piece by piece; with neither folders nor a manifest, all that is in it is learned from.
+    The same videos give the same model with and without. Empty: features are held in memory."""
     visual_encoder: str = "efficientnet-lite0"
     """What looks at the pictures: an encoder of `hl models list`, or a backbone such as
     `timm:NAME@FILE` (extra `backbones`). The detector works with this one only."""
@@ -141,6 +149,9 @@ class TrainingConfig:
     """Longest gradient, above 0."""
     ema_decay: float = 0.0
     """Decay of the moving average of the weights that becomes the model, in [0, 1); 0 = off."""
+    precision: Precision = "float32"
+    """What encoders and decoders calculate with; losses and weights stay in float32. "bfloat16" and
+    "float16" suit GPUs that are fast at them; only "float32" on the CPU repeats bit for bit."""
     seed: int = 0
     """Seed of everything random, at least 0."""
     save_every: int = 50
@@ -253,6 +264,8 @@ def recipe_digest(recipe: Recipe) -> str:
     values = dataclasses.asdict(recipe)
     for name in ("name", "output"):
         del values[name]
+    # The same features, wherever they are kept.
+    del values["data"]["shards"]
     values.get("training", {}).pop("save_every", None)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

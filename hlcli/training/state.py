@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from hlcli.atomic import write_bytes, write_text
 from hlcli.errors import CheckpointError, TrainingError
 from hlcli.model.checkpoint import check_tensors, read_tensors
+from hlcli.training.scale import LossScale
 
-SCHEMA = "hl.training-state/1"
+SCHEMA = "hl.training-state/2"
 """Name and version of the file's layout."""
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -29,8 +30,9 @@ def save_state(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
+    scale: LossScale,
 ) -> None:
-    """Write weights, optimiser moments and moving average after `step` steps, atomically.
+    """Write weights, optimiser moments, moving average and loss scale, atomically.
 
     No random state is stored: everything random follows from the seed and the step.
     """
@@ -42,8 +44,9 @@ def save_state(
         arrays |= {f"adam.{one}.{name}": _array(moments[one]) for one in _MOMENTS if one in moments}
     for name, tensor in (average or {}).items():
         arrays[f"average.{name}"] = _array(tensor)
-    header = json.dumps({"schema": SCHEMA, "step": step, "run": run_digest}, sort_keys=True)
-    write_bytes(path, safetensors.numpy.save(arrays, {"hl": header}))
+    header = {"schema": SCHEMA, "step": step, "run": run_digest}
+    header |= {"scale": scale.scale, "good_steps": scale.good_steps}
+    write_bytes(path, safetensors.numpy.save(arrays, {"hl": json.dumps(header, sort_keys=True)}))
 
 
 def load_state(
@@ -53,8 +56,9 @@ def load_state(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
+    scale: LossScale,
 ) -> int:
-    """Read what `save_state` wrote into the network and the optimiser; returns the step.
+    """Read what `save_state` wrote into the network, the optimiser and the rest.
 
     Returns:
         Steps done; 0 when there is no such file.
@@ -85,6 +89,7 @@ def load_state(
                 expected[f"adam.step.{name}"] = (1,)
         check_tensors(arrays, expected)
         step = int(header["step"])
+        scale.scale, scale.good_steps = float(header["scale"]), int(header["good_steps"])
     except (CheckpointError, KeyError, ValueError, TypeError) as error:
         raise TrainingError(f"the training state {path} is damaged: {error}", hint=fresh) from error
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
