@@ -36,6 +36,14 @@ def evaluate(
             help="Labels and stored features of a benchmark, or short clips with a manifest.json.",
         ),
     ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            "--videos",
+            metavar="FOLDER",
+            help="The benchmark's video files, named as in its labels; --data has the labels.",
+        ),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,6 +53,12 @@ def evaluate(
             "default one if none is given; stored features none.",
         ),
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Also show how far luck alone goes: what a difference is worth."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Fixes what is drawn.")] = 0,
     device: options.Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Put the figures on stdout.")] = False,
@@ -115,10 +129,10 @@ def evaluate(
         hl eval tvsum --data benchmarks/
     """
     from hlcli import paths
-    from hlcli.cli.eval_tables import benchmark_table, report_table, verdict_lines
+    from hlcli.cli.eval_tables import benchmark_table, luck_table, report_table, verdict_lines
     from hlcli.evaluation.benchmarks.evaluate import BenchmarkSettings, evaluate_dataset
     from hlcli.evaluation.datasets import BENCHMARKS, check_dataset
-    from hlcli.evaluation.page import render_benchmark_page, render_page
+    from hlcli.evaluation.page import missing_words, render_benchmark_page, render_page
     from hlcli.evaluation.plan import KINDS
     from hlcli.evaluation.run import CompositeSettings, evaluate_composite
 
@@ -127,13 +141,28 @@ def evaluate(
         if dataset in BENCHMARKS:
             _refuse(dataset, {"--kind": kind, "--work": work, "--features-only": features_only})
             report = evaluate_dataset(
-                BenchmarkSettings(dataset=dataset, data=data, models=tuple(model or ()), seed=seed),
+                BenchmarkSettings(
+                    dataset=dataset,
+                    data=data,
+                    videos=videos,
+                    models=tuple(model or ()),
+                    device=device,
+                    seed=seed,
+                    trust=trust,
+                ),
                 progress=progress,
             )
-            page, table = render_benchmark_page(report), benchmark_table(report)
+            page, tables = render_benchmark_page(report), [benchmark_table(report)]
             figures, protocol = report.to_json(), report.benchmark.protocol
-            verdicts = verdict_lines(report.comparisons())
+            lines = verdict_lines(report.comparisons())
+            if report.missing:
+                lines.append(missing_words(report))
+            lines += report.remarks
+            if report.luck:
+                tables.append(luck_table(report))
+                lines += [one.sentence(report.metric) for one in report.luck]
         else:
+            _refuse(dataset, {"--videos": videos, "--trust": trust})
             if data is None:
                 raise UsageError(
                     "composites need labelled clips", hint="name their folder with --data FOLDER"
@@ -150,14 +179,14 @@ def evaluate(
                 features_only=features_only,
             )
             made = evaluate_composite(settings, progress=progress)
-            page, table = render_page(made), report_table(made)
+            page, tables = render_page(made), [report_table(made)]
             figures, protocol = made.to_json(), made.protocol
-            verdicts = verdict_lines(made.comparisons())
+            lines = verdict_lines(made.comparisons())
     _show(
         page=page,
-        tables=[table],
+        tables=tables,
         figures=figures,
-        lines=verdicts,
+        lines=lines,
         protocol=protocol,
         as_json=as_json,
         html=html,
@@ -195,6 +224,4 @@ def _show(
 def _refuse(dataset: str, given: dict[str, object]) -> None:
     for name, value in given.items():
         if value:
-            raise UsageError(
-                f"{name} says nothing about {dataset}", hint="it belongs to `hl eval composite`"
-            )
+            raise UsageError(f"{name} says nothing about {dataset}", hint="leave it out")

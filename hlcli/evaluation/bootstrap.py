@@ -76,7 +76,12 @@ def bootstrap_interval(
 
 
 def bootstrap_over_strata(
-    values: npt.ArrayLike, *, strata: Sequence[Hashable], seed: int = 0, draws: int = DRAWS
+    values: npt.ArrayLike,
+    *,
+    strata: Sequence[Hashable],
+    videos: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
 ) -> Interval:
     """Bound the mean of the strata's means, also where a stratum has a single video.
 
@@ -85,8 +90,9 @@ def bootstrap_over_strata(
     weight in the mean.
 
     Args:
-        values: One number per video, shape `(M,)`.
-        strata: Stratum of each video.
+        values: One number per measurement, shape `(M,)`.
+        strata: Stratum of each measurement.
+        videos: Which video each value belongs to; None when each is a video of its own.
         seed: Fixes the draws.
         draws: Number of bootstrap samples.
 
@@ -94,15 +100,26 @@ def bootstrap_over_strata(
         ValueError: There is no value, or the lists differ in length.
     """
     numbers = np.asarray(values, dtype=np.float64)
-    sizes = Counter(strata)
-    if min(sizes.values(), default=0) != 1 or len(strata) != len(numbers) or len(sizes) == 1:
-        return bootstrap_interval(numbers, strata=strata, seed=seed, draws=draws)
-    weights = np.array([1 / (len(sizes) * sizes[stratum]) for stratum in strata])
+    video_of = list(range(len(numbers))) if videos is None else list(videos)
+    if not len(numbers) == len(video_of) == len(strata):
+        raise ValueError("values, videos and strata differ in length")
+    sizes = Counter(stratum for stratum, _ in set(zip(strata, video_of, strict=True)))
+    if min(sizes.values(), default=0) != 1 or len(sizes) == 1:
+        return bootstrap_interval(numbers, videos=video_of, strata=strata, seed=seed, draws=draws)
+    weights = stratum_weights(strata)
+    weighted, _ = _sums_by_video(weights * numbers, video_of)
+    weight, _ = _sums_by_video(weights, video_of)
     random = np.random.default_rng(seed)
-    chosen_DM = random.integers(0, len(numbers), size=(draws, len(numbers)))
-    sampled = (weights * numbers)[chosen_DM].sum(axis=1) / weights[chosen_DM].sum(axis=1)
+    chosen_DM = random.integers(0, len(weight), size=(draws, len(weight)))
+    sampled = weighted[chosen_DM].sum(axis=1) / weight[chosen_DM].sum(axis=1)
     low, high = np.percentile(sampled, [2.5, 97.5])
-    return Interval(mean=float(weights @ numbers), low=float(low), high=float(high), n=len(numbers))
+    return Interval(mean=float(weights @ numbers), low=float(low), high=float(high), n=len(weight))
+
+
+def stratum_weights(strata: Sequence[Hashable]) -> npt.NDArray[np.float64]:
+    """Weight of each video in the mean of the strata's means; they sum to 1."""
+    sizes = Counter(strata)
+    return np.array([1 / (len(sizes) * sizes[stratum]) for stratum in strata])
 
 
 def paired_difference(

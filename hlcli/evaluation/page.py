@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
+from hlcli.evaluation.benchmarks.trust import luck_lines
 from hlcli.evaluation.bootstrap import Interval
 from hlcli.evaluation.report import Comparison, Report
 
@@ -62,11 +63,34 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
         content += f"<h2>{escape(report.metric)} by category</h2>"
         content += _table(("row", "looks at", *report.strata), strata)
     if report.missing:
-        content += f"<p>Not there to be scored: {escape(', '.join(report.missing))}.</p>"
+        content += f"<p>{escape(missing_words(report))}</p>"
+    content += "".join(f"<p>{escape(remark)}</p>" for remark in report.remarks)
+    if report.luck:
+        header = ("what is picked on these very videos", *(one.part for one in report.luck))
+        lines = [
+            (True, [escape(words), *("-" if x is None else f"{x:.3f}" for x in figures)])
+            for words, figures in luck_lines(report.luck)
+        ]
+        content += f"<h2>How far luck alone goes: {escape(report.metric)}</h2>"
+        content += _table(header, lines)
+        content += "".join(f"<p>{escape(one.sentence(report.metric))}</p>" for one in report.luck)
     return _document(
         title=f"hl eval {benchmark.name}",
         protocol=benchmark.protocol,
         content=content + _verdicts(report.comparisons()),
+    )
+
+
+def missing_words(report: BenchmarkReport) -> str:
+    """Say how many videos of the benchmark were there to be scored, and name those that were not.
+
+    Args:
+        report: Whose videos.
+    """
+    scored = len(report.benchmark.videos)
+    return (
+        f"{scored} of {scored + len(report.missing)} videos are scored; missing: "
+        f"{', '.join(report.missing)}"
     )
 
 

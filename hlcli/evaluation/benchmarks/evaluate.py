@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hlcli.evaluation.benchmarks.candidates import clock_candidates, stored_candidates
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
+from hlcli.evaluation.benchmarks.trust import measure_luck
+from hlcli.evaluation.benchmarks.types import Benchmark
 from hlcli.evaluation.datasets import load_benchmark
 from hlcli.progress import Progress, silent
 
@@ -20,10 +22,16 @@ class BenchmarkSettings:
     """Name of the benchmark, one of `hlcli.evaluation.datasets.BENCHMARKS`."""
     data: Path | None
     """Folder of labels and stored features."""
+    videos: Path | None = None
+    """Folder of the benchmark's video files; None measures what is stored in `data`."""
     models: tuple[str, ...] = ()
-    """Detectors by zoo name."""
+    """Detectors by zoo name; none means the default model on files, and none on stored features."""
+    device: str = "auto"
+    """Where the networks run."""
     seed: int = 0
     """Fixes random rankings, ties and bootstrap."""
+    trust: bool = False
+    """Whether to find out how far luck alone goes."""
 
 
 def evaluate_dataset(
@@ -36,8 +44,40 @@ def evaluate_dataset(
         progress: Called with what is done.
 
     Raises:
-        UsageError: The labels are missing or damaged.
+        UsageError: The labels are missing or damaged, or no file belongs to them.
+        ModelError: A detector cannot be loaded.
+        DeviceError: The device is not there or out of memory.
     """
     benchmark = load_benchmark(settings.dataset, settings.data)
-    candidates = [*stored_candidates(benchmark), *clock_candidates()]
-    return evaluate_benchmark(benchmark, candidates, seed=settings.seed, progress=progress)
+    if settings.videos is not None:
+        report = _of_files(benchmark, settings.videos, settings, progress)
+    else:
+        candidates = [*stored_candidates(benchmark), *clock_candidates()]
+        report = evaluate_benchmark(benchmark, candidates, seed=settings.seed, progress=progress)
+    if not settings.trust:
+        return report
+    return replace(
+        report, luck=measure_luck(report.benchmark, seed=settings.seed, progress=progress)
+    )
+
+
+def _of_files(
+    benchmark: Benchmark, folder: Path, settings: BenchmarkSettings, progress: Progress
+) -> BenchmarkReport:
+    from hlcli.evaluation.benchmarks.videos import score_files
+
+    scored = score_files(
+        benchmark,
+        folder,
+        models=settings.models or (None,),
+        device=settings.device,
+        progress=progress,
+    )
+    return evaluate_benchmark(
+        scored.benchmark,
+        [*scored.candidates, *clock_candidates()],
+        seed=settings.seed,
+        missing=scored.missing,
+        remarks=scored.remarks,
+        progress=progress,
+    )

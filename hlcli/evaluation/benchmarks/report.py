@@ -5,15 +5,16 @@ Axes: M videos of the benchmark, R runs (seeds) of a candidate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.evaluation.benchmarks.trust import Luck
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64
-from hlcli.evaluation.bootstrap import Interval, bootstrap_over_strata
+from hlcli.evaluation.bootstrap import Interval, bootstrap_over_strata, stratum_weights
 from hlcli.evaluation.report import MAY_USE, NOT_TRIVIAL, Comparison
 
 
@@ -52,6 +53,10 @@ class BenchmarkReport:
     """Fixes the bootstrap draws."""
     missing: tuple[str, ...] = ()
     """Videos of the benchmark that were not there to be scored."""
+    remarks: tuple[str, ...] = ()
+    """What readers must know about this run, one sentence each."""
+    luck: tuple[Luck, ...] = ()
+    """How far rankings that know nothing go; empty when it was not asked for."""
 
     @property
     def metric(self) -> str:
@@ -149,6 +154,12 @@ class BenchmarkReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as `hl eval --json` prints it."""
+        trust = {
+            "metric": self.metric,
+            "seed": self.seed,
+            "sets": [one.to_json() for one in self.luck],
+            "sentences": [one.sentence(self.metric) for one in self.luck],
+        }
         return {
             "dataset": self.benchmark.name,
             "protocol": self.benchmark.protocol,
@@ -166,6 +177,8 @@ class BenchmarkReport:
                 for one in self.comparisons()
             ],
             "missing": list(self.missing),
+            "remarks": list(self.remarks),
+            **({"trust": trust} if self.luck else {}),
         }
 
     def _row_json(self, row: BenchmarkRow) -> dict[str, Any]:
@@ -220,21 +233,14 @@ class BenchmarkReport:
     def _interval(self, values: Float64, chosen: npt.NDArray[np.bool_]) -> Interval | None:
         if not chosen.any():
             return None
+        videos = [self.benchmark.videos[index] for index in np.flatnonzero(chosen)]
         return bootstrap_over_strata(
             values[chosen],
-            strata=[
-                video.stratum
-                for video, inside in zip(self.benchmark.videos, chosen, strict=True)
-                if inside
-            ],
+            strata=[video.stratum for video in videos],
+            # Several entries may be about one video, such as queries: they are drawn together.
+            videos=[video.name for video in videos],
             seed=self.seed,
         )
-
-
-def stratum_weights(strata: Sequence[str]) -> Float64:
-    """Weight of each video in the mean of the strata's means; the sum is 1."""
-    sizes = {name: strata.count(name) for name in dict.fromkeys(strata)}
-    return np.array([1 / (len(sizes) * sizes[name]) for name in strata])
 
 
 def _figure_json(interval: Interval | None) -> dict[str, Any] | None:

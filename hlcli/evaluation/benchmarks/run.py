@@ -27,6 +27,7 @@ def evaluate_benchmark(
     *,
     seed: int = 0,
     missing: Sequence[str] = (),
+    remarks: Sequence[str] = (),
     progress: Progress = silent,
 ) -> BenchmarkReport:
     """Measure the candidates and `random` on all videos.
@@ -40,6 +41,7 @@ def evaluate_benchmark(
         candidates: Detectors first, then baselines; `random` is added.
         seed: Fixes random rankings, the order among equal scores, and the bootstrap.
         missing: Names of the benchmark's videos that are not in `benchmark`, for the report.
+        remarks: What readers must know about this run, for the report.
         progress: Called with the number of videos measured.
 
     Raises:
@@ -50,10 +52,39 @@ def evaluate_benchmark(
     rows = []
     everyone = [*candidates, _random(len(benchmark.videos), seed)]
     for done, candidate in enumerate(everyone):
-        progress(f"measuring {candidate.name}", done, len(everyone))
+        progress("measuring", done, len(everyone))
         rows.append(_measure(benchmark, candidate, seed))
+    rows += _humans(benchmark)
     progress("measuring", len(everyone), len(everyone))
-    return BenchmarkReport(benchmark=benchmark, rows=tuple(rows), seed=seed, missing=tuple(missing))
+    return BenchmarkReport(
+        benchmark=benchmark,
+        rows=tuple(rows),
+        seed=seed,
+        missing=tuple(missing),
+        remarks=tuple(remarks),
+    )
+
+
+def _humans(benchmark: Benchmark) -> list[BenchmarkRow]:
+    """Return the row `human`, where the annotators were measured against each other."""
+    if all(video.human is None for video in benchmark.videos):
+        return []
+    values = {
+        metric: np.array(
+            [[np.nan if one.human is None else one.human[metric]] for one in benchmark.videos]
+        )
+        for metric in benchmark.metrics
+    }
+    return [
+        BenchmarkRow(
+            name="human",
+            looks="labels",
+            is_baseline=True,
+            note="each annotator against the others, averaged",
+            values=values,
+            num_runs=1,
+        )
+    ]
 
 
 def video_seed(seed: int, index: int) -> int:
@@ -83,11 +114,12 @@ def _measure(benchmark: Benchmark, candidate: Candidate, seed: int) -> Benchmark
     note = candidate.note
     if lacking and lacking < len(measured):
         if candidate.is_baseline:
-            constant = [
+            measured = [
                 [video.measure(np.zeros(video.num_units), video_seed(seed, index))]
-                for index, video in enumerate(benchmark.videos)
+                if one is None
+                else one
+                for index, (video, one) in enumerate(zip(benchmark.videos, measured, strict=True))
             ]
-            measured = [one or constant[i] for i, one in enumerate(measured)]
             words = f"{lacking} videos lack what it looks at and are ranked at random"
         else:
             words = f"{lacking} videos are not scored"

@@ -58,6 +58,9 @@ class LabelledVideo:
     measure_headline: Callable[[Float64, int], float] | None = None
     """The first metric alone, where that is much cheaper than `measure`: thousands of rankings are
     drawn to find out how far luck goes. None uses `measure`."""
+    human: Mapping[str, float] | None = None
+    """Each metric for the annotators themselves, every one measured against the others and
+    averaged; None where that cannot be computed."""
 
     @property
     def num_units(self) -> int:
