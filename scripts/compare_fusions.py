@@ -6,7 +6,8 @@ For choosing, on the dev part; published figures come from `hl eval composite` o
         runs/subspace:picture_knn=1 runs/subspace:picture_knn=1,loudness=0.2
 
 Prints a Markdown table: average precision x 100 per kind, the mean over the four headline kinds,
-and the mean over highlight shares of 10, 20, 35 and 50 %. Baselines stand below.
+and the mean over highlight shares of 10, 20, 35 and 50 %. Baselines stand below. Runs may differ
+in their image encoder: each is given the features it was trained on.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ from hlcli.evaluation.composite import evaluate_feature_composites, read_manifes
 from hlcli.evaluation.plan import HEADLINE_KINDS, KINDS
 from hlcli.evaluation.report import Row
 from hlcli.features.types import VideoFeatures
-from hlcli.media.identity import content_identity
-from hlcli.media.probe import probe
+from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.config import SOUND_TERMS, FusionConfig
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.load import load_scorer
 from hlcli.model.scorer import Modality
-from hlcli.pipeline import Pipeline
+from hlcli.training.corpus import load_corpus
 from hlcli.training.split import assign_splits
 
 SHARES = ("action-10", "action", "action-35", "action-50")
@@ -42,26 +42,28 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = read_manifest(options.data)
-    features_of = part_features(options.data, rows, options.split)
-    by_modality: dict[Modality, dict[str, FusedScorer]] = {"v": {}, "va": {}}
+    groups: dict[tuple[str, Modality], dict[str, FusedScorer]] = {}
     for text in options.fusion:
         run, _, terms = text.partition(":")
         weights = {name: float(value) for name, value in (t.split("=") for t in terms.split(","))}
         modality: Modality = "va" if set(weights) & set(SOUND_TERMS) else "v"
         # Only the tables that are used matter; the others keep valid defaults.
         fusion = FusionConfig(mode="absolute", **{f"weights_{modality}": weights})
-        scorer = load_scorer(Path(run) / "model.safetensors")
-        by_modality[modality][f"{Path(run).name}: {terms.replace(',', ', ')}"] = scorer.with_fusion(
-            fusion
-        )
+        weights_file = Path(run) / "model.safetensors"
+        group = groups.setdefault((encoder_of(weights_file), modality), {})
+        name = f"{Path(run).name}: {terms.replace(',', ', ')}"
+        group[name] = load_scorer(weights_file).with_fusion(fusion)
     print(f"| {options.split} | {' | '.join(KINDS)} | mean of 4 | mean of shares |")
     print("| --- |" + " ---: |" * (len(KINDS) + 2))
     baselines: list[Row] = []
-    for modality, scorers in by_modality.items():
+    features: dict[str, dict[int, VideoFeatures]] = {}
+    for (encoder, modality), scorers in groups.items():
+        if encoder not in features:
+            features[encoder] = part_features(options.data, rows, options.split, encoder)
         measured = evaluate_feature_composites(
             scorers,
             rows,
-            features_of,
+            features[encoder],
             split=options.split,
             modalities=(modality,),
             videos_per_kind=options.videos_per_kind,
@@ -75,16 +77,19 @@ def main() -> None:
         print(line(row))
 
 
+def encoder_of(weights: Path) -> str:
+    return Checkpoint.read(weights).feature_spec.visual_encoder
+
+
 def part_features(
-    data: Path, rows: list[dict[str, object]], split: str
+    data: Path, rows: list[dict[str, object]], split: str, encoder: str
 ) -> dict[int, VideoFeatures]:
-    pipeline = Pipeline()
-    found = {}
-    for index, part in enumerate(assign_splits(rows)):
-        if part == split:
-            path = data / str(rows[index]["file"])
-            found[index] = pipeline.features(probe(path), content_identity(path)).in_float32()
-    return found
+    members = [index for index, part in enumerate(assign_splits(rows)) if part == split]
+    files = [data / str(rows[index]["file"]) for index in members]
+    corpus = load_corpus(files, visual_encoder=encoder)
+    if len(corpus.videos) != len(files):
+        raise SystemExit(f"{len(files) - len(corpus.videos)} of the clips could not be read")
+    return dict(zip(members, corpus.videos, strict=True))
 
 
 def line(row: Row) -> str:

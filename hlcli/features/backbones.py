@@ -16,8 +16,6 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +33,7 @@ from hlcli.errors import (
     OutputError,
     UsageError,
 )
+from hlcli.features.backbone_builders import Preprocessing, build_open_clip, build_timm
 from hlcli.features.device import memory_errors
 from hlcli.features.types import FloatArray
 from hlcli.paths import cache_dir
@@ -48,18 +47,6 @@ WEIGHTS_VARIABLE = "HL_BACKBONE_WEIGHTS"
 _NAME = re.compile(r"(timm|open_clip):([^@]+)(?:@(.+))?", re.DOTALL)
 _CPU_BATCH = 4
 _GPU_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
-    """What a backbone was trained to be given."""
-
-    picture_size: int
-    """Side of the square picture, in pixels."""
-    mean: tuple[float, ...]
-    """What is taken from each colour, in [0, 1]."""
-    deviation: tuple[float, ...]
-    """What each colour is divided by then, above 0."""
 
 
 class BackboneEncoder:
@@ -141,7 +128,7 @@ def load_backbone(name: str, device: torch.device, *, sha256: str | None = None)
             hint=f"name the file: {library}:{architecture}@FILE, or set {WEIGHTS_VARIABLE} to it",
         )
     module = _imported(name, library)
-    build = _build_timm if library == "timm" else _build_open_clip
+    build = build_timm if library == "timm" else build_open_clip
     public = f"{library}:{architecture}"
     source = weights
     if file is not None:
@@ -213,66 +200,6 @@ def _imported(name: str, library: str) -> ModuleType:
             f"{name} needs {LIBRARIES[library]}, which does not run here: {error}",
             hint="install torchvision from where torch came from, in the version that fits it",
         ) from error
-
-
-def _build_timm(
-    timm: ModuleType, architecture: str, file: str | None
-) -> tuple[nn.Module, Preprocessing]:
-    if not timm.is_model(architecture):
-        guesses = timm.list_models(f"*{architecture.split('.')[0]}*")[:3]
-        raise ModelError(
-            f"timm has no architecture {architecture!r}",
-            hint=f"did you mean {', '.join(guesses)}?" if guesses else "see timm.list_models()",
-        )
-    overlay = {} if file is None else {"pretrained_cfg_overlay": {"file": file}}
-    # Without classes the network ends in its pooled features.
-    network = timm.create_model(architecture, pretrained=True, num_classes=0, **overlay)
-    config = network.pretrained_cfg
-    colours, height, width = config["input_size"]
-    return network, _preprocessing(
-        architecture, (height, width), config["mean"], config["std"], colours=colours
-    )
-
-
-def _build_open_clip(
-    open_clip: ModuleType, architecture: str, weights: str | None
-) -> tuple[nn.Module, Preprocessing]:
-    if architecture not in open_clip.list_models():
-        raise ModelError(
-            f"OpenCLIP has no architecture {architecture!r}",
-            hint="open_clip.list_models() names them all",
-        )
-    if weights is None:
-        tags = open_clip.list_pretrained_tags_by_model(architecture)
-        raise UsageError(
-            f"OpenCLIP has several weights for {architecture}: {', '.join(tags)}",
-            hint=f"name a file or one of them, as in open_clip:{architecture}@FILE",
-        )
-    model = open_clip.create_model(architecture, pretrained=weights, precision="fp32")
-    config = open_clip.get_model_preprocess_cfg(model)
-    size = config["size"]
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    return model.visual, _preprocessing(architecture, sides, config["mean"], config["std"])
-
-
-def _preprocessing(
-    architecture: str,
-    sides: tuple[int, ...],
-    mean: Sequence[float],
-    deviation: Sequence[float],
-    *,
-    colours: int = 3,
-) -> Preprocessing:
-    if colours != 3 or len(set(sides)) != 1:
-        raise ModelError(
-            f"{architecture} reads pictures of {colours} colours and {sides} pixels",
-            hint="choose a backbone for square pictures in three colours",
-        )
-    return Preprocessing(
-        picture_size=int(sides[0]),
-        mean=tuple(float(value) for value in mean),
-        deviation=tuple(float(value) for value in deviation),
-    )
 
 
 def _unusable(name: str, source: str | None, error: Exception) -> ModelError:

@@ -85,7 +85,7 @@ def pull(
     `<mirror>/<last part of the manifest's url>`.
 
     Args:
-        manifest: The model; one whose weights come with it is only checked.
+        manifest: The model; one without an address is only checked.
         progress: Told the bytes of the download.
         patience: When to give up on the server.
 
@@ -94,6 +94,7 @@ def pull(
     """
     path = local_path(manifest)
     if manifest.url is None:
+        # Bundled, added or converted: here already, or an error that says what to do.
         return weights_path(manifest)
     if path.is_file() and file_sha256(path) == manifest.sha256:
         return path
