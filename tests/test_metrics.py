@@ -11,10 +11,10 @@ from hlcli.evaluation.bootstrap import bootstrap_interval, paired_difference
 from hlcli.evaluation.metrics import (
     average_precision,
     best_first,
-    kendall_tau,
     top5_average_precision,
     trapezoid_average_precision,
 )
+from hlcli.evaluation.rank_correlation import kendall_tau
 
 # Hits in rank order and UMT's value for them.
 WORKED = [

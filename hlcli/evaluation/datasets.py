@@ -14,6 +14,9 @@ from hlcli.evaluation.benchmarks.types import Benchmark
 
 BENCHMARKS: dict[str, str] = {
     "tvsum": "hlcli.evaluation.benchmarks.tvsum",
+    "summe": "hlcli.evaluation.benchmarks.summe",
+    "youtube-highlights": "hlcli.evaluation.benchmarks.youtube",
+    "qvhighlights": "hlcli.evaluation.benchmarks.qvhighlights",
 }
 """Name as `hl eval` takes it, and the module that loads it."""
 AVAILABLE = (*BENCHMARKS, "composite")

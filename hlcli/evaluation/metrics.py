@@ -122,29 +122,27 @@ def top5_area(hits_5U: npt.ArrayLike) -> float:
     return float(area_U.mean())
 
 
-def kendall_tau(first_T: npt.ArrayLike, second_T: npt.ArrayLike) -> float:
-    """Kendall's tau-b, which allows for ties on both sides.
+def interpolated_average_precision(hits_TU: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Mean, over the hits, of the best precision at that rank or any later one, per annotator.
 
-    Compares all pairs, so memory grows with the square of the number of clips.
+    The form in which Moment-DETR's public evaluation measures highlights on QVHighlights, for
+    rankings without equal scores.
 
     Args:
-        first_T: One number per clip, shape `(T,)`.
-        second_T: One number per clip, shape `(T,)`.
+        hits_TU: Whether each clip, best first, is positive for each annotator, shape `(T, U)`.
 
     Returns:
-        In [-1, 1]; 0 when one side is constant, as it then ranks nothing.
+        In [0, 1], shape `(U,)`; 0 for an annotator without positives.
 
-    Raises:
-        ValueError: The two differ in length.
+    Example:
+        >>> interpolated_average_precision([[0], [1], [1]]).round(4)
+        array([0.6667])
     """
-    first, second = _same_length(first_T, second_T)
-    above = np.triu_indices(len(first), k=1)
-    sign_first = np.sign(first[above[0]] - first[above[1]])
-    sign_second = np.sign(second[above[0]] - second[above[1]])
-    untied = np.sqrt(np.count_nonzero(sign_first) * float(np.count_nonzero(sign_second)))
-    if untied == 0:
-        return 0.0
-    return float(np.sum(sign_first * sign_second) / untied)
+    hits = np.asarray(hits_TU, dtype=bool)
+    found = np.cumsum(hits, axis=0)
+    precision = found / np.arange(1, len(hits) + 1)[:, None]
+    best_from_here = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    return np.asarray((hits * best_from_here).sum(axis=0) / np.maximum(found[-1], 1))
 
 
 def _hits_best_first(

@@ -49,10 +49,8 @@ def clock_candidates() -> list[Candidate]:
 
 
 def centre_prior(video: LabelledVideo) -> Float64:
-    """Nearer to the middle of what is labelled is better."""
-    spans = video.spans_seconds_N2
-    middle = (spans[:, 0].min() + spans[:, 1].max()) / 2
-    return np.asarray(-np.abs(spans.mean(axis=1) - middle))
+    """Nearer to the middle of the labelled units is better, counted in units."""
+    return np.asarray(-np.abs(np.arange(video.num_units) - (video.num_units - 1) / 2))
 
 
 def file_order(video: LabelledVideo) -> Float64:
