@@ -55,7 +55,7 @@ def main() -> None:
         group[name] = load_scorer(weights_file).with_fusion(fusion)
     print(f"| {options.split} | {' | '.join(KINDS)} | mean of 4 | mean of shares |")
     print("| --- |" + " ---: |" * (len(KINDS) + 2))
-    baselines: list[Row] = []
+    baselines: dict[str, list[Row]] = {}
     features: dict[str, dict[int, VideoFeatures]] = {}
     for (encoder, modality), scorers in groups.items():
         if encoder not in features:
@@ -69,12 +69,14 @@ def main() -> None:
             videos_per_kind=options.videos_per_kind,
             seed=options.seed,
         )
-        baselines = [row for row in measured if row.is_baseline]
+        baselines[encoder] = [row for row in measured if row.is_baseline]
         for row in measured:
             if not row.is_baseline:
                 print(line(row))
-    for row in baselines:
-        print(line(row))
+    for encoder, measured in baselines.items():
+        for row in measured:
+            suffix = f" ({encoder})" if len(baselines) > 1 else ""
+            print(line(row, suffix))
 
 
 def encoder_of(weights: Path) -> str:
@@ -92,14 +94,14 @@ def part_features(
     return dict(zip(members, corpus.videos, strict=True))
 
 
-def line(row: Row) -> str:
+def line(row: Row, suffix: str = "") -> str:
     values: dict[str, list[float]] = {}
     for kind, value in zip(row.kinds, row.values, strict=True):
         values.setdefault(kind, []).append(100 * value)
     mean = {kind: float(np.mean(each)) for kind, each in values.items()}
     columns = [mean[kind] for kind in KINDS]
     columns += [float(np.mean([mean[k] for k in group])) for group in (HEADLINE_KINDS, SHARES)]
-    return f"| {row.name} | " + " | ".join(f"{value:.1f}" for value in columns) + " |"
+    return f"| {row.name}{suffix} | " + " | ".join(f"{value:.1f}" for value in columns) + " |"
 
 
 if __name__ == "__main__":

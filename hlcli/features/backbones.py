@@ -114,7 +114,7 @@ def load_backbone(name: str, device: torch.device, *, sha256: str | None = None)
     """
     library, architecture, weights = _parts(name)
     if sha256 is not None and _as_file(weights) is None:
-        remembered = os.environ.get(WEIGHTS_VARIABLE) or _remembered(sha256)
+        remembered = os.environ.get("HL_BACKBONE_WEIGHTS") or _remembered(sha256)
         weights = remembered or weights
     file = _as_file(weights)
     if file is not None and not file.is_file():
