@@ -93,6 +93,18 @@ def test_humans_who_agree_are_perfect_and_who_do_not_are_not() -> None:
     assert figures["tau"] == pytest.approx((0 + 0 - 1) / 3)
 
 
+def test_learnable_features_are_centred_and_optional(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(loc=5.0, size=(10, 6))
+    write(tmp_path, dino_b16_768=rows)
+    (video,) = summe.load(tmp_path).videos
+    assert video.stored is not None
+    np.testing.assert_allclose(video.stored.shared_picture_TD, rows - rows.mean(axis=0))
+    write(tmp_path)
+    (video,) = summe.load(tmp_path).videos
+    assert video.stored is not None
+    assert video.stored.shared_picture_TD is None
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -110,6 +122,8 @@ def test_humans_who_agree_are_perfect_and_who_do_not_are_not() -> None:
         ({"frame_idx": np.arange(10) * 5}, "frame_idx does not rise within 40 frames"),
         ({"frame_idx": np.zeros(10, np.int64)}, "frame_idx does not rise"),
         ({"frame_idx": np.array(["a"] * 10)}, "frame_idx does not rise"),
+        ({"dino_b16_768": np.ones((9, 6))}, "dino_b16_768 has shape (9, 6), expected 10 rows"),
+        ({"dino_b16_768": np.full((10, 6), np.inf)}, "dino_b16_768 has a value that is not"),
         ({"segments": np.array([[0, {}]], dtype=object)}, "not a readable .npz file"),
     ],
 )
@@ -154,6 +168,7 @@ def test_all_25_videos_parse(videos: tuple[Any, ...]) -> None:
     assert len(videos) == 25
     assert all(video.stored.picture_TD.shape[1] == 128 for video in videos)
     assert sum(video.num_units for video in videos) == 109_820
+    assert sum(video.stored.shared_picture_TD is not None for video in videos) == 14
 
 
 @pytest.mark.shared

@@ -48,8 +48,10 @@ def read_json_lines(path: Path, *, hint: str) -> Iterator[tuple[str, dict[str, A
         yield where, value
 
 
-def read_arrays(path: Path, names: tuple[str, ...], *, hint: str) -> dict[str, npt.NDArray[Any]]:
-    """Return the named arrays of an `.npz` file; others are not read.
+def read_arrays(
+    path: Path, names: tuple[str, ...], *, optional: tuple[str, ...] = (), hint: str
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the named arrays of an `.npz` file, and the optional ones that it has.
 
     Raises:
         UsageError: The file is missing, damaged, holds Python objects, or lacks an array.
@@ -60,7 +62,8 @@ def read_arrays(path: Path, names: tuple[str, ...], *, hint: str) -> dict[str, n
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise damaged(path, f"there is no array {missing[0]!r}", hint=hint)
-            return {name: arrays[name] for name in names}
+            wanted = (*names, *(name for name in optional if name in arrays.files))
+            return {name: arrays[name] for name in wanted}
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}", hint=hint) from error
     # AttributeError: numpy returns a bare array, not an archive, for an .npy file.

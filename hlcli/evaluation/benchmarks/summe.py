@@ -25,6 +25,10 @@ METRICS = ("f1", "f1_mean", "tau", "rho", "tau_consensus", "rho_consensus")
 """F1 to the nearest annotator (the headline) and to all; correlation with each and their mean."""
 
 _ARRAYS = ("n_frames", "fps", "dino_pca128", "frame_idx", "user_score", "segments")
+_SHARED = "dino_b16_768"
+_LEARNABLE = (
+    "v looks at DINO features, which 14 of the 25 videos have with axes that match across videos"
+)
 _HINT = "--data takes a folder with summe/<name>.npz; see docs/reference/eval.md"
 _PROTOCOL = (
     "The scores of a video's frames are brought to [0, 1]; a segment is worth the mean of its "
@@ -54,6 +58,7 @@ def load(data: Path) -> Benchmark:
         protocol=_PROTOCOL,
         metrics=METRICS,
         videos=tuple(_read_video(path) for path in paths),
+        learnable=_LEARNABLE,
     )
 
 
@@ -157,9 +162,10 @@ def humans(kept_NU: Bools) -> dict[str, float]:
 
 
 def _read_video(path: Path) -> LabelledVideo:
-    arrays = read_arrays(path, _ARRAYS, hint=_HINT)
+    arrays = read_arrays(path, _ARRAYS, optional=(_SHARED,), hint=_HINT)
     num_frames = int(_scalar(arrays["n_frames"], "n_frames", path))
     frame_rate = _scalar(arrays["fps"], "fps", path)
+    row_frames_T = _row_frames(arrays, num_frames, path)
     starts_S = _segment_starts(arrays["segments"], num_frames, path)
     kept_NU = _kept(arrays["user_score"], num_frames, path)
     measure = SummaryMeasure(kept_NU, starts_S)
@@ -173,10 +179,13 @@ def _read_video(path: Path) -> LabelledVideo:
         measure_headline=measure.headline,
         human=humans(kept_NU),
         stored=StoredFeatures(
-            times_seconds_T=_row_frames(arrays, num_frames, path) / frame_rate + 0.5 / frame_rate,
+            times_seconds_T=(row_frames_T + 0.5) / frame_rate,
             duration_seconds=num_frames / frame_rate,
             picture_TD=arrays["dino_pca128"].astype(np.float64),
             shot_boundaries_seconds=starts_S[1:] / frame_rate,
+            shared_picture_TD=(
+                _centred(arrays[_SHARED], len(row_frames_T), path) if _SHARED in arrays else None
+            ),
         ),
     )
 
@@ -227,3 +236,15 @@ def _row_frames(arrays: dict[str, npt.NDArray[Any]], num_frames: int, path: Path
     if not inside or (np.diff(frames.astype(np.int64)) <= 0).any():
         raise damaged(path, f"frame_idx does not rise within {num_frames} frames", hint=_HINT)
     return frames.astype(np.float64)
+
+
+def _centred(rows_TD: npt.NDArray[Any], num_rows: int, path: Path) -> Float64:
+    """Take out what all rows of a video share, which is ten times what tells them apart."""
+    if rows_TD.ndim != 2 or 0 in rows_TD.shape or len(rows_TD) != num_rows:
+        raise damaged(
+            path, f"{_SHARED} has shape {rows_TD.shape}, expected {num_rows} rows", hint=_HINT
+        )
+    if rows_TD.dtype.kind != "f" or not np.isfinite(rows_TD).all():
+        raise damaged(path, f"{_SHARED} has a value that is not a finite number", hint=_HINT)
+    rows = rows_TD.astype(np.float64)
+    return np.asarray(rows - rows.mean(axis=0))

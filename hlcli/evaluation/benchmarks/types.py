@@ -35,6 +35,11 @@ class StoredFeatures:
     """Loudness, in any rising unit."""
     shot_boundaries_seconds: Float64 | None = None
     """Instants at which a new shot starts, ascending, in seconds."""
+    shared_picture_TD: Float64 | None = None
+    """What a detector can learn from across videos: its axes mean the same in all. It may be
+    another description of the picture than `picture_TD`."""
+    shared_sound_TD: Float64 | None = None
+    """The same for the sound; never there without `shared_picture_TD`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ class Benchmark:
     """Names of the metrics that `measure` returns; the first is the headline."""
     videos: tuple[LabelledVideo, ...]
     """All labelled videos."""
+    learnable: str = ""
+    """What `shared_picture_TD` and `shared_sound_TD` are, in words."""
     headline_part: str | None = None
     """Part the headline is taken over; None for all videos."""
     other_parts: tuple[str, ...] = ()
