@@ -73,8 +73,7 @@ class ModelManifest:
     url: str | None = None
     """Address of the weights."""
     published: Mapping[str, str] | None = None
-    """The `[published]` table: `package`, `file` in it and its `sha256`, from which
-    `hl models convert` makes the weights on the user's machine."""
+    """The `[published]` table, for `hl models convert`: `package`, `file` in it, its `sha256`."""
     encoder: FeatureTable | None = None
     """The `[encoder]` table: `family`, and what that family must be told. Encoders only."""
     feature_spec: FeatureTable | None = None
@@ -223,12 +222,8 @@ def write_manifest(path: Path, manifest: ModelManifest) -> None:
         # False is what an absent truth value means.
         if isinstance(value, str | int) and value is not False:
             values[item.name] = value
-    tables = {
-        "encoder": manifest.encoder or {},
-        "published": manifest.published or {},
-        "features": manifest.feature_spec or {},
-        "scores": manifest.scores,
-    }
+    tables = {"encoder": manifest.encoder or {}, "published": manifest.published or {}}
+    tables |= {"features": manifest.feature_spec or {}, "scores": manifest.scores}
     text = toml_text(values, tables)
     if parse_manifest(text, stem=path.stem, folder=path.parent) != manifest:
         raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
