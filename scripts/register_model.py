@@ -17,9 +17,9 @@ import numpy as np
 
 from hlcli.atomic import write_bytes
 from hlcli.features.device import resolve_device
-from hlcli.features.encoders import load_encoders
+from hlcli.features.encoders import load_encoders_of
 from hlcli.features.extract import extract_features
-from hlcli.features.types import VideoFeatures
+from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.media.probe import probe
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.golden import write_golden
@@ -50,7 +50,7 @@ def main() -> None:
     write_bytes(weights, trained.read_bytes())
 
     golden = ROOT / f"model_zoo/weights/{name}.golden.safetensors"
-    write_golden(golden, load_scorer(weights), demo_features())
+    write_golden(golden, load_scorer(weights), demo_features(checkpoint.feature_spec))
     manifest = ModelManifest(
         name=name,
         kind=checkpoint.kind,
@@ -71,9 +71,9 @@ def main() -> None:
     print(f"{name} {options.version}: {manifest.size_bytes:,} bytes, sha256 {manifest.sha256}")
 
 
-def demo_features() -> VideoFeatures:
+def demo_features(spec: FeatureSpec) -> VideoFeatures:
     info = probe(DEMO)
-    encoders = load_encoders(resolve_device("cpu"))
+    encoders = load_encoders_of(spec, resolve_device("cpu"))
     # The first seconds are enough for a proof, and the file stays small.
     features = extract_features(info, encoders=encoders).in_float32()
     rows = {
