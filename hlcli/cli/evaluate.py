@@ -50,9 +50,17 @@ def evaluate(
             "--model",
             metavar="NAME",
             help="Detector from `hl models list`. Repeatable. Composites and --videos take the "
-            "default one if none is given; stored features none.",
+            "default one if none is given; on stored features its recipe is refitted.",
         ),
     ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            help="How often a network is trained anew on stored features; the mean is shown.",
+        ),
+    ] = 5,
     trust: Annotated[
         bool,
         typer.Option(
@@ -146,6 +154,7 @@ def evaluate(
                     data=data,
                     videos=videos,
                     models=tuple(model or ()),
+                    num_seeds=seeds,
                     device=device,
                     seed=seed,
                     trust=trust,

@@ -26,6 +26,8 @@ class BenchmarkSettings:
     """Folder of the benchmark's video files; None measures what is stored in `data`."""
     models: tuple[str, ...] = ()
     """Detectors by zoo name; none means the default model on files, and none on stored features."""
+    num_seeds: int = 5
+    """How often a network is trained anew on stored features."""
     device: str = "auto"
     """Where the networks run."""
     seed: int = 0
@@ -45,20 +47,38 @@ def evaluate_dataset(
 
     Raises:
         UsageError: The labels are missing or damaged, or no file belongs to them.
-        ModelError: A detector cannot be loaded.
+        ModelError: A detector cannot be loaded, or does not say how it was made.
+        TrainingError: The stored features cannot be learned from.
         DeviceError: The device is not there or out of memory.
     """
     benchmark = load_benchmark(settings.dataset, settings.data)
     if settings.videos is not None:
         report = _of_files(benchmark, settings.videos, settings, progress)
     else:
-        candidates = [*stored_candidates(benchmark), *clock_candidates()]
-        report = evaluate_benchmark(benchmark, candidates, seed=settings.seed, progress=progress)
+        report = _of_stored_features(benchmark, settings, progress)
     if not settings.trust:
         return report
     return replace(
         report, luck=measure_luck(report.benchmark, seed=settings.seed, progress=progress)
     )
+
+
+def _of_stored_features(
+    benchmark: Benchmark, settings: BenchmarkSettings, progress: Progress
+) -> BenchmarkReport:
+    candidates = [*stored_candidates(benchmark), *clock_candidates()]
+    if settings.models:
+        from hlcli.evaluation.benchmarks.refit import refitted_candidates
+
+        detectors = refitted_candidates(
+            benchmark,
+            settings.models,
+            num_seeds=settings.num_seeds,
+            device=settings.device,
+            progress=progress,
+        )
+        candidates = [*detectors, *candidates]
+    return evaluate_benchmark(benchmark, candidates, seed=settings.seed, progress=progress)
 
 
 def _of_files(

@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.cuts import cut_features
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.metrics import best_first, top5_area
+from hlcli.evaluation.rank_correlation import centred_ranks
 
 CATEGORIES = ("VT", "VU", "GA", "MS", "PK", "PR", "FM", "BK", "BT", "DS")
 """The ten categories, in the order of published tables."""
@@ -26,6 +28,11 @@ SHOT_SECONDS = 2.0
 """Length of one shot."""
 CUTS = "kts_googlenet_1"
 """Stored segmentation that `shot-length` reads."""
+_SEGMENTATIONS = tuple(
+    f"kts_{encoder}_{penalty}"
+    for encoder in ("googlenet", "resnet", "densenet", "vit")
+    for penalty in ("0.8", "1", "2.5", "5", "7.5")
+)
 
 _HINT = "--data takes a folder with tvsum/*.npz or labels/tvsum/*.jsonl; see docs/reference/eval.md"
 _PROTOCOL = (
@@ -63,6 +70,7 @@ def load(data: Path) -> Benchmark:
         protocol=_PROTOCOL,
         metrics=("top5_map", "top5_map_mininet", "tau", "rho"),
         videos=tuple(ordered),
+        learnable="v looks at cuts alone (no picture features are stored), a at VGGish",
         other_parts=("test",),
     )
 
@@ -78,7 +86,7 @@ class ShotMeasure:
         labels = np.asarray(labels_NU, dtype=np.float64)
         self.above_median_NU = above_lower_median(labels)
         self.better_half_NU = better_half(labels)
-        self._ranks_NU = np.stack([_centred_ranks(column) for column in labels.T], axis=1)
+        self._ranks_NU = np.stack([centred_ranks(column) for column in labels.T], axis=1)
         self._first, self._second = np.triu_indices(len(labels), k=1)
         self._signs_PU = np.sign(labels[self._first] - labels[self._second]).astype(np.int8)
         self._untied_U = np.count_nonzero(self._signs_PU, axis=0)
@@ -104,7 +112,7 @@ class ShotMeasure:
         return float(np.mean(agree_U / np.where(size_U > 0, size_U, 1)))
 
     def _rho(self, scores_N: Float64) -> float:
-        ranks_N = _centred_ranks(scores_N)
+        ranks_N = centred_ranks(scores_N)
         size_U = np.sqrt((ranks_N**2).sum() * (self._ranks_NU**2).sum(axis=0))
         return float(np.mean(ranks_N @ self._ranks_NU / np.where(size_U > 0, size_U, 1)))
 
@@ -143,15 +151,29 @@ def _read_bundle(path: Path) -> LabelledVideo:
     try:
         with np.load(path, allow_pickle=False) as bundle:
             per_frame = float(bundle["length"]) / int(bundle["n_frames"])
+            times_T = bundle["audio_frame_idx"].astype(np.float64) * per_frame
+            length = float(bundle["length"])
+            sound_TD = bundle["audio_vggish"].astype(np.float64)
+            cuts = [
+                bundle[name][1:, 0].astype(np.float64) * per_frame
+                for name in _SEGMENTATIONS
+                if name in bundle
+            ]
+            # All of them or none: a detector across videos needs the same axes in each.
+            has_cuts = len(cuts) == len(_SEGMENTATIONS)
             stored = StoredFeatures(
-                times_seconds_T=bundle["audio_frame_idx"].astype(np.float64) * per_frame,
-                duration_seconds=float(bundle["length"]),
-                sound_TD=bundle["audio_vggish"].astype(np.float64),
+                times_seconds_T=times_T,
+                duration_seconds=length,
+                sound_TD=sound_TD,
                 # The mean of the bands' log energy rises and falls with the level.
                 loudness_T=bundle["audio_logmel"].astype(np.float64).mean(axis=1),
                 shot_boundaries_seconds=(
                     bundle[CUTS][1:, 0].astype(np.float64) * per_frame if CUTS in bundle else None
                 ),
+                shared_picture_TD=(
+                    cut_features(times_T, cuts, duration_seconds=length) if has_cuts else None
+                ),
+                shared_sound_TD=sound_TD if has_cuts else None,
             )
             return _labelled(
                 str(bundle["vid"]),
@@ -189,10 +211,3 @@ def _labelled(
 
 def _position(category: str) -> int:
     return CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
-
-
-def _centred_ranks(values_N: Float64) -> Float64:
-    _, group, counts = np.unique(values_N, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    mean_rank = (last - counts + last - 1) / 2
-    return np.asarray(mean_rank[group] - (len(values_N) - 1) / 2)

@@ -39,7 +39,7 @@ class StoredFeatures:
     """What a detector can learn from across videos: its axes mean the same in all. It may be
     another description of the picture than `picture_TD`."""
     shared_sound_TD: Float64 | None = None
-    """The same for the sound; never there without `shared_picture_TD`."""
+    """The same for the sound: with `shared_picture_TD` in all videos that have it, or in none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
