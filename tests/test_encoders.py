@@ -263,8 +263,11 @@ def test_cuda_gives_the_published_outputs_in_half_precision() -> None:
         pytest.skip("no CUDA device")
     on_gpu = load_encoders(resolve_device("cuda"))
     golden = load_file(WEIGHTS / "efficientnet-lite0.golden.safetensors")
-    found = on_gpu.visual.encode(golden_pictures())
-    np.testing.assert_allclose(found, golden["embedding_NV"].numpy(), atol=0.05, rtol=0)
+    found_NV = on_gpu.visual.encode(golden_pictures())
+    expected_NV = golden["embedding_NV"].numpy()
+    # Measured on an H100: 1.6 % of the length for the smooth picture, 0.3 % for the other.
+    error_N = np.linalg.norm(found_NV - expected_NV, axis=1)
+    assert (error_N < 0.03 * np.linalg.norm(expected_NV, axis=1)).all()
     _, probability_NC = on_gpu.audio.encode(golden_sound())
     expected = torch.sigmoid(load_file(WEIGHTS / "yamnet.golden.safetensors")["logits_NC"])
     np.testing.assert_allclose(probability_NC, expected.numpy(), atol=0.01, rtol=0)
