@@ -22,6 +22,7 @@ PICKED_FROM = (20, 100, 500)
 """Sizes N of the choice in "best of N"."""
 _MOST_RANKINGS = 2000
 _MEASUREMENTS = 400_000
+_MOST_VIDEOS = 2000
 _PICKS = 200
 _CHECKPOINTS = 50
 _CORRELATION = 0.9
@@ -35,6 +36,8 @@ class Luck:
     """Name of the set: "all" or a published part."""
     num_videos: int
     """Videos in it."""
+    num_strata: int
+    """Categories in it."""
     num_rankings: int
     """Random rankings that were drawn of each video."""
     mean: float
@@ -67,12 +70,13 @@ class Luck:
         """
         number = max(n for n in self.best_each if n <= 100)
         best = self.best_each[number]
+        where = " in each category" if self.num_strata > 1 else ""
         return (
             f"On {self.part} ({self.num_videos} videos) a ranking that knows nothing has a "
             f"{metric} of {self.mean:.3f}, give or take {self.sd:.3f}; two of them differ by less "
             f"than {self.worth:.3f} in 95 of 100 cases, so a smaller difference between single "
-            f"runs says nothing by itself. Picking the best of {number} in each category on these "
-            f"very videos gives {best:.3f}, and picking the best of {_CHECKPOINTS} checkpoints of "
+            f"runs says nothing by itself. Picking the best of {number}{where} on these very "
+            f"videos gives {best:.3f}, and picking the best of {_CHECKPOINTS} checkpoints of "
             f"a training that learns nothing {self.best_checkpoint_each:.3f}."
         )
 
@@ -115,18 +119,25 @@ def measure_luck(
         progress: Called with the number of videos done.
 
     Returns:
-        One for the headline's videos, one for each other published part.
+        One for the headline's videos, one for each other published part; parts of more than 2,000
+        videos are left out, as luck has no room in them.
     """
-    videos = benchmark.videos
-    rankings = int(np.clip(_MEASUREMENTS // len(videos), 200, _MOST_RANKINGS))
-    trainings = rankings // 100
-    drawn_RM = np.empty((rankings, len(videos)))
-    trained_XKM = np.empty((trainings, _CHECKPOINTS, len(videos)))
-    for index, video in enumerate(videos):
-        progress("drawing random rankings", index, len(videos))
+    headline = benchmark.headline_part
+    everything = [headline, *(part for part in benchmark.other_parts if part != headline)]
+    members = {part: _members(benchmark, part) for part in everything}
+    parts = [part for part in everything if 0 < len(members[part]) <= _MOST_VIDEOS]
+    videos = sorted({index for part in parts for index in members[part]})
+    rankings = int(np.clip(_MEASUREMENTS // max(len(videos), 1), 80, _MOST_RANKINGS))
+    trainings = max(rankings // 100, 1)
+    drawn_RM = np.zeros((rankings, len(benchmark.videos)))
+    trained_XKM = np.zeros((trainings, _CHECKPOINTS, len(benchmark.videos)))
+    for done, index in enumerate(videos):
+        progress("drawing random rankings", done, len(videos))
+        video = benchmark.videos[index]
         random = np.random.default_rng([seed, index])
         for run in range(rankings):
-            drawn_RM[run, index] = _figure(benchmark, video, random.random(video.num_units), seed)
+            scores_N = random.random(video.num_units)
+            drawn_RM[run, index] = _figure(benchmark, video, scores_N, seed)
         for training in range(trainings):
             scores_N = random.standard_normal(video.num_units)
             for checkpoint in range(_CHECKPOINTS):
@@ -134,20 +145,21 @@ def measure_luck(
                 fresh_N = random.standard_normal(video.num_units)
                 scores_N = _CORRELATION * scores_N + np.sqrt(1 - _CORRELATION**2) * fresh_N
     progress("drawing random rankings", len(videos), len(videos))
-    headline = benchmark.headline_part
-    parts = [headline, *(part for part in benchmark.other_parts if part != headline)]
+    strata = [video.stratum for video in benchmark.videos]
     return tuple(
         _luck(
             part,
-            [part is None or part in video.parts for video in videos],
-            drawn_RM,
-            trained_XKM,
-            [video.stratum for video in videos],
+            [strata[index] for index in members[part]],
+            drawn_RM[:, members[part]],
+            trained_XKM[:, :, members[part]],
             seed,
         )
         for part in parts
-        if any(part is None or part in video.parts for video in videos)
     )
+
+
+def _members(benchmark: Benchmark, part: str | None) -> list[int]:
+    return [i for i, video in enumerate(benchmark.videos) if part is None or part in video.parts]
 
 
 def luck_lines(luck: Sequence[Luck]) -> list[tuple[str, list[float | None]]]:
@@ -188,18 +200,11 @@ def _figure(benchmark: Benchmark, video: LabelledVideo, scores_N: Float64, seed:
 
 
 def _luck(
-    part: str | None,
-    inside: Sequence[bool],
-    drawn_RM: Float64,
-    trained_XKM: Float64,
-    strata: Sequence[str],
-    seed: int,
+    part: str | None, strata: Sequence[str], drawn_RM: Float64, trained_XKM: Float64, seed: int
 ) -> Luck:
-    chosen = np.array(inside)
-    names = [name for name, is_in in zip(strata, inside, strict=True) if is_in]
-    by_stratum_MC = _stratum_means(names)
-    drawn_RC = drawn_RM[:, chosen] @ by_stratum_MC
-    trained_XKC = trained_XKM[:, :, chosen] @ by_stratum_MC
+    by_stratum_MC = _stratum_means(strata)
+    drawn_RC = drawn_RM @ by_stratum_MC
+    trained_XKC = trained_XKM @ by_stratum_MC
     average_R = drawn_RC.mean(axis=1)
     random = np.random.default_rng([seed, 11])
     best_average, best_each = {}, {}
@@ -214,7 +219,8 @@ def _luck(
         )
     return Luck(
         part=part or "all",
-        num_videos=len(names),
+        num_videos=len(strata),
+        num_strata=by_stratum_MC.shape[1],
         num_rankings=len(drawn_RC),
         mean=float(average_R.mean()),
         sd=float(average_R.std(ddof=1)),
