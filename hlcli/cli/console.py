@@ -72,13 +72,16 @@ def printable(text: str) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(*, quiet: bool, counts_video_seconds: bool = False) -> Iterator[Progress]:
+def progress_bar(
+    *, quiet: bool, counts_video_seconds: bool = False, counts_files: bool = False
+) -> Iterator[Progress]:
     """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal.
 
     Args:
         quiet: Draw nothing.
         counts_video_seconds: The stages report seconds of video, downloads aside: their speed
             is shown.
+        counts_files: The stages count files, downloads aside: the numbers are shown.
     """
     if quiet or not sys.stderr.isatty():
         yield silent
@@ -104,6 +107,8 @@ def progress_bar(*, quiet: bool, counts_video_seconds: bool = False) -> Iterator
             # Seconds of video per second of waiting is the figure an editor plans with.
             is_known = counts_video_seconds and elapsed > 1 and total > 0
             speed = f"{done / elapsed:.0f}x real time" if is_known else ""
+            if counts_files:
+                speed = f"{done:.0f} of {total:.0f}"
             if counts_bytes(stage):
                 speed = f"{done / 2**20:.1f} of {total / 2**20:.1f} MiB"
             bars.update(tasks[stage], completed=done, total=total or None, speed=speed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hlcli.cli import options
-from hlcli.cli.console import progress_bar, say, stderr_console
+from hlcli.cli.console import EXIT_INTERRUPTED, progress_bar, say, stderr_console
+from hlcli.errors import DeviceError, HlError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,31 +40,50 @@ def train(
 ) -> None:
     """Train a detector on folders of video. No labels are used.
 
-    A run that was stopped goes on where it was: run the same command again.
+    A run that was stopped goes on where it was: run the same command again. Started by torchrun
+    as `torchrun --nproc-per-node=2 -m hlcli train RECIPE.toml`, several processes share the work.
     """
     from hlcli.training.recipe import read_recipe
 
     resolved = read_recipe(recipe, overrides or [])
-    from hlcli.training.corpus import find_corpus, load_corpus
+    from hlcli.features.device import resolve_device
+    from hlcli.training.corpus import open_corpus
+    from hlcli.training.distributed import device_name, joined, ranks_of_environment
     from hlcli.training.run import train_on
 
-    files = find_corpus(resolved.data)
-    with progress_bar(quiet=quiet) as progress:
-        corpus = load_corpus(
-            files,
-            visual_encoder=resolved.data.visual_encoder,
-            device=device,
-            progress=progress,
-        )
-    lost = len(files) - len(corpus.videos)
-    if lost:
-        say(f"{lost} of {len(files)} videos could not be read and are left out", quiet=quiet)
-    minutes = sum(video.duration_seconds for video in corpus.videos) / 60
-    say(f"learning from {len(corpus.videos)} videos, {minutes:.1f} minutes", quiet=quiet)
-    with _live_table(quiet=quiet) as on_step:
-        path = train_on(corpus, resolved, device=device, on_step=on_step)
+    ranks = ranks_of_environment()
+    device = device_name(device)
+    quiet = quiet or not ranks.is_first
+    with _silent_unless(ranks.is_first), joined(ranks, resolve_device(device)):
+        with progress_bar(quiet=quiet, counts_files=True) as progress:
+            corpus, lost = open_corpus(resolved.data, device=device, ranks=ranks, progress=progress)
+        found = len(corpus.names)
+        if lost:
+            say(f"{lost} of {found + lost} videos could not be read and are left out", quiet=quiet)
+        minutes = corpus.duration_seconds / 60
+        say(f"learning from {found} videos, {minutes:.1f} minutes", quiet=quiet)
+        with _live_table(quiet=quiet) as on_step:
+            path = train_on(corpus, resolved, device=device, ranks=ranks, on_step=on_step)
     say(f"the model, its recipe and its losses are in {path.parent}", quiet=quiet)
-    typer.echo(str(path))
+    if ranks.is_first:
+        typer.echo(str(path))
+
+
+@contextlib.contextmanager
+def _silent_unless(speaks: bool) -> Iterator[None]:
+    """Keep a process that is not the first from saying what the first one says too."""
+    if speaks:
+        yield
+        return
+    logging.getLogger("hlcli").setLevel(logging.ERROR)
+    try:
+        yield
+    except DeviceError:
+        raise  # each process has a GPU of its own
+    except HlError as error:
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ Axes: N corpus clips, V or A feature size, D directions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,6 +113,132 @@ def fit_projections(
     )
 
 
+MOST_CLIPS_AT_ONCE = 8192
+"""Up to so many clips are fitted as they are; of more, block by block, only sums are kept."""
+
+
+def fit_projections_to_blocks(
+    blocks: Iterable[tuple[FloatArray, FloatArray]],
+    num_clips: int,
+    *,
+    kind: Literal["pca", "pls"],
+    dim: int,
+    visual_pca: int = 128,
+    audio_pca: int = 64,
+) -> ProjectionPair:
+    """Fit both maps on clips given block by block; memory does not grow with their number.
+
+    Above `MOST_CLIPS_AT_ONCE` clips the maps follow from means and covariances, summed in
+    float64; up to it `fit_projections` gets them all. The same blocks give the same bits.
+
+    Args:
+        blocks: Picture and sound features of the same clips, as for `fit_projections`.
+        num_clips: Clips in all blocks.
+        kind: See `fit_projections`.
+        dim: See `fit_projections`.
+        visual_pca: See `fit_projections`.
+        audio_pca: See `fit_projections`.
+
+    Raises:
+        TrainingError: See `fit_projections`.
+    """
+    if num_clips <= MOST_CLIPS_AT_ONCE:
+        visual, audio = zip(*blocks, strict=True)
+        return fit_projections(
+            np.concatenate(visual),
+            np.concatenate(audio),
+            kind=kind,
+            dim=dim,
+            visual_pca=visual_pca,
+            audio_pca=audio_pca,
+        )
+    sums = _Sums()
+    for visual_NV, audio_NA in blocks:
+        sums.add(scale_features(visual_NV), scale_features(audio_NA))
+    mean_V, mean_A, covariance_VV, covariance_AA, covariance_VA = sums.moments()
+    if kind == "pca":
+        visual_VD = _directions(covariance_VV, dim, "picture")
+        audio_AD = _directions(covariance_AA, dim, "sound")
+    else:
+        first_VK = _directions(covariance_VV, visual_pca, "picture")
+        first_AK = _directions(covariance_AA, audio_pca, "sound")
+        left, _, right = np.linalg.svd(first_VK.T @ covariance_VA @ first_AK, full_matrices=False)
+        keep = min(dim, left.shape[1])
+        visual_VD, audio_AD = first_VK @ left[:, :keep], first_AK @ right[:keep].T
+    keep = min(visual_VD.shape[1], audio_AD.shape[1])
+    return ProjectionPair(
+        visual=_map_of(mean_V, covariance_VV, visual_VD[:, :keep]),
+        audio=_map_of(mean_A, covariance_AA, audio_AD[:, :keep]),
+    )
+
+
+class _Sums:
+    """Sums over clips from which means and covariances follow."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, visual_NV: FloatArray, audio_NA: FloatArray) -> None:
+        both = visual_NV.astype(np.float64), audio_NA.astype(np.float64)
+        if not self.count:
+            # Sums of distances to a fixed point near the mean lose fewer digits.
+            self.shift = both[0].mean(axis=0), both[1].mean(axis=0)
+            self.totals = [np.zeros_like(shift) for shift in self.shift]
+            sizes = [len(shift) for shift in self.shift]
+            self.squares = [np.zeros((sizes[i], sizes[j])) for i, j in _PAIRS]
+        moved = [one - shift for one, shift in zip(both, self.shift, strict=True)]
+        self.count += len(visual_NV)
+        for total, one in zip(self.totals, moved, strict=True):
+            total += one.sum(axis=0)
+        for square, (i, j) in zip(self.squares, _PAIRS, strict=True):
+            square += moved[i].T @ moved[j]
+
+    def moments(self) -> tuple[Float64, Float64, Float64, Float64, Float64]:
+        means = [total / self.count for total in self.totals]
+        covariances = [
+            square / self.count - np.outer(means[i], means[j])
+            for square, (i, j) in zip(self.squares, _PAIRS, strict=True)
+        ]
+        visual, audio = (s + m for s, m in zip(self.shift, means, strict=True))
+        return visual, audio, covariances[0], covariances[1], covariances[2]
+
+
+_PAIRS = ((0, 0), (1, 1), (0, 1))
+
+
+def _directions(covariance: Float64, dim: int, what: str) -> Float64:
+    """Principal directions from a covariance, as `_principal` gives them."""
+    values, vectors = np.linalg.eigh(covariance)
+    order = np.argsort(values)[::-1][:dim]
+    order = order[values[order] > max(values.max(), 0) * 1e-9]
+    # Scaled features have size 1 in all, so a variance this small is rounding.
+    if values.max() < 1e-9 or not len(order):
+        raise _all_equal(what)
+    return _with_fixed_signs(vectors[:, order])
+
+
+def _map_of(mean: Float64, covariance: Float64, weight: Float64) -> LinearMap:
+    variance = float(np.einsum("vd,vw,wd->", weight, covariance, weight, optimize=True))
+    return LinearMap(
+        mean_V=mean.astype(np.float32),
+        weight_VD=np.ascontiguousarray(weight, dtype=np.float32),
+        rms=float(max(np.sqrt(max(variance, 0) / weight.shape[1]), 1e-6)),
+    )
+
+
+def _with_fixed_signs(vectors: Float64) -> Float64:
+    # eigh leaves the sign open; fix it so that the same corpus gives the same file.
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    fixed: Float64 = vectors * signs
+    return fixed
+
+
+def _all_equal(what: str) -> TrainingError:
+    return TrainingError(
+        f"the {what} is the same in every clip of the corpus", hint="train on more varied videos"
+    )
+
+
 def _principal(scaled: Float64, dim: int, what: str) -> Float64:
     """Principal directions, at most `dim`, leaving out those without variance."""
     centred = scaled - scaled.mean(axis=0)
@@ -124,15 +251,10 @@ def _principal(scaled: Float64, dim: int, what: str) -> Float64:
     order = np.argsort(values)[::-1][:dim]
     order = order[values[order] > max(values.max(), 0) * 1e-9]
     if values.max() < 1e-9 * max(float((scaled**2).sum()), 1e-30) or not len(order):
-        raise TrainingError(
-            f"the {what} is the same in every clip of the corpus",
-            hint="train on more varied videos",
-        )
+        raise _all_equal(what)
     chosen: Float64 = vectors[:, order]
     chosen /= np.linalg.norm(chosen, axis=0)
-    # eigh leaves the sign open; fix it so that the same corpus gives the same file.
-    chosen *= np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(len(order))])
-    return chosen
+    return _with_fixed_signs(chosen)
 
 
 def _finish(scaled: Float64, weight: Float64) -> LinearMap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,22 @@ import numpy as np
 
 from hlcli import paths
 from hlcli.errors import MediaError, OutputError, RecipeError, TrainingError
-from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
+from hlcli.features.store import FeatureStore
+from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.media.discover import find_videos
+from hlcli.model.fusion import has_sound
 from hlcli.progress import Progress, silent
+from hlcli.training.clips import corpus_digest, is_finite, video_digest
+from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.extraction import extract_files, fill_shards, open_shards
 from hlcli.training.recipe import DataConfig
+from hlcli.training.shards import ShardedCorpus
 from hlcli.training.split import read_manifest, select_rows
 
 logger = logging.getLogger(__name__)
+
+MANY_CLIPS = 50 * 3600
+"""A corpus of more clips should lie in shards: in memory it takes above 1.5 GiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,34 +45,45 @@ class Corpus:
         if not self.videos or len(self.names) != len(self.videos):
             raise TrainingError("there is no video to learn from", hint="correct data.folders")
         for name, video in zip(self.names, self.videos, strict=True):
-            for array in (video.visual_TV, video.audio_TA, video.motion_T, video.loudness_T):
-                if array is not None and not np.isfinite(array).all():
-                    raise TrainingError(
-                        f"the features of {name} are not all numbers",
-                        hint="clear the feature cache and extract them again",
-                    )
+            if not is_finite(video):
+                raise TrainingError(
+                    f"the features of {name} are not all numbers",
+                    hint="clear the feature cache and extract them again",
+                )
+
+    @property
+    def clip_counts(self) -> tuple[int, ...]:
+        """See `ClipSource.clip_counts`."""
+        return tuple(video.num_clips for video in self.videos)
+
+    @property
+    def heard(self) -> tuple[bool, ...]:
+        """See `ClipSource.heard`."""
+        return tuple(has_sound(video) for video in self.videos)
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of all videos."""
+        return sum(video.duration_seconds for video in self.videos)
+
+    def read(self, video: int, start: int, stop: int) -> VideoFeatures:
+        """See `ClipSource.read`."""
+        whole, rows = self.videos[video], slice(start, stop)
+        heard = whole.audio_TA is not None and whole.loudness_T is not None
+        return VideoFeatures(
+            spec_digest=whole.spec_digest,
+            duration_seconds=(stop - start) * self.spec.clip_seconds,
+            visual_TV=whole.visual_TV[rows],
+            audio_TA=whole.audio_TA[rows] if heard and whole.audio_TA is not None else None,
+            events_TC=None,
+            motion_T=whole.motion_T[rows],
+            loudness_T=whole.loudness_T[rows] if heard and whole.loudness_T is not None else None,
+            shot_boundaries_seconds=np.zeros(0),
+        ).in_float32()
 
     def digest(self) -> str:
-        """Hex sha256 of all numbers: a run may only go on with the data it began with."""
-        digest = hashlib.sha256(self.spec.digest().encode())
-        for video in self.videos:
-            for array in (video.visual_TV, video.audio_TA, video.motion_T, video.loudness_T):
-                digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-    def paired_clips(self) -> tuple[FloatArray, FloatArray]:
-        """Picture and sound features of all clips that have both, `(N, V)` and `(N, A)`.
-
-        Raises:
-            TrainingError: No video has sound.
-        """
-        pairs = [(one.visual_TV, one.audio_TA) for one in self.videos if one.audio_TA is not None]
-        if not pairs:
-            raise TrainingError(
-                "no video of the corpus has sound, and the detector learns from both",
-                hint="add videos with an audio track",
-            )
-        return np.concatenate([v for v, _ in pairs]), np.concatenate([a for _, a in pairs])
+        """See `ClipSource.digest`."""
+        return corpus_digest(self.spec, [video_digest(video) for video in self.videos])
 
 
 def find_corpus(data: DataConfig) -> list[Path]:
@@ -100,6 +120,48 @@ def find_corpus(data: DataConfig) -> list[Path]:
     return files
 
 
+def open_corpus(
+    data: DataConfig, *, device: str = "auto", ranks: Ranks = ALONE, progress: Progress = silent
+) -> tuple[Corpus | ShardedCorpus, int]:
+    """Get the features of the videos a recipe names, from memory or from shards.
+
+    Of several processes the first one extracts what is new, while the others wait.
+
+    Returns:
+        The corpus, and how many files could not be read and are left out.
+
+    Raises:
+        RecipeError: The recipe names no data, or data that is not there.
+        TrainingError: No file could be used, or the shards are damaged.
+        DeviceError: The device is missing or out of memory.
+        ModelError: The encoders' weights cannot be used.
+        OutputError: The shards cannot be written.
+    """
+    corpus: Corpus | ShardedCorpus
+    if data.shards and not data.folders and not data.manifest:
+        corpus = ShardedCorpus.open(Path(data.shards).expanduser())
+        corpus.check()
+        return corpus, 0
+    files = find_corpus(data)
+    with ranks.first_alone():
+        if not data.shards:
+            corpus = load_corpus(
+                files, visual_encoder=data.visual_encoder, device=device, progress=progress
+            )
+        elif ranks.is_first:
+            fill_shards(
+                files,
+                Path(data.shards).expanduser(),
+                visual_encoder=data.visual_encoder,
+                device=device,
+                progress=progress,
+            )
+    if data.shards:
+        corpus = open_shards(files, Path(data.shards).expanduser())
+        corpus.check()
+    return corpus, len(files) - len(corpus.names)
+
+
 def load_corpus(
     files: Sequence[Path],
     *,
@@ -119,32 +181,33 @@ def load_corpus(
     """
     from hlcli.features.device import resolve_device
     from hlcli.features.encoders import load_encoders
-    from hlcli.features.extract import extract_features
-    from hlcli.features.store import FeatureStore
-    from hlcli.media.identity import content_identity
-    from hlcli.media.probe import probe
 
     encoders = load_encoders(resolve_device(device), visual=visual_encoder)
     store = FeatureStore(paths.features_dir())
     names: list[str] = []
     videos: list[VideoFeatures] = []
-    for done, file in enumerate(files):
-        progress("reading the corpus", done, len(files))
-        try:
-            identity = content_identity(file)
-            features = store.get(identity, encoders.spec)
-            if features is None:
-                features = extract_features(probe(file), encoders=encoders)
+    num_clips = 0
+    with contextlib.closing(
+        extract_files(files, encoders=encoders, store=store, progress=progress)
+    ) as extracted:
+        for one in extracted:
+            if isinstance(one.result, MediaError):
+                logger.warning("%s is left out: %s", one.file, one.result)
+                continue
+            if not one.was_stored:
                 try:
-                    store.put(identity, encoders.spec, features)
+                    store.put(one.identity, encoders.spec, one.result)
                 except OutputError as error:
-                    logger.warning("features of %s are not stored: %s", file, error)
-        except MediaError as error:
-            logger.warning("%s is left out: %s", file, error)
-            continue
-        names.append(file.name)
-        videos.append(features.in_float32())
-    progress("reading the corpus", len(files), len(files))
+                    logger.warning("features of %s are not stored: %s", one.file, error)
+            names.append(one.file.name)
+            videos.append(one.result.in_float32())
+            num_clips += one.result.num_clips
+            if num_clips - one.result.num_clips <= MANY_CLIPS < num_clips:
+                logger.warning(
+                    "more than %d hours of video are held in memory; data.shards=FOLDER keeps "
+                    "the features on disk",
+                    MANY_CLIPS // 3600,
+                )
     if not videos:
         raise TrainingError(
             f"none of the {len(files)} videos could be read", hint="check one with `hl score`"

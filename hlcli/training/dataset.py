@@ -9,6 +9,7 @@ Axes: B batch, T clips, V and A feature sizes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,14 @@ import torch
 from torch import Tensor
 
 from hlcli.features.types import FloatArray, VideoFeatures
-from hlcli.training.corpus import Corpus
+from hlcli.training.clips import ClipSource
 from hlcli.training.recipe import DataConfig, ObjectiveConfig
-from hlcli.training.segments import Segment, cut_segments
+from hlcli.training.segments import Segment, SegmentPool, cut_segments
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+Segments: TypeAlias = SegmentPool | list[Segment]
 _EVEN_SEGMENTS = 4
 _CALIBRATION = 2**40  # a step number that training never reaches
 
@@ -82,19 +86,23 @@ class SequenceSampler:
         seed: Seed of everything drawn.
     """
 
-    def __init__(self, corpus: Corpus, data: DataConfig, *, seed: int) -> None:
+    def __init__(self, corpus: ClipSource, data: DataConfig, *, seed: int) -> None:
         self.corpus = corpus
         self.data = data
         self.seed = seed
         self.segments = cut_segments(
-            corpus.videos,
+            corpus,
             segment_clips=data.segment_clips,
             num_categories=data.pseudo_categories,
             seed=seed,
         )
-        heard = [s for s in self.segments if corpus.videos[s.video].has_audio]
-        self._heard = heard
+        is_heard = corpus.heard
+        heard = [i for i, segment in enumerate(self.segments) if is_heard[segment.video]]
+        self._every = SegmentPool(self.segments)
+        self._heard = SegmentPool(self.segments, np.array(heard, np.int64))
         self._heard_share = len(heard) / len(self.segments)
+        self._clip_counts = np.array(corpus.clip_counts, np.int64)
+        self._long: dict[int, tuple[IntArray, Float64]] = {}
 
     def batch(
         self, step: int, *, batch_size: int, objective: ObjectiveConfig, period_clips: int
@@ -138,44 +146,47 @@ class SequenceSampler:
         return [self.features(one) for one in drawn]
 
     def _even(self, rng: np.random.Generator, num_clips: int) -> Sequence:
-        pool = self._heard or self.segments
-        category = pool[int(rng.integers(len(pool)))].category
-        alike = [segment for segment in pool if segment.category == category]
-        some = [alike[i] for i in rng.permutation(len(alike))[:_EVEN_SEGMENTS]]
+        pool = self._heard or self._every
+        alike = pool.of([pool[int(rng.integers(len(pool)))].category])
+        some = [alike[int(i)] for i in rng.permutation(len(alike))[:_EVEN_SEGMENTS]]
         pieces = self._fill(rng, some, num_clips)
         return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
 
     def draw(self, rng: np.random.Generator, num_clips: int) -> Sequence:
         """Draw one sequence of exactly `num_clips` clips."""
-        long = [i for i, v in enumerate(self.corpus.videos) if v.num_clips >= num_clips]
-        if long and rng.random() < self.data.crop_share:
-            lengths = np.array([self.corpus.videos[i].num_clips for i in long], np.float64)
-            video = int(rng.choice(long, p=lengths / lengths.sum()))
-            start = int(rng.integers(self.corpus.videos[video].num_clips - num_clips + 1))
+        long, share = self._long_videos(num_clips)
+        if len(long) and rng.random() < self.data.crop_share:
+            video = int(rng.choice(long, p=share))
+            start = int(rng.integers(self._clip_counts[video] - num_clips + 1))
             nothing = np.zeros(num_clips, bool)
             return Sequence(pieces=((video, start, start + num_clips),), planted_T=nothing)
         # Sound is lost for the whole sequence when one piece has none, so mostly draw alike.
         heard = rng.random() < self._heard_share
-        pool = self._heard if heard and self._heard else self.segments
-        categories = sorted({segment.category for segment in pool})
-        if len(categories) >= 2 and rng.random() < self.data.planted_share:
-            return self._plant(rng, pool, categories, num_clips)
+        pool = self._heard if heard and self._heard else self._every
+        if len(pool.categories) >= 2 and rng.random() < self.data.planted_share:
+            return self._plant(rng, pool, num_clips)
         pieces = self._fill(rng, pool, num_clips)
         return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
 
-    def _plant(
-        self, rng: np.random.Generator, pool: list[Segment], categories: list[int], num_clips: int
-    ) -> Sequence:
-        order = rng.permutation(categories).tolist()
+    def _long_videos(self, num_clips: int) -> tuple[IntArray, Float64]:
+        """Videos of at least so many clips, and how often each is cropped."""
+        if num_clips not in self._long:
+            long = np.flatnonzero(self._clip_counts >= num_clips)
+            lengths = self._clip_counts[long].astype(np.float64)
+            self._long[num_clips] = long, lengths / max(1.0, lengths.sum())
+        return self._long[num_clips]
+
+    def _plant(self, rng: np.random.Generator, pool: SegmentPool, num_clips: int) -> Sequence:
+        order = rng.permutation(pool.categories).tolist()
         planted_category, others = order[0], order[1:]
         num_background = int(rng.integers(1, min(3, len(others)) + 1))
-        background = [s for s in pool if s.category in others[:num_background]]
+        background = pool.of(others[:num_background])
         share = rng.uniform(self.data.planted_min, self.data.planted_max)
         num_planted = min(max(1, round(share * num_clips)), num_clips - 1)
-        planted = self._fill(rng, [s for s in pool if s.category == planted_category], num_planted)
+        planted = self._fill(rng, pool.of([planted_category]), num_planted)
         rest: list[tuple[int, int, int]] = []
         free = num_clips - num_planted
-        unused = [s for s in pool if s.category in others[num_background:]]
+        unused = pool.of(others[num_background:])
         if unused and free > 8 and rng.random() < self.data.distractor_probability:
             rest += self._fill(rng, unused, int(rng.integers(2, 5)))[:1]
             free -= rest[0][2] - rest[0][1]
@@ -186,7 +197,7 @@ class SequenceSampler:
         return Sequence(pieces=tuple(piece for piece, _ in tagged), planted_T=np.array(flags))
 
     def _fill(
-        self, rng: np.random.Generator, pool: list[Segment], num_clips: int
+        self, rng: np.random.Generator, pool: Segments, num_clips: int
     ) -> list[tuple[int, int, int]]:
         """Random pieces of random segments, `num_clips` in all."""
         pieces = []
@@ -201,15 +212,15 @@ class SequenceSampler:
 
     def features(self, sequence: Sequence) -> VideoFeatures:
         """Put the pieces of a sequence together as if they were one video."""
-        videos = [(self.corpus.videos[i], slice(a, b)) for i, a, b in sequence.pieces]
-        heard = all(v.audio_TA is not None and v.loudness_T is not None for v, _ in videos)
+        videos = [self.corpus.read(*piece) for piece in sequence.pieces]
+        heard = all(video.has_audio for video in videos)
 
         def join(name: str) -> FloatArray:
-            joined: FloatArray = np.concatenate([getattr(v, name)[part] for v, part in videos])
+            joined: FloatArray = np.concatenate([getattr(video, name) for video in videos])
             return joined
 
         return VideoFeatures(
-            spec_digest=self.corpus.spec.digest(),
+            spec_digest=videos[0].spec_digest,
             duration_seconds=len(sequence.planted_T) * self.corpus.spec.clip_seconds,
             visual_TV=join("visual_TV"),
             audio_TA=join("audio_TA") if heard else None,

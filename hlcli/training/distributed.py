@@ -2,7 +2,9 @@
 
 Each takes its share of the rows of every batch through the network; what comes out is gathered,
 so that each process sees the losses of the whole batch, contrast against all of its videos
-included, and their sum over processes of gradients is the gradient one process would have had.
+included. On the way back each process has the whole gradient of everything gathered, calculates
+that of its rows, and gathers those again; the sum over processes of the gradients of a parameter
+is the gradient that one process would have had.
 
 Axes: N rows of the whole batch, n rows of one process.
 """
@@ -49,6 +51,21 @@ class Ranks:
             [0, 2, 4, 7]
         """
         return [num_rows * rank // self.size for rank in range(self.size + 1)]
+
+    def own_rows(self, whole: Tensor) -> Tensor:
+        """The rows of this process, with gradient; the counterpart of `gather`.
+
+        Args:
+            whole: The same in all processes, shape `(N, ...)`.
+
+        Returns:
+            Shape `(n, ...)`.
+        """
+        bounds = self.bounds(len(whole))
+        if not whole.requires_grad:
+            return whole[bounds[self.rank] : bounds[self.rank + 1]]
+        own: Tensor = _Split.apply(whole, bounds, self.rank)  # type: ignore[no-untyped-call]
+        return own
 
     def gather(self, own: Tensor, num_rows: int) -> Tensor:
         """Put the rows of all processes together, with gradient.
@@ -165,27 +182,44 @@ def device_name(name: str) -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 
+class _Split(torch.autograd.Function):
+    """Takes the rows of one process; their gradients are gathered from all."""
+
+    @staticmethod
+    def forward(ctx: Any, whole: Tensor, bounds: list[int], rank: int) -> Tensor:
+        ctx.bounds = bounds
+        return whole[bounds[rank] : bounds[rank + 1]].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _all_rows(grads[0], ctx.bounds), None, None
+
+
 class _Gather(torch.autograd.Function):
     """Gathers rows; each process keeps the gradient of its own.
 
-    Every process calculates the whole loss, so the gradient it finds for its own rows is the
-    whole one, and nothing needs to be sent back.
+    Every process goes on to calculate the same from all rows, so the gradient it finds for its
+    own is the whole one, and nothing needs to be sent back.
     """
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, bounds: list[int], rank: int) -> Tensor:
         ctx.rows = slice(bounds[rank], bounds[rank + 1])
-        counts = [stop - start for start, stop in itertools.pairwise(bounds)]
-        padded = own.new_zeros(max(counts), *own.shape[1:])
-        padded[: len(own)] = own
-        parts = [torch.empty_like(padded) for _ in counts]
-        with _lost_processes():
-            dist.all_gather(parts, padded)
-        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+        return _all_rows(own, bounds)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         return grads[0][ctx.rows], None, None
+
+
+def _all_rows(own: Tensor, bounds: list[int]) -> Tensor:
+    counts = [stop - start for start, stop in itertools.pairwise(bounds)]
+    padded = own.new_zeros(max(counts), *own.shape[1:])
+    padded[: len(own)] = own
+    parts = [torch.empty_like(padded) for _ in counts]
+    with _lost_processes():
+        dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 @contextlib.contextmanager

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 from hlcli.model.config import SubspaceConfig
-from hlcli.model.projection import ProjectionPair, fit_projections
+from hlcli.model.projection import ProjectionPair, fit_projections_to_blocks
 from hlcli.model.subspace import SubspaceScorer
-from hlcli.training.corpus import Corpus
+from hlcli.training.clips import ClipSource, count_paired, paired_blocks
 from hlcli.training.dataset import SequenceSampler
 from hlcli.training.recipe import SubspaceRecipe
 
 
-def fit_subspace(recipe: SubspaceRecipe, corpus: Corpus) -> SubspaceScorer:
+def fit_subspace(recipe: SubspaceRecipe, corpus: ClipSource) -> SubspaceScorer:
     """Fit the maps on all clips of the corpus and calibrate on composed sequences.
 
     Raises:
@@ -30,12 +30,11 @@ def fit_subspace(recipe: SubspaceRecipe, corpus: Corpus) -> SubspaceScorer:
     return scorer
 
 
-def fit_maps(config: SubspaceConfig, corpus: Corpus) -> ProjectionPair:
+def fit_maps(config: SubspaceConfig, corpus: ClipSource) -> ProjectionPair:
     """Fit the maps of both modalities on the clips that have picture and sound."""
-    visual_NV, audio_NA = corpus.paired_clips()
-    return fit_projections(
-        visual_NV,
-        audio_NA,
+    return fit_projections_to_blocks(
+        paired_blocks(corpus),
+        count_paired(corpus),
         kind=config.projection,
         dim=config.dim,
         visual_pca=config.visual_pca,

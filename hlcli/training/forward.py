@@ -166,9 +166,19 @@ class TrainedNetwork:
             return call(*rows).float()
         first = rows[0]
         assert first is not None
-        bounds = self.ranks.bounds(len(first))
-        start, stop = bounds[self.ranks.rank : self.ranks.rank + 2]
-        # A process without rows of its own still has to know the shape of the others'.
-        own = slice(start, max(stop, start + 1)) if start < len(first) else slice(0, 1)
-        made = call(*(None if one is None else one[own] for one in rows)).float()
-        return self.ranks.gather(made[: stop - start], len(first))
+        own = [None if one is None else self.ranks.own_rows(one) for one in rows]
+        assert own[0] is not None
+        count = len(own[0])
+        if not count:
+            # A process without rows of its own still has to know the shape of the others'.
+            own = [
+                None if mine is None or one is None else torch.cat([mine, one[:1].detach()])
+                for mine, one in zip(own, rows, strict=True)
+            ]
+        # What is dropped differs between processes; what the losses draw afterwards does not.
+        seed = int(torch.randint(2**31, ()).item()) + self.ranks.rank
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            made = call(*own).float()
+        return self.ranks.gather(made[:count], len(first))

@@ -189,7 +189,7 @@ def _step(
 ) -> StepReport:
     parameters = list(calls.network.parameters())
     while True:
-        torch.manual_seed((training.seed * 1_000_003 + step) * calls.ranks.size + calls.ranks.rank)
+        torch.manual_seed(training.seed * 1_000_003 + step)
         losses = compute_losses(calls, batch, objective)
         optimiser.zero_grad(set_to_none=True)
         (losses["total"] * scale.scale).backward()  # type: ignore[no-untyped-call]

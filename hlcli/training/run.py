@@ -14,15 +14,24 @@ import torch
 
 from hlcli.atomic import write_text
 from hlcli.errors import OutputError
+from hlcli.features.device import memory_errors, resolve_device
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.load import save_scorer
-from hlcli.model.projection import ProjectionPair, fit_projections
+from hlcli.model.projection import ProjectionPair, fit_projections_to_blocks
 from hlcli.model.rasl import RaslScorer, install_projections
 from hlcli.progress import Progress, silent
-from hlcli.training.corpus import Corpus, find_corpus, load_corpus
+from hlcli.training.clips import ClipSource, count_paired, paired_blocks
+from hlcli.training.corpus import open_corpus
 from hlcli.training.dataset import SequenceSampler
+from hlcli.training.distributed import (
+    ALONE,
+    Ranks,
+    device_name,
+    joined,
+    ranks_of_environment,
+)
 from hlcli.training.fit_subspace import fit_subspace
 from hlcli.training.loop import OnStep, ignore_step, train_network
 from hlcli.training.recipe import RaslRecipe, Recipe, recipe_digest, to_toml
@@ -42,6 +51,8 @@ def train(
 ) -> Path:
     """Read the corpus a recipe names, train, and return the model file.
 
+    Started by `torchrun`, the processes train together, and the first one writes.
+
     Raises:
         RecipeError: The recipe names no data, or data that is not there.
         MediaError: A folder holds no video.
@@ -49,26 +60,25 @@ def train(
         DeviceError: The device is missing or out of memory.
         OutputError: The output folder cannot be written.
     """
-    corpus = load_corpus(
-        find_corpus(recipe.data),
-        visual_encoder=recipe.data.visual_encoder,
-        device=device,
-        progress=progress,
-    )
-    return train_on(corpus, recipe, device=device, progress=progress, on_step=on_step)
+    ranks = ranks_of_environment()
+    device = device_name(device)
+    with joined(ranks, resolve_device(device)):
+        corpus, _ = open_corpus(recipe.data, device=device, ranks=ranks, progress=progress)
+        return train_on(
+            corpus, recipe, device=device, ranks=ranks, progress=progress, on_step=on_step
+        )
 
 
 def train_on(
-    corpus: Corpus,
+    corpus: ClipSource,
     recipe: Recipe,
     *,
     device: str = "cpu",
+    ranks: Ranks = ALONE,
     progress: Progress = silent,
     on_step: OnStep = ignore_step,
 ) -> Path:
     """Train on features that are already there; see `train`."""
-    from hlcli.features.device import memory_errors, resolve_device
-
     output = Path(recipe.output).expanduser()
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -81,23 +91,31 @@ def train_on(
     if isinstance(recipe, RaslRecipe):
         where = resolve_device(device)
         with memory_errors(where):
-            scorer = _train_rasl(corpus, recipe, output, where, on_step)
+            scorer = _train_rasl(corpus, recipe, output, where, ranks, on_step)
     else:
         progress("fitting the subspace", 0, 1)
         scorer = fit_subspace(recipe, corpus)
         progress("fitting the subspace", 1, 1)
-    write_text(output / RECIPE_FILE, to_toml(recipe))
     path = output / MODEL_FILE
+    if not ranks.is_first:
+        return path
+    write_text(output / RECIPE_FILE, to_toml(recipe))
     plain = dataclasses.asdict(recipe)
     # The model is the same wherever the videos and the result are kept.
     del plain["output"], plain["data"]["folders"], plain["data"]["manifest"]
+    del plain["data"]["shards"]
     plain["data"]["visual_encoder"] = corpus.spec.visual_encoder
     save_scorer(scorer, path, feature_spec=corpus.spec, recipe=plain)
     return path
 
 
 def _train_rasl(
-    corpus: Corpus, recipe: RaslRecipe, output: Path, device: torch.device, on_step: OnStep
+    corpus: ClipSource,
+    recipe: RaslRecipe,
+    output: Path,
+    device: torch.device,
+    ranks: Ranks,
+    on_step: OnStep,
 ) -> RaslScorer:
     config, maps = _fitted_config(recipe.model, corpus)
     with torch.random.fork_rng(devices=[]):
@@ -115,20 +133,26 @@ def _train_rasl(
         output=output,
         run_digest=run_digest,
         device=device,
+        ranks=ranks,
         on_step=on_step,
     )
     scorer = RaslScorer(network, spec_digest=corpus.spec.digest(), device=device)
-    scorer.calibrate(sampler.calibration())
+    if ranks.is_first:
+        scorer.calibrate(sampler.calibration())
     return scorer
 
 
-def _fitted_config(config: RaslConfig, corpus: Corpus) -> tuple[RaslConfig, ProjectionPair | None]:
+def _fitted_config(
+    config: RaslConfig, corpus: ClipSource
+) -> tuple[RaslConfig, ProjectionPair | None]:
     """The architecture with the corpus's sizes, and its fixed input maps where it has such."""
     config = dataclasses.replace(
         config, visual_size=corpus.spec.visual_size, audio_size=corpus.spec.audio_size
     )
-    visual_NV, audio_NA = corpus.paired_clips()
+    num_clips = count_paired(corpus)
     if config.input_projection == "none":
         return config, None
-    maps = fit_projections(visual_NV, audio_NA, kind=config.input_projection, dim=config.input_dim)
+    maps = fit_projections_to_blocks(
+        paired_blocks(corpus), num_clips, kind=config.input_projection, dim=config.input_dim
+    )
     return dataclasses.replace(config, input_dim=maps.visual.weight_VD.shape[1]), maps
