@@ -86,7 +86,7 @@ def benchmark_table(report: BenchmarkReport) -> RenderableType:
             "-" if headline is None else f"{headline.low:.3f}-{headline.high:.3f}",
             "0" if headline is None else str(headline.n),
             *(_mean(interval) for interval in others),
-            row.note,
+            report.remark_on(row),
             style="" if row.is_baseline else "bold",
         )
     return table

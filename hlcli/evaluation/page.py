@@ -52,7 +52,9 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
         cells = [escape(row.name), escape(row.looks)]
         figures = [report.figure(row, metric, part=part) for metric in benchmark.metrics]
         figures += [report.figure(row, report.metric, part=one) for one in benchmark.other_parts]
-        main.append((row.is_baseline, [*cells, *map(_cell, figures), escape(row.note)]))
+        main.append(
+            (row.is_baseline, [*cells, *map(_cell, figures), escape(report.remark_on(row))])
+        )
         by_stratum = [
             report.figure(row, report.metric, part=part, stratum=one) for one in report.strata
         ]

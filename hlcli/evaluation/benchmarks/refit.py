@@ -79,12 +79,9 @@ def refitted_candidates(
             for seed in seeds
         ]
         note = "its recipe refitted, without labels, on these very videos"
-        if len(scorers) > 1:
-            note += f"; mean of {len(scorers)} seeds, last checkpoint"
-        found += [
-            _candidate(name, modality, note, benchmark.learnable, scorers, features_of)
-            for modality in modalities
-        ]
+        runs = f"mean of {len(scorers)} seeds, last checkpoint" if len(scorers) > 1 else ""
+        note = "; ".join(words for words in (note, benchmark.learnable, runs) if words)
+        found += [_candidate(name, modality, note, scorers, features_of) for modality in modalities]
     return found
 
 
@@ -200,7 +197,6 @@ def _candidate(
     name: str,
     modality: Modality,
     note: str,
-    learnable: str,
     scorers: Sequence[Scorer],
     features_of: dict[str, VideoFeatures],
 ) -> Candidate:
@@ -220,6 +216,6 @@ def _candidate(
         name=f"{name}, refitted",
         looks=looks,
         is_baseline=False,
-        note=f"{note}; {learnable}" if learnable else note,
+        note=note,
         rank=rank,
     )

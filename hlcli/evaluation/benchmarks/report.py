@@ -117,6 +117,14 @@ class BenchmarkReport:
         weights = self._weights(chosen)
         return float(np.std(weights @ values[chosen], ddof=1))
 
+    def remark_on(self, row: BenchmarkRow) -> str:
+        """The row's note, and how far its runs lie apart, in words."""
+        run_sd = self.run_sd(row)
+        words = [row.note] if row.note else []
+        if run_sd is not None:
+            words.append(f"sd {run_sd:.3f} between them")
+        return "; ".join(words)
+
     def comparisons(self) -> list[Comparison]:
         """Return each detector beside its best trivial opponent, on the videos both scored."""
         found = []
