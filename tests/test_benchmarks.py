@@ -213,7 +213,7 @@ def test_a_detector_is_compared_on_what_it_scored() -> None:
     assert (row["n"], row["runs"], row["run_sd"]) == (5, 2, 0.0)
     assert row["note"] == "1 videos are not scored"
     mine = next(one for one in report.rows if one.name == "mine")
-    assert report.remark_on(mine) == "1 videos are not scored; sd 0.000 between them"
+    assert report.remark_on(mine) == "1 videos are not scored; sd 0.000 over the runs"
     (found,) = report.comparisons()
     assert (found.detector, found.baseline, found.verdict) == ("mine", "centre-prior", "detector")
     assert found.difference.n == 5

@@ -122,7 +122,7 @@ class BenchmarkReport:
         run_sd = self.run_sd(row)
         words = [row.note] if row.note else []
         if run_sd is not None:
-            words.append(f"sd {run_sd:.3f} between them")
+            words.append(f"sd {run_sd:.3f} over the runs")
         return "; ".join(words)
 
     def comparisons(self) -> list[Comparison]:
