@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks import qvhighlights
+from hlcli.evaluation.benchmarks.candidates import clock_candidates
+from hlcli.evaluation.benchmarks.run import evaluate_benchmark
 from hlcli.evaluation.benchmarks.types import Benchmark
 from hlcli.evaluation.metrics import interpolated_average_precision
 
@@ -84,6 +86,20 @@ def test_interpolated_ap_is_the_mean_over_recall_levels(hits: list[bool]) -> Non
     expected = [max(p for found, p in points if found >= level) for level in levels]
     value = interpolated_average_precision(np.array(hits)[:, None])
     assert value == pytest.approx([np.mean(expected) if expected else 0.0])
+
+
+def test_queries_of_one_video_are_drawn_together(tmp_path: Path) -> None:
+    # Two videos; file order finds the highlight of all nine queries of the one at once, and that
+    # of the other's single query last.
+    first = {"relevant_clip_ids": [0], "relevant_windows": [[0, 2]], "saliency_scores": [[4] * 3]}
+    last = {"relevant_clip_ids": [4], "relevant_windows": [[8, 10]], "saliency_scores": [[4] * 3]}
+    lines = [line(qid=qid, vid="many", **first) for qid in range(9)]
+    write(tmp_path, *lines, line(qid=9, vid="one", **last))
+    report = evaluate_benchmark(qvhighlights.load(tmp_path), clock_candidates())
+    row = next(one for one in report.to_json()["rows"] if one["name"] == "file-order")
+    assert row["map"] == pytest.approx((9 * 1.0 + 0.2) / 10)
+    # Drawn apart, ten queries would hardly ever all be the single bad one.
+    assert (row["ci95"], row["n"]) == ([0.2, 1.0], 2)
 
 
 @pytest.mark.parametrize(

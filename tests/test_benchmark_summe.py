@@ -10,6 +10,8 @@ import pytest
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks import summe
+from hlcli.evaluation.benchmarks.candidates import clock_candidates
+from hlcli.evaluation.benchmarks.run import evaluate_benchmark
 from hlcli.evaluation.rank_correlation import kendall_tau, spearman_rho
 
 FRAMES = 40
@@ -103,6 +105,18 @@ def test_learnable_features_are_centred_and_optional(tmp_path: Path) -> None:
     (video,) = summe.load(tmp_path).videos
     assert video.stored is not None
     assert video.stored.shared_picture_TD is None
+
+
+def test_the_report_has_a_row_for_the_humans(tmp_path: Path) -> None:
+    write(tmp_path)
+    benchmark = summe.load(tmp_path)
+    report = evaluate_benchmark(benchmark, clock_candidates())
+    row = next(one for one in report.to_json()["rows"] if one["name"] == "human")
+    expected = benchmark.videos[0].human
+    assert expected is not None
+    assert row["f1"] == pytest.approx(expected["f1"], abs=1e-4)
+    assert row["metrics"]["tau"]["value"] == pytest.approx(expected["tau"], abs=1e-4)
+    assert (row["modality"], row["baseline"], row["n"]) == ("labels", True, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlcli.evaluation.bootstrap import bootstrap_interval, paired_difference
+from hlcli.evaluation.bootstrap import (
+    bootstrap_interval,
+    bootstrap_over_strata,
+    paired_difference,
+)
 from hlcli.evaluation.metrics import (
     average_precision,
     best_first,
@@ -155,3 +159,13 @@ def test_same_seed_same_interval_and_empty_is_refused() -> None:
         bootstrap_interval([])
     with pytest.raises(ValueError, match="cannot pair"):
         paired_difference([1.0], [1.0, 2.0])
+
+
+def test_a_lone_stratum_and_entries_of_one_video_together() -> None:
+    # Stratum b has one video with two entries: four draws of the two videos are possible.
+    interval = bootstrap_over_strata(
+        [1.0, 0.0, 0.4], strata=["a", "b", "b"], videos=["x", "y", "y"]
+    )
+    assert interval.mean == pytest.approx((1.0 + 0.2) / 2)
+    assert (interval.low, interval.high) == pytest.approx((0.2, 1.0))
+    assert interval.n == 2
