@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -25,6 +26,7 @@ from hlcli.training.corpus import Corpus
 from hlcli.training.dataset import SequenceSampler
 from hlcli.training.loop import StepReport, learning_rate
 from hlcli.training.recipe import (
+    LOSS_NAMES,
     DataConfig,
     ObjectiveConfig,
     RaslRecipe,
@@ -366,3 +368,55 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(SPEC, audio_encoder="other-ear")
     with pytest.raises(CheckpointError, match="audio_encoder differ"):
         load_scorer(path, feature_spec=other)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_each_loss_alone_trains(tmp_path: Path, name: str) -> None:
+    weights = {loss: float(loss == name) for loss in LOSS_NAMES}
+    recipe = dataclasses.replace(
+        make_recipe(tmp_path / "run", steps=4), objective=ObjectiveConfig(**weights)
+    )
+    path = train_on(make_corpus(), recipe)
+    rows = losses(tmp_path / "run")
+    assert set(rows[0]) == {"step", "learning_rate", "grad_norm", "total", name}
+    for row in rows:
+        assert row["total"] == row[name] > 0
+        assert row["grad_norm"] > 0
+    scores = load_scorer(path).score(World().video([0] * 9 + [1] * 2, seed=1))
+    assert np.isfinite(scores.raw_T).all()
+
+
+def test_a_batch_without_anything_to_learn_from_is_passed_over(tmp_path: Path) -> None:
+    corpus = make_corpus()
+    # Four in five videos are silent, so most batches of two have no sound at all.
+    videos = tuple(v if i % 5 == 0 else v.without_audio() for i, v in enumerate(corpus.videos))
+    weights = {loss: float(loss == "scl") for loss in LOSS_NAMES}
+    recipe = dataclasses.replace(
+        make_recipe(tmp_path / "run", batch_size=2), objective=ObjectiveConfig(**weights)
+    )
+    train_on(dataclasses.replace(corpus, videos=videos), recipe)
+    rows = losses(tmp_path / "run")
+    nothing = [row for row in rows if row["scl"] == 0]
+    assert 0 < len(nothing) < len(rows)
+    assert {row["grad_norm"] for row in nothing} == {0.0}
+
+
+def test_the_model_is_the_moving_average(tmp_path: Path) -> None:
+    corpus, decay = make_corpus(), 0.75
+    tracks: list[dict[str, np.ndarray]] = []
+    for steps in range(1, 4):
+        # The state after each step holds the weights, and what they averaged to.
+        recipe = make_recipe(tmp_path / "run", steps=3, save_every=1, ema_decay=decay)
+        with contextlib.suppress(Stop):
+            train_on(corpus, recipe, on_step=stop_at(steps))
+        arrays, _ = read_tensors(tmp_path / "run" / "state.safetensors")
+        tracks.append(arrays)
+    name = "branches.visual.embed.weight"
+    average = None
+    for before, after in itertools.pairwise(tracks):
+        average = before[f"average.{name}"] * decay + after[f"model.{name}"] * (1 - decay)
+        np.testing.assert_allclose(after[f"average.{name}"], average, atol=1e-6)
+    path = train_on(corpus, make_recipe(tmp_path / "run", steps=3, save_every=1, ema_decay=decay))
+    model, _ = read_tensors(path)
+    np.testing.assert_array_equal(model[name], tracks[-1][f"average.{name}"])
+    assert not np.array_equal(model[name], tracks[-1][f"model.{name}"])

@@ -192,7 +192,9 @@ def _step(
         torch.manual_seed(training.seed * 1_000_003 + step)
         losses = compute_losses(calls, batch, objective)
         optimiser.zero_grad(set_to_none=True)
-        (losses["total"] * scale.scale).backward()  # type: ignore[no-untyped-call]
+        # A batch may have nothing for the only loss, such as no sound for "scl".
+        if losses["total"].requires_grad:
+            (losses["total"] * scale.scale).backward()  # type: ignore[no-untyped-call]
         if calls.ranks.size > 1:
             calls.ranks.sum_gradients(parameters)
         if scale.scale != 1:
