@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +14,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from media_factory import make_video, moving_square, plain, shots
 from synthetic_features import SPEC, World, features_of
 from test_training import DATA, Stop, losses, make_corpus, make_recipe, stop_at
 
-from hlcli.errors import MediaUnreadableError, RecipeError, TrainingError
+from hlcli.errors import MediaError, MediaUnreadableError, RecipeError, TrainingError
+from hlcli.features.encoders import load_encoders
+from hlcli.features.extract import extract_features
 from hlcli.features.types import VideoFeatures
+from hlcli.media.probe import probe
 from hlcli.model.config import SubspaceConfig
 from hlcli.model.projection import ROWS_AT_ONCE, fit_projections, fit_projections_to_blocks
 from hlcli.progress import silent
@@ -432,3 +437,29 @@ def test_a_shard_of_silent_videos_alone(tmp_path: Path) -> None:
     assert index["videos"][0]["sound_row"] is None
     assert index["videos"][0]["num_clips"] == 3
     assert ShardedCorpus.open(folder).read(0, 1, 3).audio_TA is None
+
+
+def test_files_side_by_side_give_what_each_gives_alone(tmp_path: Path) -> None:
+    encoders = load_encoders(torch.device("cpu"), visual="efficientnet-lite0")
+    files = []
+    for number, painter in enumerate((plain, moving_square, shots(0, 9), plain)):
+        video = make_video(tmp_path, paint=painter, num_frames=30)
+        files.append(video.rename(tmp_path / f"{number}.mp4"))
+    files[2].write_bytes(b"not a video")
+    found = list(extraction.extract_files(files, encoders=encoders))
+    assert [one.file for one in found] == files
+    assert isinstance(found[2].result, MediaError)
+    for one in (found[0], found[1], found[3]):
+        assert isinstance(one.result, VideoFeatures)
+        alone = extract_features(probe(one.file), encoders=encoders)
+        np.testing.assert_array_equal(one.result.visual_TV, alone.visual_TV)
+        np.testing.assert_array_equal(one.result.motion_T, alone.motion_T)
+    # Whoever stops looking stops the threads too.
+    told: list[float] = []
+    rest = extraction.extract_files(
+        files, encoders=encoders, progress=lambda stage, done, total: told.append(done)
+    )
+    next(rest)
+    rest.close()
+    assert told == [0, 1]
+    assert not [one for one in threading.enumerate() if one.name.startswith("hl-file")]
