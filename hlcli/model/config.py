@@ -144,10 +144,15 @@ class RaslConfig:
     position: Literal["attention", "input", "none"] = "attention"
     """Where the sinusoidal position goes. "attention": into queries and keys only, so that a
     still video has equal latents. "input": added to the content, as in the first transformers."""
-    activation: Literal["dev", "edev", "head", "norm", "predictability"] = "edev"
+    activation: Literal["dev", "edev", "head", "norm", "predictability", "standing"] = "edev"
     """What a representation activation is: distance to the video's mean, echoed deviation (a
-    deviation that other clips share), a free linear head, the size of the latent, or how badly the
-    rest of the video predicts the clip (needs `objective.masked` above 0 to learn how)."""
+    deviation that other clips share), a free linear head, the size of the latent, how badly the
+    rest of the video predicts the clip (needs `objective.masked` above 0 to learn how), or what a
+    network makes of how the clip stands to the others (needs `objective.planted` above 0)."""
+    standing_quantiles: int = 16
+    """For "standing": quantiles of the distances to the other clips, at least 2."""
+    emptiness_power: float = 0.0
+    """How much pictures that show little are kept from standing out, at least 0; 0 not at all."""
     hidden_groups: int = 4
     """For "predictability": passes in which the clips of a video are hidden in turn, at least 2."""
     hidden_run_clips: int = 4
@@ -176,6 +181,10 @@ class RaslConfig:
                 f"width must be even and divisible by num_heads, got {self.width} and "
                 f"{self.num_heads}"
             )
+        if self.standing_quantiles < 2 or self.emptiness_power < 0:
+            raise ValueError("standing_quantiles >= 2, emptiness_power >= 0 must hold")
+        if self.activation == "standing" and self.input_projection == "none":
+            raise ValueError('activation = "standing" needs an input_projection')
         if self.hidden_groups < 2 or self.hidden_run_clips < 1:
             raise ValueError("hidden_groups >= 2, hidden_run_clips >= 1 must hold")
         if not 0 <= self.dropout < 1:

@@ -17,54 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hlcli.model.attention import SelfAttentionLayer, masked_mean
 from hlcli.model.config import RaslConfig
+from hlcli.model.standing import StandingHead, signal_standing, standing
 
 Side: TypeAlias = Literal["visual", "audio"]
 SIDES: Final[tuple[Side, ...]] = ("visual", "audio")
 
 _STILL = 1e-3
-"""Activation energy below which a video counts as still, so that rounding is not amplified."""
-
-
-class SelfAttentionLayer(nn.Module):
-    """One pre-norm transformer layer; positions enter queries and keys only."""
-
-    def __init__(self, config: RaslConfig) -> None:
-        super().__init__()
-        width = config.width
-        self.num_heads = config.num_heads
-        self.dropout = config.dropout
-        self.attention_norm = nn.LayerNorm(width)
-        self.query_key = nn.Linear(width, 2 * width)
-        self.value = nn.Linear(width, width)
-        self.merge = nn.Linear(width, width)
-        self.feed_norm = nn.LayerNorm(width)
-        self.feed_in = nn.Linear(width, config.ffn_ratio * width)
-        self.feed_out = nn.Linear(config.ffn_ratio * width, width)
-
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor, position_BTD: Tensor | None) -> Tensor:
-        """Mix each sequence with itself; padded clips are never attended to."""
-        normed = self.attention_norm(x_BTD)
-        where = normed if position_BTD is None else normed + position_BTD
-        query, key = self.query_key(where).chunk(2, dim=-1)
-        mixed = functional.scaled_dot_product_attention(
-            self._heads(query),
-            self._heads(key),
-            self._heads(self.value(normed)),
-            attn_mask=mask_BT[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
-        )
-        x_BTD = x_BTD + self._drop(self.merge(mixed.transpose(1, 2).flatten(2)))
-        hidden = functional.gelu(self.feed_in(self.feed_norm(x_BTD)))
-        fed: Tensor = x_BTD + self._drop(self.feed_out(self._drop(hidden)))
-        return fed
-
-    def _heads(self, x_BTD: Tensor) -> Tensor:
-        batch, clips, width = x_BTD.shape
-        return x_BTD.view(batch, clips, self.num_heads, width // self.num_heads).transpose(1, 2)
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.dropout, self.training)
+"""Activation energy and motion below which a video counts as still: rounding is not amplified."""
+_LEAST_MOTION_SPREAD = 0.25
+"""In log units: a video whose clips move alike has no livelier ones."""
+_LEAST_LOUDNESS_SPREAD = 2.0
+"""In decibels."""
 
 
 class Branch(nn.Module):
@@ -73,9 +38,12 @@ class Branch(nn.Module):
     input_mean: Tensor
     input_weight: Tensor
 
-    def __init__(self, config: RaslConfig, feature_size: int) -> None:
+    def __init__(
+        self, config: RaslConfig, feature_size: int, *, emptiness_power: float = 0.0
+    ) -> None:
         super().__init__()
         self.has_projection = config.input_projection != "none"
+        self.emptiness_power = emptiness_power
         input_size = config.input_dim if self.has_projection else feature_size
         if self.has_projection:
             # Filled by training from the corpus; an empty map would silently score nothing.
@@ -100,7 +68,16 @@ class Branch(nn.Module):
         scaled = functional.normalize(features_BTV, dim=-1) * math.sqrt(features_BTV.shape[-1])
         if self.has_projection:
             scaled = (scaled - self.input_mean) @ self.input_weight
+        if self.emptiness_power:
+            scaled = self._quieten_empty(scaled, features_BTV.norm(dim=-1), mask_BT)
         return scaled.masked_fill(~mask_BT[..., None], 0.0)
+
+    def _quieten_empty(self, x_BTI: Tensor, length_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """What `hlcli.model.subspace.quieten_empty` does, for a batch."""
+        usual_B1 = length_BT.masked_fill(~mask_BT, math.nan).nanquantile(0.5, dim=1, keepdim=True)
+        seen_BT = (length_BT / usual_B1.clamp(min=1e-12)).clamp(max=1) ** self.emptiness_power
+        mean_B1I = masked_mean(x_BTI, mask_BT)[:, None]
+        return mean_B1I + seen_BT[..., None] * (x_BTI - mean_B1I)
 
 
 class RaslHead(nn.Module):
@@ -111,8 +88,8 @@ class RaslHead(nn.Module):
         self.activation = config.activation
         self.alpha = config.alpha
         self.beta = nn.Parameter(torch.zeros(1))
-        if config.activation == "predictability":
-            return  # measured by the decoders, not on the latents
+        if config.activation in ("predictability", "standing"):
+            return  # other parts measure those, not on the latents
         self.norm = nn.LayerNorm(config.width)
         self.map = nn.Linear(config.width, config.rasl_width, bias=False)
         if config.activation == "head":
@@ -164,13 +141,22 @@ class RaslNetwork(nn.Module):
         self.config = config
         self.branches = nn.ModuleDict(
             {
-                "visual": Branch(config, config.visual_size),
+                "visual": Branch(
+                    config, config.visual_size, emptiness_power=config.emptiness_power
+                ),
                 "audio": Branch(config, config.audio_size),
             }
         )
         self.rasl = RaslHead(config)
+        if config.activation == "standing":
+            self.standing = StandingHead(config)
         table = sinusoidal_positions(config.window_clips, config.width)
         self.register_buffer("position_table", table, persistent=False)
+
+    @property
+    def activates_latents(self) -> bool:
+        """Whether activations are measured on the latents."""
+        return self.config.activation not in ("predictability", "standing")
 
     def branch(self, side: Side) -> Branch:
         """The part of one modality."""
@@ -225,21 +211,29 @@ class RaslNetwork(nn.Module):
         """Contrastive embeddings z of length 1, shape `(..., E)`, of latents `(..., D)`."""
         return functional.normalize(self.branch(side).embedding(latent), dim=-1)
 
-    def activations(self, side: Side, features_BTV: Tensor, mask_BT: Tensor) -> Tensor:
+    def activations(
+        self,
+        side: Side,
+        features_BTV: Tensor,
+        mask_BT: Tensor,
+        *,
+        signal_BT: Tensor | None = None,
+    ) -> Tensor:
         """Highlight scores: activation logits from one modality alone, -inf on padding."""
         prepared = self.branch(side).prepare(features_BTV, mask_BT)
         latent_BTD = self.encode(side, prepared, mask_BT)
-        logits = self.activate(side, prepared, latent_BTD, mask_BT)
+        logits = self.activate(side, prepared, latent_BTD, mask_BT, signal_BT=signal_BT)
         return logits.masked_fill(~mask_BT, -math.inf)
 
     def activate(
         self,
         side: Side,
         input_BTI: Tensor,
-        latent_BTD: Tensor,
+        latent_BTD: Tensor | None,
         mask_BT: Tensor,
         *,
         offset_B: Tensor | None = None,
+        signal_BT: Tensor | None = None,
     ) -> Tensor:
         """Activation logits s, shape `(B, T)`, of whatever kind is configured; 0 on padding.
 
@@ -251,17 +245,36 @@ class RaslNetwork(nn.Module):
         Args:
             side: Which branch.
             input_BTI: What `Branch.prepare` returns.
-            latent_BTD: What `encode` made of it; not looked at for "predictability".
+            latent_BTD: What `encode` made of it; not needed for "predictability" and "standing".
             mask_BT: True for valid clips.
             offset_B: Position of each row's first clip in its video; 0 where None.
+            signal_BT: Motion in [0, 1] for the picture, loudness in dBFS for sound; only
+                "standing" looks at it, and does without where None.
         """
+        if self.config.activation == "standing":
+            quantiles = self.config.standing_quantiles
+            rows_BTS = standing(input_BTI.detach(), mask_BT, num_quantiles=quantiles)
+            signal = self.measured_signal(side, signal_BT, mask_BT)
+            stood: Tensor = self.standing(rows_BTS, signal, mask_BT)
+            return stood
         if self.config.activation == "predictability":
             with torch.no_grad():
                 error_BT = self.prediction_errors(side, input_BTI, mask_BT, offset_B=offset_B)
             compared: Tensor = self.rasl.compare(error_BT, mask_BT)
             return compared
+        assert latent_BTD is not None
         logits: Tensor = self.rasl(latent_BTD, mask_BT)
         return logits
+
+    @staticmethod
+    def measured_signal(side: Side, signal_BT: Tensor | None, mask_BT: Tensor) -> Tensor:
+        """What the standing head is told of motion or loudness; zeros where there is none."""
+        if signal_BT is None:
+            return torch.zeros(mask_BT.shape, device=mask_BT.device)
+        if side == "visual":
+            log_BT = (signal_BT.clamp(min=0) + _STILL).log()
+            return signal_standing(log_BT, mask_BT, least_spread=_LEAST_MOTION_SPREAD)
+        return signal_standing(signal_BT, mask_BT, least_spread=_LEAST_LOUDNESS_SPREAD)
 
     def prediction_errors(
         self,
@@ -320,12 +333,6 @@ class RaslNetwork(nn.Module):
         return self.position_table[index_1T % self.config.window_clips].to(x_BTD.dtype)
 
 
-def masked_mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean over the valid clips, shape `(B, D)`; zeros for a row without any."""
-    total = x_BTD.masked_fill(~mask_BT[..., None], 0.0).sum(1)
-    return total / mask_BT.sum(1, keepdim=True).clamp(min=1)
-
-
 def sinusoidal_positions(period_clips: int, width: int) -> Tensor:
     """Sines and cosines whose wavelengths divide `period_clips`, shape `(period_clips, width)`.
 
@@ -342,6 +349,8 @@ def count_parameters(network: RaslNetwork, *, vision_only: bool = False) -> int:
     if not vision_only:
         return sum(p.numel() for p in network.parameters())
     branch = network.branch("visual")
+    if network.config.activation == "standing":
+        return sum(p.numel() for p in network.standing.parameters())
     parts: list[nn.Module] = [branch.embed, branch.encoder, network.rasl]
     used = 0
     if network.config.activation == "predictability":

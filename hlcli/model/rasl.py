@@ -22,7 +22,8 @@ from hlcli.model.detector import SIDES, RaslNetwork, Side
 from hlcli.model.fusion import FusedScorer, side_of
 from hlcli.model.projection import LinearMap, ProjectionPair
 from hlcli.model.readouts import read_out
-from hlcli.model.subspace import closed_form_terms
+from hlcli.model.standing import standing
+from hlcli.model.subspace import closed_form_terms, quieten_empty
 from hlcli.model.windows import encode_in_windows
 
 
@@ -79,12 +80,18 @@ class RaslScorer(FusedScorer):
         fraction = self.config.nearest_fraction
         if closed:
             pair = self._projections()
-            terms |= closed_form_terms(features, closed, pair, nearest_fraction=fraction)
+            terms |= closed_form_terms(
+                features,
+                closed,
+                pair,
+                nearest_fraction=fraction,
+                emptiness_power=self.config.emptiness_power,
+            )
         latents: dict[Side, FloatArray] = {}
         for name in sorted(learned, key=side_of):
             side: Side = "visual" if side_of(name) == "picture" else "audio"
-            if name.endswith("_rasl") and self.config.activation == "predictability":
-                terms[name] = self._compared(self._prediction_errors(features, side))
+            if name.endswith("_rasl") and not self.network.activates_latents:
+                terms[name] = self._measured_elsewhere(features, side)
                 continue
             if side not in latents:
                 latents.clear()  # one side at a time is enough to hold
@@ -104,6 +111,45 @@ class RaslScorer(FusedScorer):
             return self.network.encode(side, inputs, mask, offset_B=offset)
 
         return self._in_windows(features, side, encode)
+
+    def _measured_elsewhere(self, features: VideoFeatures, side: Side) -> FloatArray:
+        """Activations that are not measured on latents, over the whole video, `(T,)`."""
+        if self.config.activation == "standing":
+            return self._standing_activations(features, side)
+        return self._compared(self._prediction_errors(features, side))
+
+    @torch.inference_mode()
+    def _standing_activations(self, features: VideoFeatures, side: Side) -> FloatArray:
+        """How clips stand is measured over the whole video; only the head goes by windows."""
+        pair = self._projections()
+        rows = features.visual_TV if side == "visual" else features.audio_TA
+        signal_T = features.motion_T if side == "visual" else features.loudness_T
+        assert pair is not None
+        assert rows is not None
+        if side == "visual":
+            x_TI = pair.visual(rows)
+            if self.config.emptiness_power:
+                x_TI = quieten_empty(x_TI, rows, power=self.config.emptiness_power)
+        else:
+            x_TI = pair.audio(rows)
+        inputs = torch.from_numpy(x_TI)[None].to(self.device)
+        mask = torch.ones(inputs.shape[:2], dtype=torch.bool, device=self.device)
+        row_1TS = standing(inputs, mask, num_quantiles=self.config.standing_quantiles)
+        signal = None
+        if signal_T is not None:
+            signal = torch.from_numpy(np.ascontiguousarray(signal_T, np.float32))[None]
+            signal = signal.to(self.device)
+        signal_1T = self.network.measured_signal(side, signal, mask)
+        told_TS = torch.cat([row_1TS, signal_1T[..., None]], dim=-1)[0].cpu().numpy()
+
+        def activate(windows_NWS: RowArray, starts_N: npt.NDArray[np.int64]) -> FloatArray:
+            told = torch.from_numpy(np.ascontiguousarray(windows_NWS)).to(self.device)
+            valid = torch.ones(told.shape[:2], dtype=torch.bool, device=self.device)
+            logits = self.network.standing(told[..., :-1], told[..., -1], valid)
+            made: FloatArray = logits[..., None].float().cpu().numpy()
+            return made
+
+        return encode_in_windows(told_TS, activate, window_clips=self.config.window_clips)[:, 0]
 
     def _prediction_errors(self, features: VideoFeatures, side: Side) -> FloatArray:
         """Errors of predicting each clip from the rest, faded between windows, `(T,)`."""
@@ -163,7 +209,7 @@ class RaslScorer(FusedScorer):
         maps = []
         for side in SIDES:
             branch = self.network.branch(side)
-            # The network's weight is divided by `rms`; distances only need a common unit.
+            # The network's weight is divided by the corpus's rms already.
             maps.append(
                 LinearMap(
                     mean_V=branch.input_mean.cpu().numpy(),

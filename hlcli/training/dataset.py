@@ -9,34 +9,24 @@ Axes: B batch, T clips, V and A feature sizes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hlcli.features.sound import SILENCE_DBFS
 from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.training.clips import ClipSource
+from hlcli.training.planting import Planter, Sequence
 from hlcli.training.recipe import DataConfig, ObjectiveConfig
-from hlcli.training.segments import Segment, SegmentPool, cut_segments
+from hlcli.training.segments import SegmentPool, cut_segments
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
-Segments: TypeAlias = SegmentPool | list[Segment]
 _EVEN_SEGMENTS = 4
 _CALIBRATION = 2**40  # a step number that training never reaches
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
-    """One training sequence, cut and pasted from the corpus."""
-
-    pieces: tuple[tuple[int, int, int], ...]
-    """Video, first clip and clip after the last of each piece, in order."""
-    planted_T: BoolArray
-    """Clips of the planted part, shape `(T,)`; all False where nothing is planted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,26 +45,16 @@ class Batch:
     """Clips whose picture is hidden in masked reconstruction; never padding."""
     hidden_audio_BT: Tensor
     """Clips whose sound is hidden in masked reconstruction; never padding."""
+    motion_BT: Tensor
+    """Motion of each clip, float32 in [0, 1]."""
+    loudness_BT: Tensor
+    """Loudness of each clip in dBFS, float32; silence where a sequence has no sound."""
     planted_BT: Tensor
     """Planted highlights; all False where a sequence has none."""
     offset_B: Tensor
     """Position of the first clip, so that no position is special."""
     names: tuple[str, ...]
     """Videos in it, for error messages."""
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the same batch on another device."""
-        return Batch(
-            visual_BTV=self.visual_BTV.to(device),
-            audio_BTA=self.audio_BTA.to(device),
-            mask_BT=self.mask_BT.to(device),
-            has_audio_B=self.has_audio_B.to(device),
-            hidden_visual_BT=self.hidden_visual_BT.to(device),
-            hidden_audio_BT=self.hidden_audio_BT.to(device),
-            planted_BT=self.planted_BT.to(device),
-            offset_B=self.offset_B.to(device),
-            names=self.names,
-        )
 
 
 class SequenceSampler:
@@ -101,6 +81,7 @@ class SequenceSampler:
         self._every = SegmentPool(self.segments)
         self._heard = SegmentPool(self.segments, np.array(heard, np.int64))
         self._heard_share = len(heard) / len(self.segments)
+        self._planter = Planter(corpus, self._every, data)
         self._clip_counts = np.array(corpus.clip_counts, np.int64)
         self._long: dict[int, tuple[IntArray, Float64]] = {}
 
@@ -117,6 +98,8 @@ class SequenceSampler:
             for _ in range(2 * batch_size)
         ]
         silence = np.zeros((num_clips, self.corpus.spec.audio_size), np.float32)
+        quiet = np.full(num_clips, SILENCE_DBFS, np.float32)
+        loudness = [quiet if v.loudness_T is None else v.loudness_T for v in videos]
         audio = [silence if v.audio_TA is None else v.audio_TA for v in videos]
         names = sorted({self.corpus.names[piece[0]] for one in drawn for piece in one.pieces})
         return Batch(
@@ -126,6 +109,8 @@ class SequenceSampler:
             has_audio_B=torch.tensor([v.has_audio for v in videos]),
             hidden_visual_BT=torch.from_numpy(np.stack(hidden[:batch_size])),
             hidden_audio_BT=torch.from_numpy(np.stack(hidden[batch_size:])),
+            motion_BT=torch.from_numpy(np.stack([v.motion_T for v in videos])),
+            loudness_BT=torch.from_numpy(np.stack(loudness)),
             planted_BT=torch.from_numpy(np.stack([one.planted_T for one in drawn])),
             offset_B=torch.from_numpy(rng.integers(period_clips, size=batch_size)),
             names=tuple(names),
@@ -149,7 +134,7 @@ class SequenceSampler:
         pool = self._heard or self._every
         alike = pool.of([pool[int(rng.integers(len(pool)))].category])
         some = [alike[int(i)] for i in rng.permutation(len(alike))[:_EVEN_SEGMENTS]]
-        pieces = self._fill(rng, some, num_clips)
+        pieces = self._planter.fill(rng, some, num_clips)
         return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
 
     def draw(self, rng: np.random.Generator, num_clips: int) -> Sequence:
@@ -164,8 +149,8 @@ class SequenceSampler:
         heard = rng.random() < self._heard_share
         pool = self._heard if heard and self._heard else self._every
         if len(pool.categories) >= 2 and rng.random() < self.data.planted_share:
-            return self._plant(rng, pool, num_clips)
-        pieces = self._fill(rng, pool, num_clips)
+            return self._planter.plant(rng, pool, num_clips)
+        pieces = self._planter.fill(rng, pool, num_clips)
         return Sequence(pieces=tuple(pieces), planted_T=np.zeros(num_clips, bool))
 
     def _long_videos(self, num_clips: int) -> tuple[IntArray, Float64]:
@@ -175,40 +160,6 @@ class SequenceSampler:
             lengths = self._clip_counts[long].astype(np.float64)
             self._long[num_clips] = long, lengths / max(1.0, lengths.sum())
         return self._long[num_clips]
-
-    def _plant(self, rng: np.random.Generator, pool: SegmentPool, num_clips: int) -> Sequence:
-        order = rng.permutation(pool.categories).tolist()
-        planted_category, others = order[0], order[1:]
-        num_background = int(rng.integers(1, min(3, len(others)) + 1))
-        background = pool.of(others[:num_background])
-        share = rng.uniform(self.data.planted_min, self.data.planted_max)
-        num_planted = min(max(1, round(share * num_clips)), num_clips - 1)
-        planted = self._fill(rng, pool.of([planted_category]), num_planted)
-        rest: list[tuple[int, int, int]] = []
-        free = num_clips - num_planted
-        unused = pool.of(others[num_background:])
-        if unused and free > 8 and rng.random() < self.data.distractor_probability:
-            rest += self._fill(rng, unused, int(rng.integers(2, 5)))[:1]
-            free -= rest[0][2] - rest[0][1]
-        rest += self._fill(rng, background, free)
-        tagged = [(piece, True) for piece in planted] + [(piece, False) for piece in rest]
-        tagged = [tagged[i] for i in rng.permutation(len(tagged))]
-        flags = [flag for piece, flag in tagged for _ in range(piece[1], piece[2])]
-        return Sequence(pieces=tuple(piece for piece, _ in tagged), planted_T=np.array(flags))
-
-    def _fill(
-        self, rng: np.random.Generator, pool: Segments, num_clips: int
-    ) -> list[tuple[int, int, int]]:
-        """Random pieces of random segments, `num_clips` in all."""
-        pieces = []
-        while num_clips > 0:
-            segment = pool[int(rng.integers(len(pool)))]
-            wanted = int(rng.integers(self.data.min_piece_clips, self.data.max_piece_clips + 1))
-            length = min(wanted, segment.num_clips, num_clips)
-            start = segment.start + int(rng.integers(segment.num_clips - length + 1))
-            pieces.append((segment.video, start, start + length))
-            num_clips -= length
-        return pieces
 
     def features(self, sequence: Sequence) -> VideoFeatures:
         """Put the pieces of a sequence together as if they were one video."""

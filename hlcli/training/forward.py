@@ -26,6 +26,10 @@ _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 class Forward(Protocol):
     """What the losses need of a network; `RaslNetwork` has it, `TrainedNetwork` too."""
 
+    @property
+    def activates_latents(self) -> bool:
+        """See `RaslNetwork.activates_latents`."""
+
     def branch(self, side: Side) -> Branch:
         """See `RaslNetwork.branch`; only its fixed input map may be used directly."""
 
@@ -52,10 +56,11 @@ class Forward(Protocol):
         self,
         side: Side,
         input_BTI: Tensor,
-        latent_BTD: Tensor,
+        latent_BTD: Tensor | None,
         mask_BT: Tensor,
         *,
         offset_B: Tensor | None = None,
+        signal_BT: Tensor | None = None,
     ) -> Tensor:
         """See `RaslNetwork.activate`."""
 
@@ -85,6 +90,11 @@ class TrainedNetwork:
         self.device = device
         self.precision = precision
         self.ranks = ranks
+
+    @property
+    def activates_latents(self) -> bool:
+        """See `RaslNetwork.activates_latents`."""
+        return self.network.activates_latents
 
     def branch(self, side: Side) -> Branch:
         """See `RaslNetwork.branch`."""
@@ -135,20 +145,26 @@ class TrainedNetwork:
         self,
         side: Side,
         input_BTI: Tensor,
-        latent_BTD: Tensor,
+        latent_BTD: Tensor | None,
         mask_BT: Tensor,
         *,
         offset_B: Tensor | None = None,
+        signal_BT: Tensor | None = None,
     ) -> Tensor:
         """See `RaslNetwork.activate`."""
 
-        def call(x: Tensor | None, h: Tensor | None, m: Tensor | None, o: Tensor | None) -> Tensor:
+        def call(
+            x: Tensor | None,
+            h: Tensor | None,
+            m: Tensor | None,
+            o: Tensor | None,
+            s: Tensor | None,
+        ) -> Tensor:
             assert x is not None
-            assert h is not None
             assert m is not None
-            return self.network.activate(side, x, h, m, offset_B=o)
+            return self.network.activate(side, x, h, m, offset_B=o, signal_BT=s)
 
-        return self._by_rows(call, input_BTI, latent_BTD, mask_BT, offset_B)
+        return self._by_rows(call, input_BTI, latent_BTD, mask_BT, offset_B, signal_BT)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self.precision == "float32":

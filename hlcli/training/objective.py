@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hlcli.model.detector import SIDES, Side, masked_mean
+from hlcli.model.attention import masked_mean
+from hlcli.model.detector import SIDES, Side
 from hlcli.training.dataset import Batch
 from hlcli.training.forward import Forward
 from hlcli.training.recipe import LOSS_NAMES, ObjectiveConfig
@@ -23,29 +24,49 @@ class _Pass:
     """Everything computed once about one modality of a batch."""
 
     def __init__(
-        self, network: Forward, side: Side, batch: Batch, rows_N: Tensor, *, second_view: bool
+        self,
+        network: Forward,
+        side: Side,
+        batch: Batch,
+        rows_N: Tensor,
+        *,
+        has_latents: bool,
+        second_view: bool,
     ) -> None:
         features = batch.visual_BTV if side == "visual" else batch.audio_BTA
         hidden = batch.hidden_visual_BT if side == "visual" else batch.hidden_audio_BT
         self.network, self.side = network, side
         self.mask, self.offset = batch.mask_BT[rows_N], batch.offset_B[rows_N]
         self.hidden = hidden[rows_N] & self.mask
+        signal = batch.motion_BT if side == "visual" else batch.loudness_BT
         self.inputs = network.branch(side).prepare(features[rows_N], self.mask)
-        self.latent = self._encode()
-        self.logits = self._activate(self.latent)
+        self.signal = signal[rows_N]
+        self._latent = self._encode() if has_latents else None
+        self.logits = self._activate(self._latent)
         if second_view:
             # The same sequence under other dropout.
             self.second_latent = self._encode()
             self.second_logits = self._activate(self.second_latent)
+
+    @property
+    def latent(self) -> Tensor:
+        """Latents of the clips; only where they were asked for."""
+        assert self._latent is not None
+        return self._latent
 
     def _encode(self, hidden_BT: Tensor | None = None) -> Tensor:
         return self.network.encode(
             self.side, self.inputs, self.mask, offset_B=self.offset, hidden_BT=hidden_BT
         )
 
-    def _activate(self, latent: Tensor) -> Tensor:
+    def _activate(self, latent: Tensor | None) -> Tensor:
         return self.network.activate(
-            self.side, self.inputs, latent, self.mask, offset_B=self.offset
+            self.side,
+            self.inputs,
+            latent,
+            self.mask,
+            offset_B=self.offset,
+            signal_BT=self.signal,
         )
 
     def reconstruction(self) -> Tensor:
@@ -72,9 +93,15 @@ def compute_losses(network: Forward, batch: Batch, config: ObjectiveConfig) -> d
     every_N = torch.arange(len(batch.mask_BT), device=batch.mask_BT.device)
     heard_N = every_N[batch.has_audio_B]
     second = config.kpoint > 0
-    passes = [_Pass(network, "visual", batch, every_N, second_view=second)]
+    # Activations that are not measured on the latents can do without them.
+    latents = bool(config.reconstruction or config.scl or second) or network.activates_latents
+    passes = [
+        _Pass(network, "visual", batch, every_N, has_latents=latents, second_view=second),
+    ]
     if len(heard_N):
-        passes.append(_Pass(network, "audio", batch, heard_N, second_view=False))
+        passes.append(
+            _Pass(network, "audio", batch, heard_N, has_latents=latents, second_view=False)
+        )
     zero = torch.zeros((), device=batch.mask_BT.device)
     losses: dict[str, Tensor] = {}
     if config.reconstruction:

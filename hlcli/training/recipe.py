@@ -62,10 +62,21 @@ class DataConfig:
     """Share of the composed sequences with planted highlights, in [0, 1]."""
     planted_min: float = 0.08
     """Smallest part of a sequence that is planted, in (0, 1)."""
-    planted_max: float = 0.4
+    planted_max: float = 0.35
     """Largest part of a sequence that is planted, in [`planted_min`, 1)."""
-    distractor_probability: float = 0.3
-    """How often a planted sequence gets a one-off piece that is no highlight, in [0, 1]."""
+    mixed_share: float = 0.2
+    """How often the background of a planted sequence is of all other pseudo-categories, as in a
+    compilation, in [0, 1]."""
+    alike_share: float = 0.4
+    """How often it is of two to four pseudo-categories that look alike, in [0, 1]; in the rest it
+    is of one."""
+    active_share: float = 0.5
+    """How often the livelier of the planted and the first background category is the planted one,
+    in [0, 1]; 0.5 is no preference."""
+    distractor_probability: float = 0.4
+    """How often a planted sequence gets one-off pieces that are no highlights, in [0, 1]."""
+    distractor_max: float = 0.15
+    """Largest part of a sequence that one-off pieces take, in [0, 1)."""
     calibration_sequences: int = 64
     """Sequences of twice the length that calibration is fitted on, at least 4."""
 
@@ -78,7 +89,10 @@ class DataConfig:
             raise ValueError("pseudo_categories is at least 2")
         if not 0 < self.planted_min <= self.planted_max < 1:
             raise ValueError("0 < planted_min <= planted_max < 1 must hold")
-        for name in ("crop_share", "planted_share", "distractor_probability"):
+        if self.mixed_share + self.alike_share > 1:
+            raise ValueError("mixed_share and alike_share are at most 1 together")
+        shares = "crop_share planted_share mixed_share alike_share active_share"
+        for name in f"{shares} distractor_probability distractor_max".split():
             _check_share(name, getattr(self, name))
 
 
