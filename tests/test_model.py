@@ -15,10 +15,11 @@ import torch
 from synthetic_features import AUDIO, SPEC, VISUAL, World, features_of
 
 from hlcli.errors import CheckpointError
+from hlcli.model.activation import RaslHead
 from hlcli.model.calibration import Squash, ranks
 from hlcli.model.checkpoint import Checkpoint, read_tensors
 from hlcli.model.config import FusionConfig, RaslConfig
-from hlcli.model.detector import RaslHead, RaslNetwork, count_parameters
+from hlcli.model.detector import RaslNetwork, count_parameters
 from hlcli.model.fields import FieldError, fill
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.projection import fit_projections

@@ -1,10 +1,13 @@
-"""Self-attention over the clips of a video, and means that leave padding out.
+"""Self-attention over the clips of a video, its positions, and means that leave padding out.
 
 Axes: B batch, T clips, D model width.
 """
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -56,3 +59,14 @@ def masked_mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     """Mean over the valid clips, shape `(B, D)`; zeros for a row without any."""
     total = x_BTD.masked_fill(~mask_BT[..., None], 0.0).sum(1)
     return total / mask_BT.sum(1, keepdim=True).clamp(min=1)
+
+
+def sinusoidal_positions(period_clips: int, width: int) -> Tensor:
+    """Sines and cosines whose wavelengths divide `period_clips`, shape `(period_clips, width)`.
+
+    They repeat after one window, so that positions of any video stay within what training has
+    seen (it starts each sequence at a random position), and no position is special.
+    """
+    harmonics = torch.logspace(0, math.log2(period_clips / 2), width // 2, base=2.0).round()
+    angle = 2 * math.pi * torch.arange(period_clips)[:, None] * harmonics / period_clips
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 from hlcli.errors import RecipeError
 from hlcli.model.config import RaslConfig, SubspaceConfig
-from hlcli.model.fields import FieldError, fill, suggest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+from hlcli.model.fields import FieldError, fill
+from hlcli.training.toml_text import override, read_toml, write_toml
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 """What the network's encoders and decoders calculate with while they are trained."""
@@ -236,22 +230,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: No such file, not TOML, unknown key (with the nearest known), or bad value.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(
-            f"cannot read the recipe {path}: {error.strerror or error}",
-            hint="recipes that work are in model_zoo/recipes",
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"the recipe {path} is not TOML: {error}") from error
+    values = read_toml(path)
     try:
         recipe = parse_recipe(values)
         if overrides:
             # Overrides fall on the resolved recipe, so that one entry of a table can change.
             resolved = dataclasses.asdict(recipe)
-            for override in overrides:
-                _override(resolved, override)
+            for change in overrides:
+                override(resolved, change)
             recipe = parse_recipe(resolved)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error.message}", hint=error.hint) from error
@@ -286,50 +272,7 @@ def recipe_digest(recipe: Recipe) -> str:
 
 def to_toml(recipe: Recipe) -> str:
     """Write the resolved recipe, every setting spelled out; `read_recipe` gives it back."""
-    return "\n".join(_toml_lines(dataclasses.asdict(recipe), "")) + "\n"
-
-
-def _toml_lines(values: Mapping[str, Any], where: str) -> list[str]:
-    lines = [f"[{where}]"] if where else []
-    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
-    lines += [f"{k} = {_toml_value(v)}" for k, v in values.items() if k not in tables]
-    for key, table in tables.items():
-        lines += ["", *_toml_lines(table, f"{where}.{key}" if where else key)]
-    return lines
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_toml_value, value))}]"
-    assert isinstance(value, str), value
-    # JSON strings are TOML basic strings, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals or not path.strip():
-        raise RecipeError(
-            f"--set {override!r} is not KEY=VALUE", hint="for example --set training.steps=100"
-        )
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    *parents, last = path.strip().split(".")
-    table: Any = values
-    for position, key in enumerate(parents):
-        if not isinstance(table.get(key), dict):
-            where = ".".join(parents[: position + 1])
-            raise RecipeError(f"unknown setting {where}", hint=suggest(key, map(str, table)))
-        table = table[key]
-    if path.strip() == "kind" and value != values["kind"]:
-        raise RecipeError("--set cannot change kind", hint="use the recipe of that kind")
-    table[last] = value
+    return write_toml(dataclasses.asdict(recipe))
 
 
 def _check_share(name: str, value: float) -> None:
