@@ -88,6 +88,8 @@ class DataConfig:
         shares = "crop_share planted_share mixed_share alike_share active_share"
         for name in f"{shares} distractor_probability distractor_max".split():
             _check_share(name, getattr(self, name))
+        if self.distractor_max == 1:
+            raise ValueError(f"distractor_max lies in [0, 1), got {self.distractor_max}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
