@@ -297,6 +297,24 @@ def test_planted_highlights_teach_the_head_and_nothing_else() -> None:
     )
 
 
+def test_training_is_told_of_motion_and_loudness() -> None:
+    network, batch = make_network().requires_grad_(False), make_batch()
+    batch = dataclasses.replace(batch, has_audio_B=torch.tensor([True, True, False, True]))
+
+    def planted(**changes: torch.Tensor) -> float:
+        changed = dataclasses.replace(batch, **changes)  # type: ignore[arg-type]
+        return float(compute_losses(network, changed, PLANTED_ONLY)["planted"])
+
+    before = planted()
+    assert abs(planted(motion_BT=batch.motion_BT.flip(1)) - before) > 1e-5
+    louder = batch.loudness_BT.clone()
+    louder[2, :8] += 20
+    # The third sequence has no sound.
+    assert planted(loudness_BT=louder) == before
+    louder[1, :8] += 20
+    assert abs(planted(loudness_BT=louder) - before) > 1e-5
+
+
 def test_without_other_losses_nothing_is_encoded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
