@@ -58,8 +58,7 @@ def rows_of(x_1TI: torch.Tensor, num_quantiles: int = QUANTILES) -> torch.Tensor
     return standing(x_1TI, valid(x_1TI.shape[1]), num_quantiles=num_quantiles)
 
 
-def make_network(**changes: object) -> RaslNetwork:
-    torch.manual_seed(0)
+def make_config(**changes: object) -> RaslConfig:
     settings: dict[str, object] = {
         "visual_size": VISUAL,
         "audio_size": AUDIO,
@@ -73,7 +72,14 @@ def make_network(**changes: object) -> RaslNetwork:
         "emptiness_power": 2.0,
         "window_clips": 32,
     }
-    network = RaslNetwork(RaslConfig(**{**settings, **changes})).eval()  # type: ignore[arg-type]
+    return RaslConfig(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def make_network(**changes: object) -> RaslNetwork:
+    torch.manual_seed(0)
+    network = RaslNetwork(make_config(**changes)).eval()
+    if not network.branch("visual").has_projection:
+        return network
     corpus = [World().video([0, 1, 2, 3, 4, 5] * 5, seed=seed) for seed in range(4)]
     visual = np.concatenate([one.visual_TV for one in corpus])
     audio = np.concatenate([one.audio_TA for one in corpus if one.audio_TA is not None])
@@ -369,6 +375,24 @@ def test_the_network_quietens_what_the_closed_form_quietens() -> None:
     heard = [n.branch("audio").prepare(sound, valid(10)) for n in (network, make_network())]
     assert network.branch("audio").emptiness_power == 0  # type: ignore[comparison-overlap]
     assert torch.equal(*heard)
+
+
+@pytest.mark.parametrize("projection", ["pls", "none"])
+def test_what_is_empty_is_measured_over_the_whole_video(projection: str) -> None:
+    # Half of a long video is dark: in a window of its own, darkness would be what is usual.
+    features = World().video([0] * 300, seed=1)
+    features.visual_TV[:140] *= 0.3
+    spread = {}
+    for size in (300, 32):
+        changes = {"activation": "edev", "window_clips": size, "position": "none"}
+        network = make_network(**changes, input_projection=projection)
+        scorer = RaslScorer(network, spec_digest=SPEC.digest())
+        latents = scorer.latents(features, "visual")
+        spread[size] = [
+            latents[part].std(axis=0).mean() for part in (slice(0, 100), slice(200, 300))
+        ]
+    for dark, bright in spread.values():
+        assert dark < 0.4 * bright
 
 
 def test_the_scorer_scores_as_the_network() -> None:

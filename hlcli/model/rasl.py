@@ -20,7 +20,7 @@ from hlcli.model.calibration import Statistics
 from hlcli.model.config import PICTURE_TERMS, READOUTS, SOUND_TERMS, FusionConfig, RaslConfig
 from hlcli.model.detector import SIDES, RaslNetwork, Side
 from hlcli.model.fusion import FusedScorer, side_of
-from hlcli.model.projection import LinearMap, ProjectionPair
+from hlcli.model.projection import LinearMap, ProjectionPair, scale_features
 from hlcli.model.readouts import read_out
 from hlcli.model.standing import standing
 from hlcli.model.subspace import closed_form_terms, quieten_empty
@@ -121,18 +121,8 @@ class RaslScorer(FusedScorer):
     @torch.inference_mode()
     def _standing_activations(self, features: VideoFeatures, side: Side) -> FloatArray:
         """How clips stand is measured over the whole video; only the head goes by windows."""
-        pair = self._projections()
-        rows = features.visual_TV if side == "visual" else features.audio_TA
         signal_T = features.motion_T if side == "visual" else features.loudness_T
-        assert pair is not None
-        assert rows is not None
-        if side == "visual":
-            x_TI = pair.visual(rows)
-            if self.config.emptiness_power:
-                x_TI = quieten_empty(x_TI, rows, power=self.config.emptiness_power)
-        else:
-            x_TI = pair.audio(rows)
-        inputs = torch.from_numpy(x_TI)[None].to(self.device)
+        inputs = torch.from_numpy(self._prepared(features, side))[None].to(self.device)
         mask = torch.ones(inputs.shape[:2], dtype=torch.bool, device=self.device)
         row_1TS = standing(inputs, mask, num_quantiles=self.config.standing_quantiles)
         signal = None
@@ -164,11 +154,28 @@ class RaslScorer(FusedScorer):
 
         return self._in_windows(features, side, errors)[:, 0]
 
+    def _prepared(self, features: VideoFeatures, side: Side) -> FloatArray:
+        """What `Branch.prepare` makes of the whole video, without holding it on the device."""
+        rows = features.visual_TV if side == "visual" else features.audio_TA
+        assert rows is not None
+        pair = self._projections()
+        if pair is None:
+            x_TI: FloatArray = scale_features(rows.astype(np.float32, copy=False))
+        else:
+            x_TI = pair.visual(rows) if side == "visual" else pair.audio(rows)
+        if side == "visual" and self.config.emptiness_power:
+            x_TI = quieten_empty(x_TI, rows, power=self.config.emptiness_power)
+        return x_TI
+
     def _in_windows(
         self, features: VideoFeatures, side: Side, call: Callable[..., Tensor]
     ) -> FloatArray:
         """Call with the prepared inputs, mask and offset of some windows; join what it returns."""
         rows = features.visual_TV if side == "visual" else features.audio_TA
+        # A window says nothing of how much there usually is to see in the video.
+        is_prepared = side == "visual" and self.config.emptiness_power > 0
+        if is_prepared:
+            rows = self._prepared(features, side)
         assert rows is not None
 
         @torch.inference_mode()
@@ -176,8 +183,9 @@ class RaslScorer(FusedScorer):
             windows = torch.from_numpy(np.ascontiguousarray(windows_NWV, np.float32))
             windows = windows.to(self.device)
             mask = torch.ones(windows.shape[:2], dtype=torch.bool, device=self.device)
-            prepared = self.network.branch(side).prepare(windows, mask)
-            made = call(prepared, mask, torch.from_numpy(starts_N).to(self.device))
+            if not is_prepared:
+                windows = self.network.branch(side).prepare(windows, mask)
+            made = call(windows, mask, torch.from_numpy(starts_N).to(self.device))
             encoded: FloatArray = made.float().cpu().numpy()
             return encoded
 

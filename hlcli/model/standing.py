@@ -40,7 +40,8 @@ def standing(x_BTI: Tensor, mask_BT: Tensor, *, num_quantiles: int) -> Tensor:
     the mean; the log of its echo (`hlcli.model.readouts.edev1`); its place along the video's first
     principal component in standard deviations, long tail positive (`readouts.pc1`).
 
-    Turning the inputs changes nothing. Exact up to `MAX_REFERENCES` clips; memory is O(T).
+    Turning the inputs changes nothing. Exact up to `MAX_REFERENCES` clips, padding counted in;
+    memory is O(T).
 
     Args:
         x_BTI: Inputs of size about 1 each, float32.
