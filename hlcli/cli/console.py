@@ -27,11 +27,17 @@ EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 130
 
 
+_PIPE_WIDTH = 400
+
+
 def stdout_console() -> Console:
     """Console for data: tables on a terminal, plain text in a pipe."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    piped = not sys.stdout.isatty()
+    # Without a width, rich cuts what it prints into a pipe at 80 columns.
+    width = _PIPE_WIDTH if piped else None
+    return Console(file=sys.stdout, highlight=False, soft_wrap=piped, width=width)
 
 
 def stderr_console() -> Console:

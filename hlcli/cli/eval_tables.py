@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,30 +14,77 @@ if TYPE_CHECKING:
     from hlcli.evaluation.report import Comparison, Report
 
 
-def report_table(report: Report) -> RenderableType:
-    """Return the rows as a table, best headline first within detectors and baselines."""
-    from rich.table import Table
+def report_table(report: Report, *, width: int) -> RenderableType:
+    """Return the rows as a table, best headline first within detectors and baselines.
 
-    table = Table(title=f"hl eval {report.dataset}: mean average precision", title_justify="left")
-    table.add_column("row")
-    table.add_column("looks at")
-    for name in ("mean", "95 %", "n", *report.kinds):
-        table.add_column(name, justify="right")
+    Args:
+        report: What was measured.
+        width: Columns of the terminal; kinds that do not fit are left out and named below.
+    """
     ordered = sorted(report.rows, key=lambda row: (row.is_baseline, -report.headline(row).mean))
-    for previous, row in zip([None, *ordered], ordered, strict=False):
-        if previous is not None and row.is_baseline and not previous.is_baseline:
-            table.add_section()
-        headline = report.headline(row)
-        table.add_row(
+    lines = [
+        _Line(
             row.name,
             row.looks,
-            f"{headline.mean:.3f}",
-            f"{headline.low:.3f}-{headline.high:.3f}",
-            str(headline.n),
-            *(f"{report.of_kind(row, kind).mean:.3f}" for kind in report.kinds),
-            style="" if row.is_baseline else "bold",
+            report.headline(row),
+            [report.of_kind(row, kind) for kind in report.kinds],
+            row.is_baseline,
         )
-    return table
+        for row in ordered
+    ]
+    title = f"hl eval {report.dataset}: mean average precision"
+    return _table(title, "mean", report.kinds, lines, width=width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    name: str
+    looks: str
+    headline: Interval | None
+    others: Sequence[Interval | None]
+    is_baseline: bool
+    remark: str = ""
+
+
+def _table(
+    title: str, metric: str, others: Sequence[str], lines: Sequence[_Line], *, width: int
+) -> RenderableType:
+    """A table that never cuts a name or a figure; what has no room is said below it."""
+    from rich.console import Group
+    from rich.table import Table
+
+    gap = 2
+    used = max(len("row"), *(len(line.name) for line in lines))
+    used += len("looks at") + max(5, len(metric)) + len("-0.000 to -0.000") + 4 + 5 * gap
+    shown = 0
+    for name in others:
+        used += max(len(name), 6) + gap
+        if used > width:
+            break
+        shown += 1
+    table = Table(title=title, title_justify="left", box=None, padding=(0, gap, 0, 0))
+    table.add_column("row", no_wrap=True)
+    table.add_column("looks at", no_wrap=True)
+    for name in (metric, "95 %", "n", *others[:shown]):
+        table.add_column(name, justify="right", no_wrap=True)
+    for previous, line in zip([None, *lines], lines, strict=False):
+        if previous is not None and line.is_baseline and not previous.is_baseline:
+            table.add_row()
+        headline = line.headline
+        table.add_row(
+            line.name,
+            line.looks,
+            _mean(headline),
+            "-" if headline is None else f"{headline.low:.3f} to {headline.high:.3f}",
+            "0" if headline is None else str(headline.n),
+            *(_mean(interval) for interval in line.others[:shown]),
+            style="" if line.is_baseline else "bold",
+        )
+    below = [f"{line.name}: {line.remark}" for line in lines if line.remark]
+    if shown < len(others):
+        missing = ", ".join(others[shown:])
+        below.append(f"no room for {missing}: use a wider terminal, a pipe, --json or --html")
+    return Group(table, *below)
 
 
 def verdict_lines(comparisons: Sequence[Comparison]) -> list[str]:
@@ -52,44 +100,32 @@ def verdict_lines(comparisons: Sequence[Comparison]) -> list[str]:
     return lines
 
 
-def benchmark_table(report: BenchmarkReport) -> RenderableType:
-    """Return the rows as a table, best headline first within detectors and baselines."""
-    from rich.table import Table
+def benchmark_table(report: BenchmarkReport, *, width: int) -> RenderableType:
+    """Return the rows as a table, best headline first within detectors and baselines.
 
+    Args:
+        report: What was measured.
+        width: Columns of the terminal; metrics that do not fit are left out and named below.
+    """
     benchmark = report.benchmark
     parts = [part for part in benchmark.other_parts if part != benchmark.headline_part]
-    table = Table(title=f"hl eval {benchmark.name}: {report.metric}", title_justify="left")
-    table.add_column("row")
-    table.add_column("looks at")
-    for name in (report.metric, "95 %", "n", *benchmark.metrics[1:], *parts):
-        table.add_column(name, justify="right")
-    table.add_column("note")
     headlines = {id(row): report.headline(row) for row in report.rows}
 
     def order(row: BenchmarkRow) -> tuple[bool, float]:
         headline = headlines[id(row)]
         return row.is_baseline, float("inf") if headline is None else -headline.mean
 
-    ordered = sorted(report.rows, key=order)
-    for previous, row in zip([None, *ordered], ordered, strict=False):
-        if previous is not None and row.is_baseline and not previous.is_baseline:
-            table.add_section()
-        headline = headlines[id(row)]
+    lines = []
+    for row in sorted(report.rows, key=order):
         others = [
             report.figure(row, metric, part=benchmark.headline_part)
             for metric in benchmark.metrics[1:]
         ] + [report.figure(row, report.metric, part=part) for part in parts]
-        table.add_row(
-            row.name,
-            row.looks,
-            _mean(headline),
-            "-" if headline is None else f"{headline.low:.3f}-{headline.high:.3f}",
-            "0" if headline is None else str(headline.n),
-            *(_mean(interval) for interval in others),
-            report.remark_on(row),
-            style="" if row.is_baseline else "bold",
-        )
-    return table
+        headline, remark = headlines[id(row)], report.remark_on(row)
+        lines.append(_Line(row.name, row.looks, headline, others, row.is_baseline, remark))
+    title = f"hl eval {benchmark.name}: {report.metric}"
+    names = (*benchmark.metrics[1:], *parts)
+    return _table(title, report.metric, names, lines, width=width)
 
 
 def luck_table(report: BenchmarkReport) -> RenderableType:

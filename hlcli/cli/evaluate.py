@@ -161,7 +161,10 @@ def evaluate(
                 ),
                 progress=progress,
             )
-            page, tables = render_benchmark_page(report), [benchmark_table(report)]
+            page, tables = (
+                render_benchmark_page(report),
+                [benchmark_table(report, width=stdout_console().width)],
+            )
             figures, protocol = report.to_json(), report.benchmark.protocol
             lines = verdict_lines(report.comparisons())
             if report.missing:
@@ -188,7 +191,7 @@ def evaluate(
                 features_only=features_only,
             )
             made = evaluate_composite(settings, progress=progress)
-            page, tables = render_page(made), [report_table(made)]
+            page, tables = render_page(made), [report_table(made, width=stdout_console().width)]
             figures, protocol = made.to_json(), made.protocol
             lines = verdict_lines(made.comparisons())
     _show(
