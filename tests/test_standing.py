@@ -446,7 +446,7 @@ def test_rows_are_measured_over_the_whole_video_whatever_the_window() -> None:
     for size in (700, 32, 256):
         scorer = make_scorer(window_clips=size)
         with torch.no_grad():
-            for layer in scorer.network.standing.layers:
+            for layer in scorer.network.standing.members[0].layers:
                 layer.merge.weight.zero_()  # type: ignore[union-attr, operator]
         found.append(scorer.compute_terms(features, ["picture_rasl"])["picture_rasl"])
     assert np.ptp(found[0]) > 0.1

@@ -151,6 +151,8 @@ class RaslConfig:
     network makes of how the clip stands to the others (needs `objective.planted` above 0)."""
     standing_quantiles: int = 16
     """For "standing": quantiles of the distances to the other clips, at least 2."""
+    standing_members: int = 1
+    """For "standing": networks whose mean is the activation, at least 1; each learns alone."""
     emptiness_power: float = 0.0
     """How much pictures that show little are kept from standing out, at least 0; 0 not at all."""
     hidden_groups: int = 4
@@ -181,8 +183,10 @@ class RaslConfig:
                 f"width must be even and divisible by num_heads, got {self.width} and "
                 f"{self.num_heads}"
             )
-        if self.standing_quantiles < 2 or self.emptiness_power < 0:
-            raise ValueError("standing_quantiles >= 2, emptiness_power >= 0 must hold")
+        if self.standing_quantiles < 2 or self.standing_members < 1 or self.emptiness_power < 0:
+            raise ValueError(
+                "standing_quantiles >= 2, standing_members >= 1, emptiness_power >= 0 must hold"
+            )
         if self.activation == "standing" and self.input_projection == "none":
             raise ValueError('activation = "standing" needs an input_projection')
         if self.hidden_groups < 2 or self.hidden_run_clips < 1:

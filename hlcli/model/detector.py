@@ -172,8 +172,8 @@ class RaslNetwork(nn.Module):
         """Highlight scores: activation logits from one modality alone, -inf on padding."""
         prepared = self.branch(side).prepare(features_BTV, mask_BT)
         latent_BTD = self.encode(side, prepared, mask_BT)
-        logits = self.activate(side, prepared, latent_BTD, mask_BT, signal_BT=signal_BT)
-        return logits.masked_fill(~mask_BT, -math.inf)
+        each_BTM = self.activate(side, prepared, latent_BTD, mask_BT, signal_BT=signal_BT)
+        return each_BTM.mean(-1).masked_fill(~mask_BT, -math.inf)
 
     def activate(
         self,
@@ -185,12 +185,13 @@ class RaslNetwork(nn.Module):
         offset_B: Tensor | None = None,
         signal_BT: Tensor | None = None,
     ) -> Tensor:
-        """Activation logits s, shape `(B, T)`, of whatever kind is configured; 0 on padding.
+        """Activation logits s of whatever kind is configured, shape `(B, T, M)`; 0 on padding.
 
-        With "predictability" they are measured without gradient but for beta: masked
-        reconstruction alone teaches the network to predict. If the other losses reached the
-        errors, planted highlights would be learned by predicting them worse on purpose, and the
-        budget would be met by predicting everything equally badly.
+        The activation is their mean; M is 1 but for the committee of "standing". With
+        "predictability" they are measured without gradient but for beta: masked reconstruction
+        alone teaches the network to predict. If the other losses reached the errors, planted
+        highlights would be learned by predicting them worse on purpose, and the budget would be
+        met by predicting everything equally badly.
 
         Args:
             side: Which branch.
@@ -211,10 +212,10 @@ class RaslNetwork(nn.Module):
             with torch.no_grad():
                 error_BT = self.prediction_errors(side, input_BTI, mask_BT, offset_B=offset_B)
             compared: Tensor = self.rasl.compare(error_BT, mask_BT)
-            return compared
+            return compared[..., None]
         assert latent_BTD is not None
         logits: Tensor = self.rasl(latent_BTD, mask_BT)
-        return logits
+        return logits[..., None]
 
     @staticmethod
     def measured_signal(side: Side, signal_BT: Tensor | None, mask_BT: Tensor) -> Tensor:

@@ -135,8 +135,8 @@ class RaslScorer(FusedScorer):
         def activate(windows_NWS: RowArray, starts_N: npt.NDArray[np.int64]) -> FloatArray:
             told = torch.from_numpy(np.ascontiguousarray(windows_NWS)).to(self.device)
             valid = torch.ones(told.shape[:2], dtype=torch.bool, device=self.device)
-            logits = self.network.standing(told[..., :-1], told[..., -1], valid)
-            made: FloatArray = logits[..., None].float().cpu().numpy()
+            each = self.network.standing(told[..., :-1], told[..., -1], valid)
+            made: FloatArray = each.mean(-1, keepdim=True).float().cpu().numpy()
             return made
 
         return encode_in_windows(told_TS, activate, window_clips=self.config.window_clips)[:, 0]

@@ -6,7 +6,7 @@ its neighbours, not what the training corpus had for highlights. Our own additio
 outline.
 
 Axes: B batch, T clips, N clips asked about, R clips compared with, I input size, Q quantiles,
-S standing size, D width of the head.
+S standing size, D width of the head, M members of its committee.
 """
 
 from __future__ import annotations
@@ -136,11 +136,31 @@ def signal_standing(signal_BT: Tensor, mask_BT: Tensor, *, least_spread: float) 
 
 
 class StandingHead(nn.Module):
-    """Self-attention over the standing of a video's clips: one activation logit each.
+    """Self-attention over the standing of a video's clips: activation logits.
 
-    The same weights serve picture and sound: standing has no modality.
+    A committee of equal networks with starts of their own: what a single one makes of few
+    training videos differs from seed to seed, and their mean does so less. The same weights serve
+    picture and sound: standing has no modality.
     """
 
+    def __init__(self, config: RaslConfig) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(_Member(config) for _ in range(config.standing_members))
+
+    def forward(self, row_BTS: Tensor, signal_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Activation logits of each member, shape `(B, T, M)`; 0 on padding.
+
+        Args:
+            row_BTS: What `standing` returns.
+            signal_BT: What `signal_standing` returns: motion for the picture, loudness for sound.
+            mask_BT: True for valid clips.
+        """
+        told_BTS = torch.cat([row_BTS, signal_BT[..., None]], dim=-1)
+        logit_BTM = torch.cat([member(told_BTS, mask_BT) for member in self.members], dim=-1)
+        return logit_BTM.masked_fill(~mask_BT[..., None], 0.0)
+
+
+class _Member(nn.Module):
     def __init__(self, config: RaslConfig) -> None:
         super().__init__()
         self.alpha = config.alpha
@@ -149,16 +169,9 @@ class StandingHead(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.score = nn.Linear(config.width, 1)
 
-    def forward(self, row_BTS: Tensor, signal_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        """Activation logits, shape `(B, T)`; 0 on padding.
-
-        Args:
-            row_BTS: What `standing` returns.
-            signal_BT: What `signal_standing` returns: motion for the picture, loudness for sound.
-            mask_BT: True for valid clips.
-        """
-        x_BTD = self.embed(torch.cat([row_BTS, signal_BT[..., None]], dim=-1))
+    def forward(self, told_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        x_BTD = self.embed(told_BTS)
         for layer in self.layers:
             x_BTD = layer(x_BTD, mask_BT, None)
-        logit_BT: Tensor = self.alpha * self.score(self.norm(x_BTD))[..., 0]
-        return logit_BT.masked_fill(~mask_BT, 0.0)
+        logit_BT1: Tensor = self.alpha * self.score(self.norm(x_BTD))
+        return logit_BT1

@@ -42,11 +42,12 @@ class _Pass:
         self.inputs = network.branch(side).prepare(features[rows_N], self.mask)
         self.signal = signal[rows_N]
         self._latent = self._encode() if has_latents else None
-        self.logits = self._activate(self._latent)
+        self.member_logits = self._activate(self._latent)
+        self.logits = self.member_logits.mean(-1)
         if second_view:
             # The same sequence under other dropout.
             self.second_latent = self._encode()
-            self.second_logits = self._activate(self.second_latent)
+            self.second_logits = self._activate(self.second_latent).mean(-1)
 
     @property
     def latent(self) -> Tensor:
@@ -226,14 +227,20 @@ def _kpoint(
 
 
 def _planted(passes: list[_Pass], batch: Batch, heard_N: Tensor) -> Tensor:
-    logits = [passes[0].logits]
+    """Each member of a committee ranks for itself, by the picture, by sound and by their sum."""
+    logits = [passes[0].member_logits]
     planted = [batch.planted_BT]
     if len(passes) == 2:
         heard = batch.planted_BT[heard_N]
-        logits += [passes[1].logits, passes[0].logits[heard_N] + passes[1].logits]
+        sound = passes[1].member_logits
+        logits += [sound, passes[0].member_logits[heard_N] + sound]
         planted += [heard, heard]
     masks = [passes[0].mask] + [one.mask for one in passes[1:] for _ in range(2)]
-    losses = [pair_ranking(*one) for one in zip(logits, planted, masks, strict=True)]
+    losses = [
+        pair_ranking(each[..., member], *where)
+        for each, *where in zip(logits, planted, masks, strict=True)
+        for member in range(each.shape[-1])
+    ]
     return torch.stack(losses).mean()
 
 
