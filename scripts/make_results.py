@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("ablations", "curves", "cost", "examples", "page")
+PARTS = ("ablations", "curves", "cost", "failures", "examples", "page")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,6 +64,10 @@ def run_part(part: str, settings, page: Path) -> None:
         from results_parts.cost import measure_cost
 
         measure_cost(settings, say)
+    elif part == "failures":
+        from results_parts.failures import measure_failures
+
+        measure_failures(settings, say)
     elif part == "examples":
         from results_parts.examples import make_examples
 

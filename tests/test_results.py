@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from test_composite import LABELS
 
+from hlcli.errors import TrainingError
 from hlcli.evaluation.plan import HEADLINE_KINDS
 from hlcli.features.device import resolve_device
 from hlcli.features.encoders import load_encoders
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import VideoFeatures
 from hlcli.media.identity import content_identity
+from hlcli.model.detector import count_parameters
+from hlcli.model.load import load_scorer
 from hlcli.paths import features_dir
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,7 +114,7 @@ def test_pieces_are_kept_and_the_page_tells_what_is_there(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ablations = importlib.import_module("results_parts.ablations")
+    measure = importlib.import_module("results_parts.measure")
     run = [*arguments, "--only", "ablations", "--rows"]
     page = tmp_path / "docs/benchmarks/results.md"
 
@@ -131,7 +134,7 @@ def test_pieces_are_kept_and_the_page_tells_what_is_there(
         raise AssertionError("trained again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ablations, "train_on", refuse)
+        patch.setattr(measure, "train_on", refuse)
         capsys.readouterr()
         assert script.main([*run, "*/base/*"]) == 0
         assert "3 runs, 3 already there" in capsys.readouterr().err
@@ -166,6 +169,52 @@ def test_pieces_are_kept_and_the_page_tells_what_is_there(
     assert "without SCL" not in line
     assert line.endswith("seed 0 not run yet")
     assert str(tmp_path) not in text
+    assert "losses by weight: reconstruction 1, budget 1, masked 1, scl 0.5" in text
+    assert "Not drawn yet." in text
+    assert "Uniform pace and talk: not measured yet." in text
+
+
+def test_cost_and_failures_of_the_shipped_models(
+    script: ModuleType,
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "docs/benchmarks/results.md"
+    # How long it takes is not looked at here.
+    monkeypatch.setattr(importlib.import_module("results_parts.cost"), "REPEATS", 1)
+    for part in ("cost", "failures"):
+        assert script.main([*arguments, "--only", part]) == 0
+        capsys.readouterr()
+        assert script.main([*arguments, "--only", part]) == 0
+        assert capsys.readouterr().err == f"{part}: already there\n"
+    assert script.main([*arguments, "--only", "page"]) == 0
+    text = page.read_text()
+    network = load_scorer(ROOT / "model_zoo/weights/rasl.safetensors").network  # type: ignore[attr-defined]
+    [line] = [line for line in text.splitlines() if line.startswith("| `rasl` | 5")]
+    assert f"| {count_parameters(network):,} |" in line
+    assert f"| {count_parameters(network, vision_only=True):,} |" in line
+    # Each label of the part dev, and composites to compare with, for both models.
+    uniform = [line for line in text.splitlines() if line.startswith("| only ")]
+    assert len(uniform) == 2 * 7
+    assert len([line for line in text.splitlines() if line.startswith("| with a high")]) == 2
+
+
+def test_learning_curves_are_drawn(
+    script: ModuleType, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `docs` is not installed")
+    assert script.main([*arguments, "--only", "curves"]) == 0
+    assert "no base was measured yet" in capsys.readouterr().err
+    assert not (tmp_path / "work/curves.png").exists()
+    assert script.main([*arguments, "--only", "ablations", "--rows", "[rs]*/base/*"]) == 0
+    assert script.main([*arguments, "--only", "curves"]) == 0
+    assert script.main([*arguments, "--only", "page"]) == 0
+    assert "(../images/results-curves.png)" in (tmp_path / "docs/benchmarks/results.md").read_text()
+    figure = (tmp_path / "docs/images/results-curves.png").read_bytes()
+    assert figure.startswith(b"\x89PNG")
+    assert len(figure) < 400_000
 
 
 def test_a_stopped_run_goes_on_and_a_failure_is_named(
@@ -174,10 +223,10 @@ def test_a_stopped_run_goes_on_and_a_failure_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ablations = importlib.import_module("results_parts.ablations")
+    measure = importlib.import_module("results_parts.measure")
     run = [*arguments, "--only", "ablations", "--rows", "[sr]*/base/*"]
     page = tmp_path / "docs/benchmarks/results.md"
-    real, names = ablations.train_on, []
+    real, names = measure.train_on, []
 
     def stop_at_the_second(corpus: object, recipe: object, **options: object) -> Path:
         names.append(type(recipe).__name__)
@@ -187,18 +236,16 @@ def test_a_stopped_run_goes_on_and_a_failure_is_named(
         return path
 
     with monkeypatch.context() as patch:
-        patch.setattr(ablations, "train_on", stop_at_the_second)
+        patch.setattr(measure, "train_on", stop_at_the_second)
         assert script.main(run) == 130
     assert names == ["SubspaceRecipe", "RaslRecipe"]
     assert len(written(tmp_path)) == 2  # the baselines and the closed form
-
-    from hlcli.errors import TrainingError
 
     def fail(*args: object, **kwargs: object) -> None:
         raise TrainingError("the loss is no longer a number")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ablations, "train_on", fail)
+        patch.setattr(measure, "train_on", fail)
         assert script.main(run) == 0
     assert script.main([*arguments, "--only", "page"]) == 0
     text = page.read_text()

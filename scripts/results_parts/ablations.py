@@ -1,92 +1,26 @@
-"""Trains and scores every row of the ablations; each result is one file.
-
-Trained on the part "train", scored on feature-level composites of the part "dev".
-"""
+"""Runs every row of the ablations that was not measured yet; each result is one file."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fnmatch
-import json
 import multiprocessing
-import os
-import shutil
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
-from bench import hardware
 
-from hlcli.errors import HlError, RecipeError, UsageError
-from hlcli.evaluation.composite import evaluate_feature_composites, read_manifest
-from hlcli.evaluation.report import Row
-from hlcli.features.types import VideoFeatures
-from hlcli.model.config import FusionConfig
-from hlcli.model.detector import count_parameters
-from hlcli.model.load import load_scorer
-from hlcli.model.rasl import RaslScorer
-from hlcli.training.corpus import Corpus, open_corpus
-from hlcli.training.loop import LOG_FILE
+from hlcli.errors import RecipeError
 from hlcli.training.recipe import DataConfig
-from hlcli.training.run import train_on
-from hlcli.training.split import Split, assign_splits
-from hlcli.training.split import read_manifest as read_split_rows
+from results_parts.measure import Material, measure_baselines, measure_row, read_material
 from results_parts.rows import AblationRow, ablation_rows
-from results_parts.settings import Settings, plain, read_piece, write_piece
+from results_parts.settings import Settings, read_piece, write_piece
 
 Say = Callable[[str], None]
-
-RAW = "activation"
-"""The reading of the picture's activation alone; the others are the recipe's own, "v" and "va"."""
-CURVE_POINTS = 50
-"""Points of a stored loss curve."""
-SPLIT: Split = "dev"
-"""The part that rows are scored on."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """What a process needs to train and score, read once."""
-
-    corpus: Corpus
-    """Features of the part train."""
-    group_of: Mapping[str, str]
-    """Group of each of its videos, by name."""
-    rows: list[dict[str, object]]
-    """The manifest."""
-    features_of: dict[int, VideoFeatures]
-    """Features of the part dev by row of the manifest."""
-
-
-def read_material(settings: Settings, *, visual_encoder: str) -> Material:
-    """Read the features of both parts from the cache, extracting what is new.
-
-    Raises:
-        UsageError: A clip cannot be read; rows with other clips could not be compared.
-    """
-    manifest = settings.data / "manifest.json"
-
-    def part(split: Split) -> Corpus:
-        data = DataConfig(manifest=str(manifest), split=split, visual_encoder=visual_encoder)
-        corpus, num_failed = open_corpus(data, device="cpu")
-        if num_failed:
-            raise UsageError(f"{num_failed} clips of the part {split} could not be read")
-        assert isinstance(corpus, Corpus)
-        return corpus
-
-    rows = read_manifest(settings.data)
-    members = [index for index, one in enumerate(assign_splits(rows)) if one == SPLIT]
-    return Material(
-        corpus=part("train"),
-        group_of={Path(row.file).name: row.group_key for row in read_split_rows(manifest)},
-        rows=rows,
-        features_of=dict(zip(members, part(SPLIT).videos, strict=True)),
-    )
 
 
 def run_ablations(settings: Settings, say: Say) -> None:
@@ -113,12 +47,12 @@ def run_ablations(settings: Settings, say: Say) -> None:
         return
     material = read_material(settings, visual_encoder=_visual_encoder(ordered))
     if read_piece(baselines) is None:
-        write_piece(baselines, _measure_baselines(settings, material))
+        write_piece(baselines, measure_baselines(settings, material))
     began = time.monotonic()
     for done, (row, seed, piece) in enumerate(_measured(settings, material, todo), start=1):
         write_piece(row.path(settings, seed), piece)
         left = (time.monotonic() - began) / done * (len(todo) - done)
-        what = piece.get("error") or f"{piece['train_seconds']:.0f} s of training"
+        what = piece.get("error") or f"{piece['train_seconds'] or 0:.0f} s of training"
         say(
             f"[{done}/{len(todo)}] {row.full_name}, seed {seed}: {what}; "
             f"about {left / 60:.0f} min left"
@@ -138,21 +72,6 @@ def _visual_encoder(rows: list[AblationRow]) -> str:
             hint="give both the same data.visual_encoder",
         )
     return encoders.pop() if encoders else DataConfig().visual_encoder
-
-
-def _measure_baselines(settings: Settings, material: Material) -> dict[str, Any]:
-    rows = evaluate_feature_composites(
-        {},
-        material.rows,
-        material.features_of,
-        split=SPLIT,
-        videos_per_kind=settings.videos_per_kind,
-    )
-    return {
-        "machine": hardware(),
-        "kinds": rows[0].kinds,
-        "rows": [{"name": r.name, "looks": r.looks, "values": _rounded(r)} for r in rows],
-    }
 
 
 def _measured(
@@ -199,101 +118,11 @@ _material: list[Material] = []
 
 
 def _start_process(settings: Settings, visual_encoder: str) -> None:
+    # Ctrl-C goes to all processes of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    with contextlib.suppress(KeyboardInterrupt):
-        _material.append(read_material(settings, visual_encoder=visual_encoder))
+    _material.append(read_material(settings, visual_encoder=visual_encoder))
 
 
 def _measure_in_process(settings: Settings, row: AblationRow, seed: int) -> dict[str, Any]:
     return measure_row(settings, _material[0], row, seed)
-
-
-def measure_row(
-    settings: Settings, material: Material, row: AblationRow, seed: int
-) -> dict[str, Any]:
-    """Train one row with one seed and score it; a failure becomes a piece that says so."""
-    try:
-        return _measure(settings, material, row, seed)
-    except HlError as error:
-        return {"row": row.full_name, "seed": seed, "error": error.message}
-
-
-def _measure(settings: Settings, material: Material, row: AblationRow, seed: int) -> dict[str, Any]:
-    output = settings.work / "training" / row.path(settings, seed).stem
-    recipe = dataclasses.replace(row.seeded(seed), output=str(output))
-    corpus = _share_of(material, row.data_share, seed=seed)
-    began, began_cpu = time.perf_counter(), time.process_time()
-    model = train_on(corpus, recipe, device="cpu")
-    train_seconds, train_cpu = time.perf_counter() - began, time.process_time() - began_cpu
-    scorer = load_scorer(model)
-    scorers = {"own": scorer}
-    parameters = None
-    if isinstance(scorer, RaslScorer):
-        raw = FusionConfig(mode="absolute", weights_v={"picture_rasl": 1.0})
-        scorers[RAW] = cast(RaslScorer, scorer.with_fusion(raw))
-        parameters = {
-            "all": count_parameters(scorer.network),
-            "picture": count_parameters(scorer.network, vision_only=True),
-        }
-    values: dict[str, list[float]] = {}
-    for name, one in scorers.items():
-        measured = evaluate_feature_composites(
-            {name: one},
-            material.rows,
-            material.features_of,
-            split=SPLIT,
-            modalities=("v",) if name == RAW else ("v", "va"),
-            videos_per_kind=settings.videos_per_kind,
-        )
-        for found in measured:
-            if not found.is_baseline:
-                values[RAW if name == RAW else found.looks] = _rounded(found)
-    log = output / LOG_FILE
-    losses = loss_curves(log.read_text(encoding="utf-8")) if log.exists() else {}
-    # The weights are not needed again, and there are many of them.
-    shutil.rmtree(output)
-    return {
-        "row": row.full_name,
-        "seed": seed,
-        "recipe": plain(recipe) | {"output": ""},
-        "num_videos": len(corpus.videos),
-        "clips": sum(corpus.clip_counts),
-        "train_seconds": round(train_seconds, 2),
-        "train_cpu_seconds": round(train_cpu, 2),
-        "jobs": settings.jobs,
-        "cores": os.cpu_count(),
-        "parameters": parameters,
-        "values": values,
-        "losses": losses,
-    }
-
-
-def loss_curves(log: str) -> dict[str, list[float]]:
-    """Steps and losses of a run, means of up to `CURVE_POINTS` equal stretches."""
-    steps = [json.loads(line) for line in log.splitlines()]
-    stretches = np.array_split(np.arange(len(steps)), min(CURVE_POINTS, len(steps)))
-    names = [name for name in steps[0] if name not in ("learning_rate", "grad_norm")]
-    return {
-        name: [round(float(np.mean([steps[i][name] for i in one])), 6) for one in stretches]
-        for name in names
-    }
-
-
-def _share_of(material: Material, share: float, *, seed: int) -> Corpus:
-    """Keep a share of the groups, drawn by the seed; a larger share holds the smaller one."""
-    corpus = material.corpus
-    if share == 1:
-        return corpus
-    groups = sorted({material.group_of[name] for name in corpus.names})
-    drawn = np.random.default_rng([seed, 5]).permutation(len(groups))
-    kept = {groups[i] for i in drawn[: max(1, round(share * len(groups)))]}
-    chosen = [i for i, name in enumerate(corpus.names) if material.group_of[name] in kept]
-    return Corpus(
-        spec=corpus.spec,
-        names=tuple(corpus.names[i] for i in chosen),
-        videos=tuple(corpus.videos[i] for i in chosen),
-    )
-
-
-def _rounded(row: Row) -> list[float]:
-    return [round(float(value), 5) for value in row.values]

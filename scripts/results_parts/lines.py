@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from results_parts.ablations import RAW, baselines_path
+from results_parts.ablations import baselines_path
+from results_parts.measure import RAW
 from results_parts.rows import AblationRow, ablation_rows
 from results_parts.settings import Settings, read_failure, read_piece
 from results_parts.tables import Line, make_line

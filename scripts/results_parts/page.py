@@ -9,8 +9,18 @@ from pathlib import Path
 
 from hlcli.atomic import write_text
 from hlcli.evaluation.plan import HEADLINE_KINDS
-from results_parts.ablations import RAW, Say
+from hlcli.evaluation.report import NOT_TRIVIAL
+from hlcli.training.recipe import LOSS_NAMES, RaslRecipe
+from results_parts.ablations import Say
 from results_parts.lines import LOOKS, Measured, read_measured
+from results_parts.measure import RAW
+from results_parts.rows import ablation_rows
+from results_parts.sections import (
+    cost_section,
+    curves_section,
+    examples_section,
+    failures_section,
+)
 from results_parts.settings import Settings
 from results_parts.tables import Line, best_trivial, difference, interval, table
 
@@ -61,11 +71,28 @@ def write_page(settings: Settings, page: Path, say: Say) -> None:
     ]
     for base, (title, text) in BASES.items():
         lines += ["", f"## {title}", "", text.format(recipe=_shown(settings.recipe))]
+        lines += _base_settings(settings, base)
         lines += _tables(measured, base)
     lines += ["", *_missing(measured)]
+    images = page.parent.parent / "images"
+    for section in (curves_section, cost_section, examples_section, failures_section):
+        lines += ["", *section(settings, measured, images)]
     lines += ["", *_cards()]
     write_text(page, "\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
     say(f"{page.name}: {measured.num_lines} rows in its tables, {len(measured.missing)} missing")
+
+
+def _base_settings(settings: Settings, base: str) -> list[str]:
+    """The settings of a base that readers ask for first."""
+    recipe = next(row.recipe for row in ablation_rows(settings) if row.base == base)
+    assert isinstance(recipe, RaslRecipe)
+    weights = {name: getattr(recipe.objective, name) for name in LOSS_NAMES}
+    losses = ", ".join(f"{name} {weight:g}" for name, weight in weights.items() if weight)
+    return [
+        f"Activation `{recipe.model.activation}`, {recipe.model.input_dim} input directions, "
+        f"width {recipe.model.width}, {recipe.model.num_layers} layers, "
+        f"{recipe.training.steps} steps; losses by weight: {losses}.",
+    ]
 
 
 def _command(settings: Settings) -> str:
@@ -112,7 +139,9 @@ def _bounds(measured: Measured) -> list[str]:
         for looks in ("v", "va")
         for group, lines in measured.groups.get(("subspace", looks), {}).items()
     ]
-    groups += [(f"trivial ({line.row.looks})", [line]) for line in measured.baselines]
+    for line in measured.baselines:
+        what = "bound" if line.row.name in NOT_TRIVIAL else "trivial"
+        groups.append((f"{what} ({line.row.looks})", [line]))
     return table(groups, base=None, closed=None)
 
 

@@ -60,7 +60,7 @@ def make_line(
     return Line(
         name=name,
         row=row(mean),
-        headlines=tuple(_mean_of(row(one), HEADLINE_KINDS) for one in values),
+        headlines=tuple(mean_of(row(one), HEADLINE_KINDS) for one in values),
         pieces=tuple(pieces),
     )
 
@@ -114,16 +114,16 @@ def interval(found: Interval) -> str:
 def _cells(line: Line, name: str, base: Line | None, closed: Line | None) -> str:
     spread = statistics.stdev(line.headlines) if len(line.headlines) > 1 else None
     cells = [name, str(len(line.pieces) or "")]
-    cells += [_number(_mean_of(line.row, (kind,))) for kind in KINDS]
+    cells += [_number(mean_of(line.row, (kind,))) for kind in KINDS]
     cells += [
-        _number(_mean_of(line.row, HEADLINE_KINDS)),
+        _number(mean_of(line.row, HEADLINE_KINDS)),
         _number(spread),
-        _number(_mean_of(line.row, SHARES)),
+        _number(mean_of(line.row, SHARES)),
     ]
     for other in (base, closed):
         is_other = other is not None and other is not line
         cells.append(interval(difference(line, other)) if is_other else "")
-    seconds = [piece["train_cpu_seconds"] for piece in line.pieces]
+    seconds = [piece["train_cpu_seconds"] for piece in line.pieces if piece["train_cpu_seconds"]]
     parameters = [piece["parameters"]["all"] for piece in line.pieces if piece["parameters"]]
     cells += [
         f"{statistics.mean(seconds):.0f}" if seconds else "",
@@ -132,7 +132,8 @@ def _cells(line: Line, name: str, base: Line | None, closed: Line | None) -> str
     return f"| {' | '.join(cells)} |"
 
 
-def _mean_of(row: Row, kinds: Sequence[str]) -> float:
+def mean_of(row: Row, kinds: Sequence[str]) -> float:
+    """Mean over kinds of the mean of each, x 100; NaN where there is none of them."""
     by_kind = [
         np.mean([v for v, k in zip(row.values, row.kinds, strict=True) if k == kind])
         for kind in kinds
