@@ -264,6 +264,47 @@ def test_a_stopped_run_goes_on_and_a_failure_is_named(
     assert "The base was not measured yet." in text  # that of the abstract
 
 
+def test_rows_follow_the_recipe(script: ModuleType, arguments: list[str], tmp_path: Path) -> None:
+    rows = importlib.import_module("results_parts.rows")
+    settings = importlib.import_module("results_parts.settings").Settings(
+        data=tmp_path / "clips",
+        work=tmp_path / "work",
+        recipe=tmp_path / "rasl.toml",
+        subspace_recipe=tmp_path / "subspace.toml",
+        overrides=(
+            'model.activation="standing"',
+            *(f"objective.{loss}=0" for loss in ("reconstruction", "budget", "masked", "scl")),
+            "objective.kpoint=0",
+        ),
+    )
+    found = {row.full_name: row for row in rows.ablation_rows(settings)}
+    base = found["recipe/base/all settings"]
+    # A loss that is off is turned on; the last one cannot be turned off.
+    assert found["recipe/losses/with SCL"].recipe.objective.scl == 0.5
+    assert found["recipe/losses/without planted highlights"].recipe is None
+    assert "not all 0" in found["recipe/losses/without planted highlights"].problem
+    predicted = found["recipe/activation/predictability, with masked reconstruction"].recipe
+    assert (predicted.model.activation, predicted.objective.masked) == ("predictability", 1.0)
+    # What has no effect without its loss or its encoder is varied around the other base.
+    for name in ("k, share of the clips/0.3", "depth, layers/3", "level of SCL/local"):
+        assert f"recipe/{name}" not in found
+        assert found[f"abstract/{name}"].recipe.objective.planted == 0
+    assert found["recipe/members of the committee/3"].recipe.model.standing_members == 3
+    # Equal recipes share a result; another seed, share of the data or setting does not.
+    assert found["recipe/activation/standing"].path(settings, 0) == base.path(settings, 0)
+    others = {base.path(settings, 0), base.path(settings, 1)}
+    others |= {found[f"recipe/training data/{n} % of the training groups"].path(settings, 0)
+               for n in (25, 50, 100)}  # fmt: skip
+    others.add(found["recipe/width/64"].path(settings, 0))
+    assert len(others) == 5
+    # A row that cannot be is missing, and says why.
+    assert script.main([*arguments, "--only", "ablations", "--rows", "subspace/base/*"]) == 0
+    changes = [word for change in settings.overrides for word in ("--set", change)]
+    assert script.main([*arguments, "--only", "page", *changes]) == 0
+    text = (tmp_path / "docs/benchmarks/results.md").read_text()
+    assert "without planted highlights: cannot be: objective: loss weights are" in text
+
+
 def test_wrong_patterns_and_changes_are_refused(
     script: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,10 +171,15 @@ def _activations(rows: _Rows) -> None:
 
 def _network(rows: _Rows) -> None:
     assert isinstance(rows.recipe, RaslRecipe)
-    objective = rows.recipe.objective
+    objective, model = rows.recipe.objective, rows.recipe.model
     if objective.kpoint:
         _vary(rows, 2, "k, share of the clips", "objective.kpoint_share", [0.1, 0.2, 0.3])
-    _vary(rows, 2, "depth, layers", "model.num_layers", [1, 2, 3])
+    if model.activation == "standing":
+        # No encoder stands before this activation, so its depth cannot matter.
+        members = sorted({1, 3, 5, model.standing_members})
+        _vary(rows, 2, "members of the committee", "model.standing_members", members)
+    else:
+        _vary(rows, 2, "depth, layers", "model.num_layers", [1, 2, 3])
     _vary(rows, 2, "width", "model.width", [64, 128, 256])
     if objective.scl:
         levels = ['"global"', '"local"', '"both"']
