@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hlcli.errors import UsageError
 from hlcli.moments import Moment, Selection, select_moments
+from hlcli.moments.budget import STANDS_OUT
 
 
 def choose(scores, duration=None, shots=(), picture=None, sound=None, **selection) -> list[Moment]:
@@ -281,7 +282,7 @@ def test_moments_are_disjoint_inside_ranked_and_of_allowed_length(
     duration = len(scores) - missing
     found = choose(scores, duration, shots=cuts, picture=scores, **shape, **rule)
     assert found == choose(scores, duration, shots=cuts, picture=scores, **shape, **rule)
-    assert found or "threshold" in rule
+    assert found or "threshold" in rule or (not rule and max(scores) < STANDS_OUT)
     assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
     in_time = sorted(found, key=lambda m: m.start_seconds)
     for before, after in itertools.pairwise(in_time):
@@ -296,6 +297,16 @@ def test_moments_are_disjoint_inside_ranked_and_of_allowed_length(
         assert all(map(math.isfinite, (m.score, m.picture, m.peak_seconds)))
     if "top" in rule:
         assert len(found) <= rule["top"]
+
+
+def test_a_video_in_which_nothing_stands_out_has_no_moment_unless_asked() -> None:
+    calm = [0.1, 0.1, 0.2, STANDS_OUT - 0.01, 0.1, 0.1, 0.1, 0.1]
+    assert choose(calm) == []
+    assert len(choose(calm, top=1)) == 1
+    assert len(choose(calm, threshold=0.4)) == 1
+    assert total(choose(calm, target_duration_seconds=4.0)) == pytest.approx(4.0)
+    eventful = [*calm[:3], STANDS_OUT, *calm[4:]]
+    assert len(choose(eventful)) == 1
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import opentimelineio as otio
 import pytest
 from document_factory import IDENTITY, WEIGHTS, make_document
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hlcli.document import ScoresDocument, read_documents
@@ -245,6 +245,7 @@ def test_every_range_lies_within_the_media(rate, num_frames, start, audio) -> No
     document = make_document(
         frame_rate=rate, num_frames=num_frames, start_timecode=start, audio=audio
     )
+    assume(document.moments)
     # Through JSON, as `hl export` does it.
     document = ScoresDocument.from_json(json.loads(document.to_text()))
     text = build_timeline([document], name="x").to_json_string()

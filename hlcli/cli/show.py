@@ -56,7 +56,10 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
     )
 
     if not document.moments:
-        yield Text("nothing stands out: no moment reaches the threshold")
+        best = max(document.scores)
+        yield Text(
+            f"nothing stands out: the best second scores {best:.2f}; --top 3 takes the best anyway"
+        )
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading, justify in (

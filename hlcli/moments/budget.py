@@ -16,6 +16,9 @@ DEFAULT_LIMIT_SECONDS = 180.0
 DEFAULT_PROMINENCE = 0.5
 """Lowest peak kept when nothing is asked for, as a fraction of the highest one over the floor."""
 
+STANDS_OUT = 0.5
+"""When nothing is asked for, a video without any score as high as this has no moment."""
+
 
 def choose(ranked: list[Span], curve: Curve, selection: Selection) -> list[Span]:
     """Take the candidates that the selection asks for."""
@@ -27,6 +30,8 @@ def choose(ranked: list[Span], curve: Curve, selection: Selection) -> list[Span]
         target = min(selection.target_duration_seconds, curve.duration)
         return _fill(ranked, target, curve, selection, exactly=True)
     highest = float(curve.scores_T.max())
+    if highest < STANDS_OUT:
+        return []
     bar = curve.floor + DEFAULT_PROMINENCE * (highest - curve.floor)
     prominent = [span for span in ranked if curve.scores_T[span.peak] >= bar - EPSILON]
     least = selection.min_duration_seconds + 2 * selection.handles_seconds
