@@ -152,7 +152,7 @@ def test_a_dull_video_leaves_the_other_outputs_alone(match: Path, tmp_path: Path
     assert code == 6
     assert stderr.splitlines() == [
         "error: there is no moment to put on the timeline x",
-        "hint: lower --threshold, or give --top or --target-duration",
+        "hint: --top 3 or --target-duration takes the best all the same, a lower --threshold more",
     ]
     assert not output.exists()
     assert (tmp_path / "x.csv").exists()

@@ -79,7 +79,8 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
     yield table
     number = len(document.moments)
     counted = "1 moment" if number == 1 else f"{number} moments"
-    yield Text(f"{counted}, {_length(kept)} in all", style="dim")
+    little = "; little stands out of this video" if max(document.scores) < LOW else ""
+    yield Text(f"{counted}, {_length(kept)} in all{little}", style="dim")
 
 
 def curve(

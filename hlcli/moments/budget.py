@@ -16,7 +16,7 @@ DEFAULT_LIMIT_SECONDS = 180.0
 DEFAULT_PROMINENCE = 0.5
 """Lowest peak kept when nothing is asked for, as a fraction of the highest one over the floor."""
 
-STANDS_OUT = 0.5
+STANDS_OUT = 0.2
 """When nothing is asked for, a video without any score as high as this has no moment."""
 
 
