@@ -54,7 +54,8 @@ def build_timeline(
     if not any(document.moments for document in documents):
         raise OutputError(
             f"there is no moment to put on the timeline {readable(name)}",
-            hint="--top 3 or --target-duration takes the best all the same, a lower --threshold more",
+            hint="--top 3 or --target-duration takes the best all the same, "
+            "a lower --threshold more",
         )
     video_track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
     audio_track = otio.schema.Track(name="A1", kind=otio.schema.TrackKind.Audio)
