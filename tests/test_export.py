@@ -148,7 +148,7 @@ def test_one_output_that_fails_does_not_stop_those_after_it(tmp_path: Path) -> N
     assert result.exit_code == 6
     assert result.stderr.splitlines() == [
         "error: there is no moment to put on the timeline dull",
-        "hint: lower --threshold, or give --top or --target-duration",
+        "hint: --top 3 or --target-duration takes the best all the same, a lower --threshold more",
         f"wrote {folder / 'match.otio'}",
         f"wrote {tmp_path / 'x.csv'}",
     ]

@@ -104,7 +104,7 @@ def test_features_that_cannot_be_stored_are_a_warning_in_words(
     code, stdout, stderr = run("score", video)
     assert code == 0
     assert f"warning: features of {video} are not stored: the disk is full\n" in stderr
-    assert "\n1 moment, 0:02 in all\n" in stdout
+    assert "\n1 moment, 0:02 in all; little stands out of this video\n" in stdout
 
 
 def test_a_full_disk_for_the_cache_is_one_sentence(
@@ -118,7 +118,7 @@ def test_a_full_disk_for_the_cache_is_one_sentence(
     monkeypatch.setattr(os, "fsync", full)
     code, stdout, stderr = run("score", video)
     assert code == 0
-    assert "\n1 moment, 0:02 in all\n" in stdout
+    assert "\n1 moment, 0:02 in all; little stands out of this video\n" in stdout
     warnings = [line for line in stderr.splitlines() if line.startswith("warning: ")]
     kinds = [line.split(" of ")[0] for line in warnings]
     assert kinds == ["warning: features", "warning: scores"]

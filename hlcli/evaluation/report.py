@@ -52,6 +52,17 @@ class Comparison:
             return "detector"
         return "baseline" if self.difference.high < 0 else "open"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as `hl eval --json` prints it."""
+        return {
+            "name": self.detector,
+            "modality": self.looks,
+            "best_trivial": self.baseline,
+            "difference": round(self.difference.mean, 4),
+            "ci95": [round(self.difference.low, 4), round(self.difference.high, 4)],
+            "wins": self.verdict,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -129,17 +140,7 @@ class Report:
             "protocol": self.protocol,
             "headline_kinds": [kind for kind in self.kinds if kind in self.headline_kinds],
             "rows": [self._row_json(row) for row in self.rows],
-            "comparisons": [
-                {
-                    "name": one.detector,
-                    "modality": one.looks,
-                    "best_trivial": one.baseline,
-                    "difference": round(one.difference.mean, 4),
-                    "ci95": [round(one.difference.low, 4), round(one.difference.high, 4)],
-                    "wins": one.verdict,
-                }
-                for one in self.comparisons()
-            ],
+            "comparisons": [one.to_json() for one in self.comparisons()],
         }
 
     def _row_json(self, row: Row) -> dict[str, Any]:

@@ -173,17 +173,7 @@ class BenchmarkReport:
             "protocol": self.benchmark.protocol,
             "headline": {"metric": self.metric, "part": self.benchmark.headline_part or "all"},
             "rows": [self._row_json(row) for row in self.rows],
-            "comparisons": [
-                {
-                    "name": one.detector,
-                    "modality": one.looks,
-                    "best_trivial": one.baseline,
-                    "difference": round(one.difference.mean, 4),
-                    "ci95": [round(one.difference.low, 4), round(one.difference.high, 4)],
-                    "wins": one.verdict,
-                }
-                for one in self.comparisons()
-            ],
+            "comparisons": [one.to_json() for one in self.comparisons()],
             "missing": list(self.missing),
             "remarks": list(self.remarks),
             **({"trust": trust} if self.luck else {}),
