@@ -186,7 +186,9 @@ def _fit(
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(recipe, RaslRecipe):
             training = dataclasses.replace(recipe.training, seed=seed)
-            recipe = dataclasses.replace(recipe, training=training, output=folder)
+            # The seeds are told apart, so each is one network and not a committee of several.
+            model = dataclasses.replace(recipe.model, standing_members=1)
+            recipe = dataclasses.replace(recipe, model=model, training=training, output=folder)
         else:
             recipe = dataclasses.replace(recipe, output=folder)
         path = train_on(corpus, recipe, device=device, on_step=on_step)
