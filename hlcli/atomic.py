@@ -80,3 +80,21 @@ def _output_error(path: Path, error: OSError) -> OutputError:
         f"cannot write {path}: {error.strerror or error}",
         hint="choose a folder you may write to",
     )
+
+
+def make_folder(folder: Path, *, hint: str) -> None:
+    """Make a folder and those above it; one that is there already is fine.
+
+    Args:
+        folder: What to make.
+        hint: What to do where it cannot be made.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {folder}: {error.strerror or error}", hint=hint
+        ) from error

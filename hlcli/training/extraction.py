@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlcli import paths
-from hlcli.errors import MediaError, OutputError, TrainingError
+from hlcli.atomic import make_folder
+from hlcli.errors import MediaError, TrainingError
 from hlcli.features.encoder import Encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.store import FeatureStore
@@ -136,13 +137,7 @@ def fill_shards(
     from hlcli.features.encoders import load_encoders
 
     encoders = load_encoders(resolve_device(device), visual=visual_encoder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {folder}: {error.strerror or error}",
-            hint="choose another with --set data.shards=FOLDER",
-        ) from error
+    make_folder(folder, hint="choose another with --set data.shards=FOLDER")
     index = read_index(folder) or ShardIndex(encoders.spec)
     if index.spec != encoders.spec:
         raise TrainingError(

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from hlcli.atomic import write_text
-from hlcli.errors import OutputError
+from hlcli.atomic import make_folder, write_text
 from hlcli.features.device import memory_errors, resolve_device
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
@@ -80,13 +79,7 @@ def train_on(
 ) -> Path:
     """Train on features that are already there; see `train`."""
     output = Path(recipe.output).expanduser()
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {output}: {error.strerror or error}",
-            hint="choose another output with --set output=FOLDER",
-        ) from error
+    make_folder(output, hint="choose another output with --set output=FOLDER")
     scorer: FusedScorer
     if isinstance(recipe, RaslRecipe):
         where = resolve_device(device)
