@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from hlcli.document import ScoresDocument, read_documents
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.build import build_timeline
-from hlcli.timeline.dialect import Dialect, file_url
-from hlcli.timeline.table import COLUMNS, table_text
+from hlcli.timeline.build import build_edit_list
+from hlcli.timeline.formats.otio import GENERIC, Dialect, otio_timeline
+from hlcli.timeline.formats.table import COLUMNS, table_text
+from hlcli.timeline.paths import file_url
 from hlcli.timeline.timecode import (
     format_timecode,
     frame_at,
@@ -27,7 +28,7 @@ from hlcli.timeline.timecode import (
     parse_timecode,
     timecode,
 )
-from hlcli.timeline.write import check_output, write_output, write_timeline
+from hlcli.timeline.write import check_output, write_output
 
 NTSC = Fraction(30000, 1001)
 RATES = [
@@ -146,7 +147,7 @@ def test_timeline_of_a_drop_frame_file(tmp_path: Path) -> None:
         start_timecode="01:00:00;00",
         spans=[(20.02, 25.025), (2.002, 4.004)],
     )
-    write_timeline(build_timeline([document], name="cut"), tmp_path / "cut.otio")
+    write_output(tmp_path / "cut.otio", [document])
     timeline, video, audio = tracks(tmp_path / "cut.otio")
     assert timeline.name == "cut"
     assert timeline.global_start_time == otio.opentime.RationalTime(0, 30000 / 1001)
@@ -229,7 +230,8 @@ def test_no_moment_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
 
 def test_another_dialect_addresses_media_its_own_way() -> None:
     bare = Dialect(name="bare", target_url=lambda path: path)
-    timeline = build_timeline([make_document(spans=[(1.0, 3.0)])], name="x", dialect=bare)
+    edit = build_edit_list([make_document(spans=[(1.0, 3.0)])], name="x")
+    timeline = otio_timeline(edit, bare)
     assert timeline.tracks[0][0].media_reference.target_url == "/footage/match.mp4"
     assert timeline.metadata["hl"]["dialect"] == "bare"
 
@@ -248,12 +250,13 @@ def test_every_range_lies_within_the_media(rate, num_frames, start, audio) -> No
     assume(document.moments)
     # Through JSON, as `hl export` does it.
     document = ScoresDocument.from_json(json.loads(document.to_text()))
-    text = build_timeline([document], name="x").to_json_string()
-    assert text == build_timeline([document], name="x").to_json_string()
+    text = otio_timeline(build_edit_list([document], name="x"), GENERIC).to_json_string()
+    assert text == otio_timeline(build_edit_list([document], name="x")).to_json_string()
     timeline = otio.adapters.read_from_string(text, "otio_json")
-    video, sound = timeline.tracks
-    assert len(video) == len(sound) == len(document.moments)
-    assert video.duration() == sound.duration()
+    video, *sound = timeline.tracks
+    assert len(video) == len(document.moments)
+    assert [track.duration() for track in sound] == [video.duration()] * audio
+    assert all(len(track) == len(video) for track in sound)
     previous = None
     for clip in video:
         available = clip.media_reference.available_range
@@ -383,9 +386,9 @@ def test_outputs_are_checked_before_work_starts(tmp_path: Path) -> None:
     check_output(tmp_path)
     check_output(tmp_path / "x.OTIO")
     with pytest.raises(UsageError) as error:
-        check_output(tmp_path / "x.edl")
-    assert "the extension .edl is unknown" in error.value.message
-    assert ".otio, .json, .csv" in error.value.hint
+        check_output(tmp_path / "x.avi")
+    assert "the extension .avi is unknown" in error.value.message
+    assert ".otio, " in error.value.hint
     with pytest.raises(UsageError, match="it has no extension and is no folder"):
         check_output(tmp_path / "missing")
     with pytest.raises(OutputError, match="does not exist"):

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlcli.cli import options
-from hlcli.cli.console import show_error
+from hlcli.cli import layout_options, options
+from hlcli.cli.console import show_error, stdout_console
 from hlcli.cli.outputs import write_outputs
 from hlcli.errors import HlError, MediaError, UsageError
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
     from hlcli.moments import Selection
+
+
+def _list_formats(wanted: bool) -> None:
+    if wanted:
+        from hlcli.cli.formats_table import formats_table
+
+        for part in formats_table():
+            stdout_console().print(part)
+        raise typer.Exit
 
 
 def export(
@@ -36,7 +45,23 @@ def export(
     min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
     max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
     handles: options.Handles = options.DEFAULT_HANDLES,
+    for_: layout_options.For = None,
+    order: layout_options.Order = layout_options.OrderChoice.time,
+    markers_only: layout_options.MarkersOnly = False,
+    track_per_source: layout_options.TrackPerSource = False,
+    start_timecode: layout_options.StartTimecode = None,
+    frame_rate: layout_options.FrameRate = None,
+    map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
+    list_formats: Annotated[
+        bool,
+        typer.Option(
+            "--list-formats",
+            is_eager=True,
+            callback=_list_formats,
+            help="Show the formats and programs -o and --for can name, and leave.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words but errors.")] = False,
 ) -> None:
     """Cut again from stored scores, without decoding.
@@ -49,6 +74,8 @@ def export(
         hl export match.mp4 -o shorter.otio --target-duration 30s
 
         hl export scores.json -o highlights.otio -o highlights.csv
+
+        hl export footage/ -o cuts/ --for resolve --for premiere
     """
     from hlcli.timeline.write import check_output
 
@@ -60,11 +87,19 @@ def export(
         max_duration=max_duration,
         handles=handles,
     )
+    layout = layout_options.layout_from_options(
+        order=order,
+        markers_only=markers_only,
+        track_per_source=track_per_source,
+        start_timecode=start_timecode,
+        frame_rate=frame_rate,
+        map_path=map_path,
+    )
     if not output:
         raise UsageError("there is nothing to write", hint="name a file: -o highlights.otio")
     outputs = [Path(name).expanduser() for name in output]
     for path in outputs:
-        check_output(path)
+        check_output(path, for_ or [])
     model_sha256 = _weights_of(model)
 
     documents: list[ScoresDocument] = []
@@ -88,7 +123,7 @@ def export(
             else:
                 documents.append(item)
 
-    unwritten = write_outputs(outputs, documents, quiet=quiet)
+    unwritten = write_outputs(outputs, documents, targets=for_ or [], layout=layout, quiet=quiet)
     if first_error := first_error or unwritten:
         raise typer.Exit(first_error.exit_code)
 

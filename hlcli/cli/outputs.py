@@ -11,28 +11,37 @@ from hlcli.errors import HlError
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
+    from hlcli.timeline.build import Layout
 
 
 def write_outputs(
-    outputs: Sequence[Path], documents: Sequence[ScoresDocument], *, quiet: bool
+    outputs: Sequence[Path],
+    documents: Sequence[ScoresDocument],
+    *,
+    targets: Sequence[str] = (),
+    layout: Layout | None = None,
+    quiet: bool,
 ) -> HlError | None:
     """Write the documents to every output and say what was written and what was not.
 
     Args:
         outputs: Files and folders, each checked by `hlcli.timeline.write.check_output`.
         documents: Scores documents with their moments; nothing is written for none.
+        targets: Values of --for.
+        layout: How to lay the moments on a timeline; None as they happened.
         quiet: No words but errors.
 
     Returns:
         The first error, for the exit code; None when all was written.
     """
-    from hlcli.timeline.write import output_files, write_file
+    from hlcli.timeline.formats import write_format
+    from hlcli.timeline.write import output_files
 
     first_error: HlError | None = None
     for path in outputs if documents else ():
-        for file, part in output_files(path, documents):
+        for file, target, part in output_files(path, documents, targets):
             try:
-                write_file(file, part)
+                write_format(file, part, target=target, layout=layout)
             except HlError as error:
                 show_error(error)
                 first_error = first_error or error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlcli.cli import options
+from hlcli.cli import layout_options, options
 from hlcli.cli.console import progress_bar, say, show_error, stdout_console, warn
 from hlcli.cli.outputs import write_outputs
 from hlcli.errors import HlError, MediaError
@@ -34,6 +34,13 @@ def score(
     min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
     max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
     handles: options.Handles = options.DEFAULT_HANDLES,
+    for_: layout_options.For = None,
+    order: layout_options.Order = layout_options.OrderChoice.time,
+    markers_only: layout_options.MarkersOnly = False,
+    track_per_source: layout_options.TrackPerSource = False,
+    start_timecode: layout_options.StartTimecode = None,
+    frame_rate: layout_options.FrameRate = None,
+    map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither read nor write stored features and scores.")
@@ -74,10 +81,18 @@ def score(
         max_duration=max_duration,
         handles=handles,
     )
+    layout = layout_options.layout_from_options(
+        order=order,
+        markers_only=markers_only,
+        track_per_source=track_per_source,
+        start_timecode=start_timecode,
+        frame_rate=frame_rate,
+        map_path=map_path,
+    )
     outputs = [Path(name).expanduser() for name in output or []]
     # A wrong output is said now, not after an hour of decoding.
     for path in outputs:
-        check_output(path)
+        check_output(path, for_ or [])
     paths, first_error = _find(videos, find_videos)
     for path in outputs:
         check_not_a_source(path, paths)
@@ -97,7 +112,7 @@ def score(
 
     if as_json and documents:
         typer.echo(documents_text(documents), nl=False)
-    unwritten = write_outputs(outputs, documents, quiet=quiet)
+    unwritten = write_outputs(outputs, documents, targets=for_ or [], layout=layout, quiet=quiet)
     if first_error is not None and (len(videos) > 1 or len(paths) > 1):
         say(f"{len(documents)} of {len(paths)} videos found were scored", quiet=quiet)
     if first_error := first_error or unwritten:

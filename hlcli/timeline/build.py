@@ -1,11 +1,10 @@
-"""Moments become an OpenTimelineIO timeline: the one place where seconds become frames.
+"""Moments become an edit decision list: the one place where seconds become frames.
 
-* One video and one audio track; the sources come in the order given, the moments of each in time
-  order, back to back. Where a source has no sound the audio track has a gap.
-* The timeline has the rate of the first source and starts at frame 0. A source of another rate
-  keeps its own in its ranges, so that not a frame of it is lost to rounding.
-* Every range of a source counts from the file's own start timecode, as editors do: a range that
-  counts from 0 is "not found" by an editor that reads the timecode.
+* One video track, one audio track for each sound track of a source; the sources in the order given,
+  the moments of each in time order, back to back. `Layout` says otherwise.
+* The timeline has the rate, the size and the way of counting of the first source, and starts at
+  frame 0. A source of another rate keeps its own frames, so that not one is lost to rounding; its
+  place on the timeline is rounded once, from the exact sum of all lengths before it.
 * An instant becomes the frame whose start is nearest, for starts and ends alike; the last one is
   clamped to the end of the file.
 """
@@ -13,43 +12,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Literal, TypeAlias
 
-import opentimelineio as otio
-
-from hlcli import __version__
 from hlcli.document import ScoresDocument, VideoRecord
-from hlcli.errors import OutputError
+from hlcli.errors import OutputError, UsageError
 from hlcli.moments import Moment
-from hlcli.timeline.dialect import GENERIC, Dialect, media_path, readable
+from hlcli.timeline.edit_list import EditList, Event, Finding, Marker, Sound, Source
+from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
-from hlcli.timeline.timecode import frame_at, is_drop_frame, start_frame
-
-METADATA_VERSION = 1
-"""Version of what stands under `metadata["hl"]`."""
-
-_BANDS = (
-    (0.8, otio.schema.MarkerColor.GREEN),
-    (0.6, otio.schema.MarkerColor.CYAN),
-    (0.4, otio.schema.MarkerColor.YELLOW),
-    (0.0, otio.schema.MarkerColor.ORANGE),
+from hlcli.timeline.timecode import (
+    frame_at,
+    has_drop_frame,
+    is_drop_frame,
+    parse_timecode,
 )
+
+Order: TypeAlias = Literal["time", "rank"]
+"""Moments as they happened, or the best first."""
+
+_BANDS = ((0.8, "GREEN"), (0.6, "CYAN"), (0.4, "YELLOW"), (0.0, "ORANGE"))
 _REASONS = {"picture": "the picture", "sound": "the sound", "both": "picture and sound"}
 
 
-def build_timeline(
-    documents: Sequence[ScoresDocument], *, name: str, dialect: Dialect = GENERIC
-) -> otio.schema.Timeline:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How moments are laid on a timeline."""
+
+    order: Order = "time"
+    """Within the whole timeline: "rank" puts the best moment of all videos first."""
+    markers_only: bool = False
+    """Lay every source down whole, with a marker over each moment, and cut nothing."""
+    track_per_source: bool = False
+    """Give each source tracks of its own, so that one click mutes or hides it."""
+    start_timecode: str | None = None
+    """Timecode at which the timeline starts ("01:00:00:00"; ";" = drop-frame); None is zero."""
+    frame_rate: Fraction | None = None
+    """Rate of the timeline, in frames per second; None takes the first source's."""
+    path_maps: tuple[tuple[str, str], ...] = ()
+    """Pairs (from, to) of folders, for media that the editor sees under another path."""
+
+
+_AS_IT_HAPPENED = Layout()
+
+
+def build_edit_list(
+    documents: Sequence[ScoresDocument], *, name: str, layout: Layout = _AS_IT_HAPPENED
+) -> EditList:
     """Lay the moments of one or several videos on a timeline.
 
     Args:
         documents: Scores documents with moments, in the order of the timeline.
         name: Name of the timeline.
-        dialect: Whose conventions to follow.
+        layout: Order, tracks, rate and paths.
 
     Raises:
         OutputError: No document has a moment.
+        UsageError: The start timecode is none at the timeline's rate.
     """
     if not any(document.moments for document in documents):
         raise OutputError(
@@ -57,45 +77,114 @@ def build_timeline(
             hint="--top 3 or --target-duration takes the best all the same, "
             "a lower --threshold more",
         )
-    video_track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
-    audio_track = otio.schema.Track(name="A1", kind=otio.schema.TrackKind.Audio)
-    for document, ranking in zip(documents, ranks(documents), strict=True):
-        for moment, rank, span in _in_frames(document, ranking):
-            otio_clip = _clip(document, moment, rank, span, dialect)
-            otio_clip.markers.append(_marker(document.video, moment, rank, span))
-            video_track.append(otio_clip)
-            audio_track.append(
-                _clip(document, moment, rank, span, dialect)
-                if document.video.has_audio
-                else otio.schema.Gap(source_range=_range(0, len(span), document.video.frame_rate))
-            )
     first = documents[0].video
-    timeline = otio.schema.Timeline(
+    frame_rate = layout.frame_rate or first.frame_rate
+    drop_frame = is_drop_frame(first.start_timecode, frame_rate)
+    start = 0
+    if layout.start_timecode is not None:
+        try:
+            start = parse_timecode(layout.start_timecode, frame_rate)
+        except ValueError as error:
+            raise UsageError(
+                f"the timeline cannot start there: {error}", hint="write it as 01:00:00:00"
+            ) from error
+        drop_frame = is_drop_frame(layout.start_timecode, frame_rate)
+    pieces = list(_whole(documents, layout) if layout.markers_only else _cuts(documents, layout))
+    if layout.order == "rank" and not layout.markers_only:
+        pieces.sort(key=lambda piece: piece.rank)
+    return EditList(
         name=readable(name),
-        global_start_time=otio.opentime.RationalTime(0, float(first.frame_rate)),
-        metadata={
-            "hl": {
-                "version": METADATA_VERSION,
-                "created_with": f"hl {__version__}",
-                "dialect": dialect.name,
-                "frame_rate": _ratio(first.frame_rate),
-                "drop_frame": is_drop_frame(first.start_timecode, first.frame_rate),
-                "width": first.width,
-                "height": first.height,
-                "num_moments": len(video_track),
-            }
-        },
+        frame_rate=frame_rate,
+        events=tuple(_placed(pieces, frame_rate, layout)),
+        start_frame=start,
+        drop_frame=drop_frame and has_drop_frame(frame_rate),
+        width=first.width,
+        height=first.height,
+        sample_rate=first.audio[0].sample_rate if first.audio else 48000,
     )
-    timeline.tracks.append(video_track)
-    timeline.tracks.append(audio_track)
-    return timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    source: Source
+    frames: range
+    markers: tuple[Marker, ...]
+    finding: Finding | None
+
+    @property
+    def rank(self) -> int:
+        return 0 if self.finding is None else self.finding.rank
+
+
+def _placed(pieces: Sequence[_Piece], frame_rate: Fraction, layout: Layout) -> Iterator[Event]:
+    """Lay pieces back to back; positions are rounded once, from the exact sum before them."""
+    video_tracks: dict[Source, int] = {}
+    first_audio_tracks: dict[Source, int] = {}
+    num_audio_tracks = 0
+    at, seconds = 0, Fraction(0)
+    for piece in pieces:
+        source = piece.source
+        if source not in video_tracks:
+            video_tracks[source] = len(video_tracks) if layout.track_per_source else 0
+            first_audio_tracks[source] = num_audio_tracks if layout.track_per_source else 0
+            num_audio_tracks += len(source.audio)
+        seconds += len(piece.frames) / source.frame_rate
+        end = max(at + 1, frame_at(seconds, frame_rate))
+        if source.frame_rate == frame_rate:
+            # A rounded place before it must not lengthen or shorten it.
+            end = at + len(piece.frames)
+        yield Event(
+            source=source,
+            frames=piece.frames,
+            record=range(at, end),
+            video_track=video_tracks[source],
+            sound=tuple(
+                Sound(stream, first_audio_tracks[source] + stream)
+                for stream in range(len(source.audio))
+            ),
+            markers=piece.markers,
+            finding=piece.finding,
+        )
+        at = end
+
+
+def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piece]:
+    for document, ranking in zip(documents, ranks(documents), strict=True):
+        source = Source.from_video(
+            document.video, damage=document.damage, path_maps=layout.path_maps
+        )
+        for moment, rank, frames in _in_frames(document, ranking):
+            peak = frame_at(moment.peak_seconds, source.frame_rate)
+            peak = min(max(peak, frames.start), frames[-1])
+            yield _Piece(
+                source=source,
+                frames=frames,
+                markers=(_marker(moment, rank, range(peak, peak + 1)),),
+                finding=Finding(moment=moment, rank=rank, model=document.model),
+            )
+
+
+def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piece]:
+    for document, ranking in zip(documents, ranks(documents), strict=True):
+        source = Source.from_video(
+            document.video, damage=document.damage, path_maps=layout.path_maps
+        )
+        yield _Piece(
+            source=source,
+            frames=range(source.num_frames),
+            markers=tuple(
+                _marker(moment, rank, frames)
+                for moment, rank, frames in _in_frames(document, ranking)
+            ),
+            finding=None,
+        )
 
 
 def _in_frames(
     document: ScoresDocument, ranking: Sequence[int]
 ) -> Iterator[tuple[Moment, int, range]]:
     """Yield the moments in time order with their rank and their frames of the file."""
-    video = document.video
+    video: VideoRecord = document.video
     before = 0
     for moment, rank in sorted(
         zip(document.moments, ranking, strict=True), key=lambda pair: pair[0].start_seconds
@@ -108,75 +197,13 @@ def _in_frames(
             before = end
 
 
-def _clip(
-    document: ScoresDocument, moment: Moment, rank: int, span: range, dialect: Dialect
-) -> otio.schema.Clip:
-    video, model = document.video, document.model
-    first = start_frame(video.start_timecode, video.frame_rate)
-    media = otio.schema.ExternalReference(
-        target_url=dialect.target_url(video.path),
-        available_range=_range(first, video.num_frames, video.frame_rate),
-    )
-    media.name = readable(media_path(video.path).name)
-    return otio.schema.Clip(
-        name=media.name,
-        media_reference=media,
-        source_range=_range(first + span.start, len(span), video.frame_rate),
-        metadata={
-            "hl": {
-                "version": METADATA_VERSION,
-                "rank": rank,
-                "score": _short(moment.score),
-                "why": moment.why,
-                "picture": _short(moment.picture),
-                "sound": _short(moment.sound),
-                "peak_seconds": _short(moment.peak_seconds),
-                "start_seconds": _short(moment.start_seconds),
-                "end_seconds": _short(moment.end_seconds),
-                "source": {
-                    "sha256_head": video.sha256_head,
-                    "frame_rate": _ratio(video.frame_rate),
-                    "is_variable_rate": video.is_variable_rate,
-                    "start_timecode": video.start_timecode,
-                    "drop_frame": is_drop_frame(video.start_timecode, video.frame_rate),
-                    "width": video.width,
-                    "height": video.height,
-                    "rotation_degrees": video.rotation_degrees,
-                    "damage": None if document.damage is None else readable(document.damage),
-                },
-                "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
-            }
-        },
-    )
-
-
-def _marker(video: VideoRecord, moment: Moment, rank: int, span: range) -> otio.schema.Marker:
-    """Mark the frame of the peak, counted like the clip's own range."""
-    peak = min(max(frame_at(moment.peak_seconds, video.frame_rate), span.start), span[-1])
-    first = start_frame(video.start_timecode, video.frame_rate)
-    marker = otio.schema.Marker(
+def _marker(moment: Moment, rank: int, frames: range) -> Marker:
+    verb = "stand" if moment.why == "both" else "stands"
+    return Marker(
+        frames=frames,
         name=f"H{rank:02d} {moment.score:.2f}",
-        marked_range=_range(first + peak, 1, video.frame_rate),
+        comment=f"score {moment.score:.2f}, {_REASONS[moment.why]} {verb} out",
         color=next(color for least, color in _BANDS if moment.score >= least or least == 0.0),
-        metadata={"hl": {"version": METADATA_VERSION, "rank": rank}},
+        rank=rank,
+        score=moment.score,
     )
-    marker.comment = f"score {moment.score:.2f}, {_REASONS[moment.why]} stands out"
-    if moment.why == "both":
-        marker.comment = f"score {moment.score:.2f}, picture and sound stand out"
-    return marker
-
-
-def _range(start: int, num_frames: int, frame_rate: Fraction) -> Any:
-    rate = float(frame_rate)
-    return otio.opentime.TimeRange(
-        otio.opentime.RationalTime(float(start), rate),
-        otio.opentime.RationalTime(float(num_frames), rate),
-    )
-
-
-def _ratio(frame_rate: Fraction) -> str:
-    return f"{frame_rate.numerator}/{frame_rate.denominator}"
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 6) + 0.0

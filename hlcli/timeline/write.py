@@ -1,53 +1,39 @@
-"""Files for editors and people, chosen by extension: .otio, .json, .csv."""
+"""Files for editors, people and scripts: which ones an output is made of, and that it may be."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hlcli.atomic import write_text
-from hlcli.document import ScoresDocument, write_documents
+from hlcli.document import ScoresDocument
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.dialect import media_path
-from hlcli.timeline.table import table_text
-
-if TYPE_CHECKING:
-    import opentimelineio as otio
+from hlcli.timeline.build import Layout
+from hlcli.timeline.formats import TARGETS, check_target, format_of, write_format
+from hlcli.timeline.paths import media_path
 
 
-def write_timeline(timeline: otio.schema.Timeline, path: Path) -> None:
-    """Write a timeline as OpenTimelineIO JSON, the same bytes for the same timeline.
-
-    Raises:
-        OutputError: It cannot be written there.
-    """
-    write_text(path, timeline.to_json_string(indent=2) + "\n")
-
-
-def check_output(path: Path) -> None:
+def check_output(path: Path, targets: Sequence[str] = ()) -> None:
     """Refuse an output that could not be written, before any work is done for it.
 
     Args:
         path: A file with a known extension, or an existing folder.
+        targets: Values of --for; a file is for one at most.
 
     Raises:
-        UsageError: The extension is unknown.
+        UsageError: The extension or a target is unknown, or they do not go together.
         OutputError: The folder does not exist or cannot be written.
     """
     folder = path if path.is_dir() else path.parent
-    if not path.is_dir() and path.suffix.lower() not in _WRITERS:
-        known = ", ".join(_WRITERS)
-        if not path.suffix:
+    for target in targets:
+        check_target(target)
+    if not path.is_dir():
+        if len(targets) > 1:
             raise UsageError(
-                f"cannot tell what to write to {path}: it has no extension and is no folder",
-                hint=f"use one of {known}, or create the folder first",
+                f"{path} is one file, --for is given {len(targets)} times",
+                hint="name an existing folder: it gets one file for each program",
             )
-        raise UsageError(
-            f"cannot write {path}: the extension {path.suffix} is unknown",
-            hint=f"use one of {known}, or name a folder",
-        )
+        format_of(path, targets[0] if targets else None)
     if not folder.is_dir():
         raise OutputError(
             f"cannot write {path}: the folder {folder} does not exist",
@@ -78,43 +64,54 @@ def check_not_a_source(path: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def write_output(path: Path, documents: Sequence[ScoresDocument]) -> list[Path]:
-    """Write the documents to one file, or to one .otio each when `path` is a folder.
+def write_output(
+    path: Path,
+    documents: Sequence[ScoresDocument],
+    *,
+    targets: Sequence[str] = (),
+    layout: Layout | None = None,
+) -> list[Path]:
+    """Write the documents to one file, or to files of each when `path` is a folder.
 
     Args:
         path: As `check_output` takes it.
         documents: Scores documents with their moments, in the order of the timeline.
+        targets: Values of --for.
+        layout: How to lay the moments on a timeline; None as they happened.
 
     Returns:
         The files written, as `output_files` names them.
 
     Raises:
-        UsageError: The extension is unknown.
+        UsageError: See `check_output`, or the format cannot hold what is asked for.
         OutputError: It cannot be written, or a timeline would be empty.
     """
-    check_output(path)
-    files = output_files(path, documents)
-    for file, part in files:
-        write_file(file, part)
-    return [file for file, _ in files]
+    check_output(path, targets)
+    written = []
+    for file, target, part in output_files(path, documents, targets):
+        write_format(file, part, target=target, layout=layout)
+        written.append(file)
+    return written
 
 
 def output_files(
-    path: Path, documents: Sequence[ScoresDocument]
-) -> list[tuple[Path, Sequence[ScoresDocument]]]:
-    """Say which files an output is made of, and which documents go into each.
+    path: Path, documents: Sequence[ScoresDocument], targets: Sequence[str] = ()
+) -> Iterator[tuple[Path, str | None, Sequence[ScoresDocument]]]:
+    """Say which files an output is made of, for which program each is, and what goes into it.
 
     Args:
         path: As `check_output` takes it.
         documents: Scores documents, in the order of the timeline.
+        targets: Values of --for; none is `generic` for a folder, the format's own for a file.
 
-    Returns:
-        One file with all documents, or one for each in a folder: videos of one name get
-        `NAME.otio`, `NAME-2.otio`, ...
+    Yields:
+        One file with all documents, or in a folder for each document and target `NAME.otio`, with
+        several targets `NAME.resolve.otio`, ...; videos of one name get `NAME`, `NAME-2`, ...
     """
     if not path.is_dir():
-        return [(path, documents)]
-    files: list[tuple[Path, Sequence[ScoresDocument]]] = []
+        yield path, targets[0] if targets else None, documents
+        return
+    wanted = [TARGETS[name] for name in dict.fromkeys(targets or ["generic"])]
     taken: set[str] = set()
     for document in documents:
         stem = media_path(document.video.path).stem
@@ -123,32 +120,6 @@ def output_files(
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.casefold())
-        files.append((path / f"{name}.otio", [document]))
-    return files
-
-
-def write_file(path: Path, documents: Sequence[ScoresDocument]) -> None:
-    """Write documents to a file whose extension `check_output` accepted.
-
-    Raises:
-        OutputError: It cannot be written, or a timeline would be empty.
-    """
-    _WRITERS[path.suffix.lower()](path, documents)
-
-
-def _write_otio(path: Path, documents: Sequence[ScoresDocument]) -> None:
-    # OpenTimelineIO takes a fifth of a second to load; a table does without.
-    from hlcli.timeline.build import build_timeline
-
-    write_timeline(build_timeline(documents, name=path.stem), path)
-
-
-def _write_csv(path: Path, documents: Sequence[ScoresDocument]) -> None:
-    write_text(path, table_text(documents))
-
-
-_WRITERS: dict[str, Callable[[Path, Sequence[ScoresDocument]], None]] = {
-    ".otio": _write_otio,
-    ".json": write_documents,
-    ".csv": _write_csv,
-}
+        for target in wanted:
+            kind = f".{target.name}" if len(wanted) > 1 else ""
+            yield path / f"{name}{kind}{target.suffix}", target.name, [document]

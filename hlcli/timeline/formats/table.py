@@ -10,9 +10,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
+from hlcli.atomic import write_text
 from hlcli.document import ScoresDocument
-from hlcli.timeline.dialect import readable
+from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
 from hlcli.timeline.timecode import timecode
 
@@ -49,3 +51,12 @@ def table_text(documents: Sequence[ScoresDocument]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows(row for _, row in sorted(rows))
     return text.getvalue()
+
+
+def write(documents: Sequence[ScoresDocument], path: Path) -> None:
+    """Write the table.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    write_text(path, table_text(documents))

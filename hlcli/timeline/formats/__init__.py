@@ -1,0 +1,168 @@
+"""The files `hl` can write, and the programs they are for.
+
+One module each, imported when it is needed; every one has
+`write(edit: EditList, path: Path, *, target: str) -> None`, which writes the file whole or not at
+all, the same bytes for the same edit list. Formats for people and scripts are made from the scores
+documents and have `write(documents, path)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hlcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from hlcli.document import ScoresDocument
+    from hlcli.timeline.build import Layout
+
+Kind = Literal["timeline", "document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One kind of file."""
+
+    suffix: str
+    """Extension, with its dot, in lower case."""
+    title: str
+    """What people call it."""
+    opens_in: str
+    """Programs that read it."""
+    module: str
+    """Module that writes it."""
+    kind: Kind = "timeline"
+    """Whether it is made from an edit list or from scores documents."""
+    targets: tuple[str, ...] = ("generic",)
+    """Values of --for it can be written for; the first is the default."""
+
+
+FORMATS: dict[str, Format] = {
+    entry.suffix: entry
+    for entry in (
+        Format(
+            suffix=".otio",
+            title="OpenTimelineIO",
+            opens_in="DaVinci Resolve 18.5+, Premiere Pro 25.6+, Kdenlive 25.04+",
+            module="hlcli.timeline.formats.otio",
+            targets=("generic", "resolve", "premiere"),
+        ),
+        Format(
+            suffix=".json",
+            title="scores document",
+            opens_in="hl export, scripts",
+            module="hlcli.timeline.formats.scores",
+            kind="document",
+        ),
+        Format(
+            suffix=".csv",
+            title="table",
+            opens_in="spreadsheets, scripts",
+            module="hlcli.timeline.formats.table",
+            kind="document",
+        ),
+    )
+}
+"""Formats by extension, in the order of `hl export --list-formats`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A program to write for, as --for names it."""
+
+    name: str
+    """Value of --for."""
+    title: str
+    """Name of the program."""
+    suffix: str
+    """What a folder gets."""
+
+
+TARGETS: dict[str, Target] = {
+    entry.name: entry
+    for entry in (
+        Target(name="generic", title="any OpenTimelineIO reader", suffix=".otio"),
+        Target(name="resolve", title="DaVinci Resolve", suffix=".otio"),
+        Target(name="premiere", title="Premiere Pro", suffix=".otio"),
+    )
+}
+"""Programs by their value of --for."""
+
+
+def format_of(path: Path, target: str | None = None) -> Format:
+    """Return the format of an output file.
+
+    Args:
+        path: A file name.
+        target: Value of --for it shall be written for; None takes the format's own.
+
+    Raises:
+        UsageError: The extension or the target is unknown, or they do not go together.
+    """
+    known = ", ".join(FORMATS)
+    if not path.suffix:
+        raise UsageError(
+            f"cannot tell what to write to {path}: it has no extension and is no folder",
+            hint=f"use one of {known}, or create the folder first",
+        )
+    chosen = FORMATS.get(path.suffix.lower())
+    if chosen is None:
+        raise UsageError(
+            f"cannot write {path}: the extension {path.suffix} is unknown",
+            hint=f"use one of {known}, or name a folder",
+        )
+    if target is not None and check_target(target).name not in chosen.targets:
+        suffixes = ", ".join(entry.suffix for entry in FORMATS.values() if target in entry.targets)
+        raise UsageError(
+            f"cannot write {path} for {TARGETS[target].title}: it does not read {chosen.title}",
+            hint=f"--for {target} goes with {suffixes}",
+        )
+    return chosen
+
+
+def check_target(name: str) -> Target:
+    """Return the program of a value of --for.
+
+    Raises:
+        UsageError: It is unknown.
+    """
+    try:
+        return TARGETS[name]
+    except KeyError:
+        raise UsageError(
+            f"--for: {name!r} is unknown", hint=f"use one of {', '.join(TARGETS)}"
+        ) from None
+
+
+def write_format(
+    path: Path,
+    documents: Sequence[ScoresDocument],
+    *,
+    target: str | None = None,
+    layout: Layout | None = None,
+) -> None:
+    """Write documents to one file, in the format of its extension.
+
+    Args:
+        path: File to write.
+        documents: Scores documents with their moments, in the order of the timeline.
+        target: Value of --for; None takes the format's own.
+        layout: How to lay the moments on a timeline; None as they happened.
+
+    Raises:
+        UsageError: See `format_of`; or the format cannot hold what is asked for.
+        OutputError: It cannot be written, or a timeline would be empty.
+    """
+    chosen = format_of(path, target)
+    module = importlib.import_module(chosen.module)
+    if chosen.kind == "document":
+        module.write(documents, path)
+        return
+    from hlcli.timeline.build import Layout, build_edit_list
+
+    edit = build_edit_list(documents, name=path.stem, layout=layout or Layout())
+    module.write(edit, path, target=target or chosen.targets[0])
