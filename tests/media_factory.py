@@ -1,6 +1,6 @@
 """Makes small real videos; each distinct one is encoded once per test run.
 
-Every frame has its own number painted along its lower edge as ten black or white bars, so that
+Every frame has its own number painted along its lower edge as twelve black or white bars, so that
 a test can read from the picture WHICH frame it was given, and a white patch in the upper left
 corner, so that it can see which way up it is.
 """
@@ -22,7 +22,8 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.float32]
 
-NUM_BITS = 10
+NUM_BITS = 12
+"""Frames that can be told apart: 4096, over a minute at 60 a second."""
 _cache: dict[tuple[object, ...], Path] = {}
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -109,6 +110,8 @@ class Recipe:
     """Paints frame `index` on a gray picture."""
     counter: bool = True
     """Whether to paint the frame number, which changes a tenth of the picture each frame."""
+    first_number: int = 0
+    """Number painted on the first frame, so that several videos can be told apart."""
     frame_times: tuple[Fraction, ...] | None = None
     """Start of each frame in seconds, for variable rates; overrides `num_frames`."""
     start_seconds: Fraction = Fraction(0)
@@ -127,9 +130,11 @@ def picture(recipe: Recipe, index: int) -> Image:
     image = np.full((recipe.height, recipe.width, 3), 110, dtype=np.uint8)
     recipe.paint(index, image)
     top = int(recipe.height * 0.80)
+    number = recipe.first_number + index
+    assert number >> NUM_BITS == 0, f"frame {number} needs more than {NUM_BITS} bits"
     for bit in range(NUM_BITS if recipe.counter else 0):
         left, right = (round(edge * recipe.width / NUM_BITS) for edge in (bit, bit + 1))
-        image[top:, left:right] = 235 if index >> bit & 1 else 16
+        image[top:, left:right] = 235 if number >> bit & 1 else 16
     image[: recipe.height // 8, : recipe.width // 8] = 250
     return image
 
