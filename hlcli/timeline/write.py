@@ -24,7 +24,6 @@ def check_output(path: Path, targets: Sequence[str] = ()) -> None:
         UsageError: The extension or a target is unknown, or they do not go together.
         OutputError: The folder does not exist or cannot be written.
     """
-    folder = path if path.is_dir() else path.parent
     for target in targets:
         check_target(target)
     if not path.is_dir():
@@ -34,6 +33,19 @@ def check_output(path: Path, targets: Sequence[str] = ()) -> None:
                 hint="name an existing folder: it gets one file for each program",
             )
         format_of(path, targets[0] if targets else None)
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an output whose folder is not there or may not be written.
+
+    Args:
+        path: A file, or an existing folder.
+
+    Raises:
+        OutputError: The folder does not exist or cannot be written.
+    """
+    folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise OutputError(
             f"cannot write {path}: the folder {folder} does not exist",
