@@ -231,6 +231,7 @@ def test_from_media_takes_over_every_field() -> None:
         num_frames=240,
         is_variable_rate=True,
         start_timecode="01:00:00;00",
+        has_timecode_track=False,
         width=360,
         height=640,
         rotation_degrees=90,
@@ -242,6 +243,19 @@ def test_from_media_takes_over_every_field() -> None:
     assert (record.width, record.height, record.rotation_degrees) == (360, 640, 90)
     assert [(t.channels, t.sample_rate) for t in record.audio] == [(1, 44100)]
     assert record.sha256_head == IDENTITY
+    assert not record.has_timecode_track
+
+
+def test_a_document_of_an_earlier_hl_has_its_timecode_in_a_track() -> None:
+    value = make_document(start_timecode="01:00:00:00").to_json()
+    assert value["video"].pop("has_timecode_track") is True
+    jsonschema.validate(value, SCHEMA)
+    assert ScoresDocument.from_json(value).video.has_timecode_track
+    value["video"]["has_timecode_track"] = False
+    assert not ScoresDocument.from_json(value).video.has_timecode_track
+    value["video"]["has_timecode_track"] = "no"
+    with pytest.raises(DocumentError, match=r"video\.has_timecode_track must be true or false"):
+        ScoresDocument.from_json(value)
 
 
 def test_moments_are_chosen_anew() -> None:

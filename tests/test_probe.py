@@ -20,6 +20,25 @@ from hlcli.media.probe import probe
 from hlcli.media.rates import STANDARD_RATES, choose_frame_rate, snap_rate
 from tests.media_factory import AudioTrack, click_track, make_video
 
+
+def move_timecode_to_rtmd(path: Path, timecode: bytes) -> None:
+    """Turn the timecode track of a QuickTime file into the one Sony's cameras write.
+
+    The entry in `stsd` changes its kind, its one sample becomes Sony's record (the timecode's five
+    bytes stand at its 13th), and the picture no longer refers to it.
+    """
+    data = bytearray(path.read_bytes())
+    handler = data.rindex(b"TimeCodeHandler")
+    data[handler : handler + 15] = b"Timed Metadata "
+    entry = data.index(b"tmcd", data.index(b"stsd", handler))
+    data[entry : entry + 4] = b"rtmd"
+    reference = data.index(b"tref")
+    data[reference : reference + 4] = b"free"
+    offset = data.index(b"stco", entry) + 12
+    data[offset : offset + 4] = len(data).to_bytes(4, "big")
+    path.write_bytes(bytes(data) + bytes(13) + timecode + bytes(6))
+
+
 SILENCE = AudioTrack(click_track(2.0, ()))
 
 
@@ -103,8 +122,24 @@ def test_start_timecode(tmp_path: Path, timecode: str) -> None:
     assert info.duration_seconds == 60 / rate
 
 
+@pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.mxf"])
+def test_timecode_in_a_track(tmp_path: Path, name: str) -> None:
+    codec = {"codec": "mpeg2video", "rate": Fraction(25)} if name == "a.mxf" else {}
+    info = probe(make_video(tmp_path, name=name, timecode="16:37:10:02", **codec))
+    assert (info.start_timecode, info.has_timecode_track) == ("16:37:10:02", True)
+
+
+def test_timecode_in_a_cameras_own_track(tmp_path: Path) -> None:
+    """Sony's rtmd: FFmpeg and DaVinci Resolve read it, Final Cut Pro starts the file at 0."""
+    path = make_video(tmp_path, name="a.mov", timecode="16:37:10:02", num_frames=30)
+    move_timecode_to_rtmd(path, bytes([10, 11, 12, 0, 13]))
+    info = probe(path)
+    assert (info.start_timecode, info.has_timecode_track) == ("10:11:12:13", False)
+
+
 def test_no_timecode(tmp_path: Path) -> None:
-    assert probe(make_video(tmp_path)).start_timecode is None
+    info = probe(make_video(tmp_path))
+    assert (info.start_timecode, info.has_timecode_track) == (None, False)
 
 
 @pytest.mark.parametrize(("degrees", "size"), [(90, (96, 160)), (180, (160, 96)), (270, (96, 160))])

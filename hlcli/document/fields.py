@@ -64,8 +64,10 @@ class Fields:
             raise self.wrong(name, f"has an unknown value {value!r}")
         return value
 
-    def flag(self, name: str) -> bool:
-        """Return true or false."""
+    def flag(self, name: str, *, missing: bool | None = None) -> bool:
+        """Return true or false; `missing` for a field that an earlier `hl` did not write."""
+        if missing is not None and name not in self._value:
+            return missing
         value = self.get(name)
         if not isinstance(value, bool):
             raise self.wrong(name, f"must be true or false, is {value!r}")

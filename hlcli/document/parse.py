@@ -113,6 +113,7 @@ def _video(fields: Fields) -> VideoRecord:
         rotation_degrees=rotation,
         audio=audio,
         sha256_head=fields.text("sha256_head", r"[0-9a-f]{64}"),
+        has_timecode_track=fields.flag("has_timecode_track", missing=True),
     )
 
 

@@ -64,6 +64,8 @@ class VideoRecord:
     """The audio tracks in file order; empty without sound."""
     sha256_head: str
     """Content identity: hex sha256 over size, first and last MiB; survives renames and moves."""
+    has_timecode_track: bool = True
+    """Whether the timecode stands in a timecode track, which Final Cut Pro asks for."""
 
     @property
     def has_audio(self) -> bool:
@@ -93,6 +95,7 @@ class VideoRecord:
                 for track in info.audio_streams
             ),
             sha256_head=identity,
+            has_timecode_track=info.has_timecode_track,
         )
 
 
@@ -153,6 +156,7 @@ class ScoresDocument:
                 "num_frames": video.num_frames,
                 "is_variable_rate": video.is_variable_rate,
                 "start_timecode": video.start_timecode,
+                "has_timecode_track": video.has_timecode_track,
                 "width": video.width,
                 "height": video.height,
                 "rotation_degrees": video.rotation_degrees,

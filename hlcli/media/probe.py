@@ -57,6 +57,8 @@ class MediaInfo:
     """Frames at `frame_rate` over `duration_seconds`, at least 1."""
     start_timecode: str | None
     """Timecode of the first frame as the file says it (";" is drop-frame); None without one."""
+    has_timecode_track: bool
+    """Whether it stands in a timecode track; False for one in a tag or in a camera's own track."""
     width: int
     """Width as displayed, after rotation and sample aspect ratio, in pixels."""
     height: int
@@ -103,6 +105,7 @@ def probe(path: Path) -> MediaInfo:
         else:
             chosen = choose_frame_rate(average=stream.average_rate, base=stream.base_rate)
         declared = _declared(container)
+        has_timecode_track = declared is not None and _has_timecode_track(container)
         average_rate = stream.average_rate
     with open_media(path) as container:
         measured = main_video_stream(container)
@@ -130,6 +133,7 @@ def probe(path: Path) -> MediaInfo:
             is_variable_rate=is_variable_rate,
             num_frames=num_frames,
             start_timecode=declared,
+            has_timecode_track=has_timecode_track,
             width=width,
             height=height,
             rotation_degrees=rotation_degrees,
@@ -174,6 +178,26 @@ def _declared(container: InputContainer) -> str | None:
         if _TIMECODE.fullmatch(text):
             return text
     return None
+
+
+def _has_timecode_track(container: InputContainer) -> bool:
+    """Return whether a timecode stands where every editor reads it, Final Cut Pro for one.
+
+    Sony's cameras write it into a data track of their own (`rtmd`), which FFmpeg and DaVinci
+    Resolve read and Final Cut Pro does not. FFmpeg gives a picture the timecode of the timecode
+    track it refers to; PyAV does not give the kind of a data track, so its handler's name tells.
+    """
+    if "mxf" in container.format.name:
+        return True  # each MXF package has one
+    if "mov" not in container.format.name:
+        return False
+    if any("timecode" in stream.metadata for stream in container.streams.video):
+        return True
+    return any(
+        "timecode" in stream.metadata.get("handler_name", "").lower().replace(" ", "")
+        for stream in container.streams
+        if stream.type == "data" and "timecode" in stream.metadata
+    )
 
 
 def _audio_streams(container: InputContainer) -> tuple[AudioStreamInfo, ...]:

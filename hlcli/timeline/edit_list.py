@@ -29,6 +29,8 @@ class Source:
     """Frames at `frame_rate` over the whole length, at least 1."""
     start_timecode: str | None = None
     """Timecode of the first frame as the file says it (";" = drop-frame); None without one."""
+    has_timecode_track: bool = True
+    """Whether it stands in a timecode track; Final Cut Pro takes such a file from 0 if not."""
     width: int = 0
     """Width as displayed, in pixels; 0 where a reader does not know it."""
     height: int = 0
@@ -58,6 +60,7 @@ class Source:
             frame_rate=video.frame_rate,
             num_frames=video.num_frames,
             start_timecode=video.start_timecode,
+            has_timecode_track=video.has_timecode_track,
             width=video.width,
             height=video.height,
             rotation_degrees=video.rotation_degrees,
