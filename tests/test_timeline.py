@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hlcli.document import ScoresDocument, read_documents
 from hlcli.errors import OutputError, UsageError
 from hlcli.timeline.build import build_edit_list
-from hlcli.timeline.formats.otio import GENERIC, Dialect, otio_timeline
+from hlcli.timeline.formats.otio import otio_timeline
+from hlcli.timeline.formats.otio_dialects import GENERIC
 from hlcli.timeline.formats.table import COLUMNS, table_text
 from hlcli.timeline.paths import file_url
 from hlcli.timeline.timecode import (
@@ -226,14 +227,6 @@ def test_no_moment_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
         write_output(tmp_path / "x.otio", [make_document(spans=[])])
     assert "--threshold" in error.value.hint
     assert list(tmp_path.iterdir()) == []
-
-
-def test_another_dialect_addresses_media_its_own_way() -> None:
-    bare = Dialect(name="bare", target_url=lambda path: path)
-    edit = build_edit_list([make_document(spans=[(1.0, 3.0)])], name="x")
-    timeline = otio_timeline(edit, bare)
-    assert timeline.tracks[0][0].media_reference.target_url == "/footage/match.mp4"
-    assert timeline.metadata["hl"]["dialect"] == "bare"
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,13 +1,18 @@
-"""OpenTimelineIO JSON, strict or as one editor wants it.
+"""OpenTimelineIO JSON, strict or as one editor wants it: `hlcli.timeline.formats.otio_dialects`.
 
-Every range of a source counts from the file's own start timecode, as editors do: a range that
-counts from 0 is "not found" by an editor that reads the timecode.
+* Every range of a source counts from the file's own start timecode, as editors do: a range that
+  counts from 0 is "not found" by an editor that reads the timecode.
+* A range keeps the rate of its source. The place of a clip is the sum of what lies before it on its
+  track, so a gap is as long as leaves the next clip nearest to its own place: what rates that do
+  not fit leave over never adds up.
+* Picture and sound of one event have the same `metadata["hl"]["link"]`, which no other event has.
+* `metadata["hl"]` holds what OpenTimelineIO has no field for: `hl` reads back what it wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,27 +21,12 @@ import opentimelineio as otio
 
 from hlcli import __version__
 from hlcli.atomic import write_text
-from hlcli.timeline.edit_list import EditList, Event, Marker, Source
-from hlcli.timeline.paths import file_url, readable
+from hlcli.timeline.edit_list import EditList, Event, Marker, Sound, Source
+from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC, Dialect
+from hlcli.timeline.paths import readable
 
 METADATA_VERSION = 1
 """Version of what stands under `metadata["hl"]`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """How one family of readers wants its timeline."""
-
-    name: str
-    """Value of --for, kept in the timeline's metadata."""
-    target_url: Callable[[str], str]
-    """Turns the absolute path of a media file into what `target_url` holds."""
-
-
-GENERIC = Dialect(name="generic", target_url=file_url)
-"""Strict URLs, plain OpenTimelineIO."""
-DIALECTS = {dialect.name: dialect for dialect in (GENERIC,)}
-"""Dialects by their value of --for."""
 
 
 def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
@@ -44,13 +34,34 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
 
     Raises:
         OutputError: It cannot be written there.
+        UsageError: The editor could not find a source by its name.
     """
-    timeline = otio_timeline(edit, DIALECTS[target])
-    write_text(path, timeline.to_json_string(indent=2) + "\n")
+    write_text(path, otio_text(edit, DIALECTS[target]))
+
+
+def otio_text(edit: EditList, dialect: Dialect = GENERIC) -> str:
+    """Return the JSON of an edit list.
+
+    Raises:
+        UsageError: The editor could not find a source by its name.
+    """
+    return json_text(otio_timeline(edit, dialect), dialect)
+
+
+def json_text(timeline: otio.schema.Timeline, dialect: Dialect) -> str:
+    """Return the JSON of a timeline, in the versions of OpenTimelineIO's objects it is read in."""
+    # An explicit dictionary: none would take versions from the environment.
+    versions = dict(dialect.schema_versions)
+    text: str = otio.adapters.otio_json.write_to_string(timeline, versions, indent=2)
+    return text + "\n"
 
 
 def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Timeline:
-    """Turn an edit list into an OpenTimelineIO timeline."""
+    """Turn an edit list into an OpenTimelineIO timeline.
+
+    Raises:
+        UsageError: The editor could not find a source by its name.
+    """
     timeline = otio.schema.Timeline(
         name=edit.name,
         global_start_time=otio.opentime.RationalTime(edit.start_frame, float(edit.frame_rate)),
@@ -63,38 +74,56 @@ def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Tim
                 "drop_frame": edit.drop_frame,
                 "width": edit.width,
                 "height": edit.height,
+                "sample_rate": edit.sample_rate,
                 "num_moments": sum(event.finding is not None for event in edit.events),
             }
-        },
+        }
+        | dialect.timeline_metadata(edit),
     )
+    timeline.tracks.metadata.update(dialect.stack_metadata(edit))
+    if dialect.repeats_markers:
+        timeline.tracks.markers.extend(_timeline_markers(edit, dialect))
     for number in range(edit.num_video_tracks):
-        events = [event for event in edit.events if event.video_track == number]
-        timeline.tracks.append(
-            _track(f"V{number + 1}", otio.schema.TrackKind.Video, events, edit, dialect)
-        )
+        on_track: list[tuple[Event, Sound | None]] = [
+            (event, None) for event in edit.events if event.video_track == number
+        ]
+        timeline.tracks.append(_track(f"V{number + 1}", on_track, edit, dialect))
     for number in range(edit.num_audio_tracks):
-        events = [e for e in edit.events if any(sound.track == number for sound in e.sound)]
-        timeline.tracks.append(
-            _track(f"A{number + 1}", otio.schema.TrackKind.Audio, events, edit, dialect)
-        )
+        on_track = [
+            (event, sound)
+            for event in edit.events
+            for sound in event.sound
+            if sound.track == number
+        ]
+        if on_track:  # An empty track is nothing an editor needs.
+            timeline.tracks.append(_track(f"A{number + 1}", on_track, edit, dialect))
     return timeline
 
 
 def _track(
-    name: str, kind: str, events: list[Event], edit: EditList, dialect: Dialect
+    name: str, on_track: list[tuple[Event, Sound | None]], edit: EditList, dialect: Dialect
 ) -> otio.schema.Track:
-    track = otio.schema.Track(name=name, kind=kind)
-    at = 0
-    for event in events:
-        if event.record.start > at:
-            track.append(_gap(event.record.start - at, edit.frame_rate))
-        clip = _clip(event, dialect)
-        if kind == otio.schema.TrackKind.Video:
-            clip.markers.extend(_marker(event.source, marker) for marker in event.markers)
+    channels = [event.source.audio[sound.stream].channels for event, sound in on_track if sound]
+    track = otio.schema.Track(
+        name=name,
+        kind=otio.schema.TrackKind.Audio if channels else otio.schema.TrackKind.Video,
+        metadata=dialect.track_metadata(channels),
+    )
+    links = {id(event): link for link, event in enumerate(edit.events, start=1)}
+    at = Fraction(0)  # where what was laid so far ends, in frames of the timeline
+    for event, sound in on_track:
+        gap = math.ceil(event.record.start - at - Fraction(1, 2))
+        if gap > 0:
+            track.append(_gap(gap, edit.frame_rate))
+            at += gap
+        clip = _clip(event, sound, links[id(event)], dialect)
+        if sound is None:
+            clip.markers.extend(_marker(event.source, marker, dialect) for marker in event.markers)
         track.append(clip)
-        at = event.record.stop
-    if at < edit.num_frames:
-        track.append(_gap(edit.num_frames - at, edit.frame_rate))
+        at += len(event.frames) * edit.frame_rate / event.source.frame_rate
+    rest = math.ceil(edit.num_frames - at - Fraction(1, 2))
+    if rest > 0:
+        track.append(_gap(rest, edit.frame_rate))
     return track
 
 
@@ -102,7 +131,7 @@ def _gap(num_frames: int, frame_rate: Fraction) -> otio.schema.Gap:
     return otio.schema.Gap(source_range=_range(0, num_frames, frame_rate))
 
 
-def _clip(event: Event, dialect: Dialect) -> otio.schema.Clip:
+def _clip(event: Event, sound: Sound | None, link: int, dialect: Dialect) -> otio.schema.Clip:
     source = event.source
     media = otio.schema.ExternalReference(
         target_url=dialect.target_url(source.path),
@@ -115,13 +144,13 @@ def _clip(event: Event, dialect: Dialect) -> otio.schema.Clip:
         source_range=_range(
             source.start_frame + event.frames.start, len(event.frames), source.frame_rate
         ),
-        metadata={"hl": _metadata(event)},
+        metadata={"hl": _metadata(event, sound, link)} | dialect.clip_metadata(event, sound, link),
     )
 
 
-def _metadata(event: Event) -> dict[str, Any]:
+def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
     source = event.source
-    metadata: dict[str, Any] = {"version": METADATA_VERSION}
+    metadata: dict[str, Any] = {"version": METADATA_VERSION, "link": link}
     if event.finding is not None:
         moment = event.finding.moment
         metadata |= {
@@ -143,6 +172,11 @@ def _metadata(event: Event) -> dict[str, Any]:
         "width": source.width,
         "height": source.height,
         "rotation_degrees": source.rotation_degrees,
+        "num_frames": source.num_frames,
+        "audio": [
+            {"channels": track.channels, "sample_rate": track.sample_rate} for track in source.audio
+        ],
+        "audio_stream": None if sound is None else sound.stream,
         "damage": None if source.damage is None else readable(source.damage),
     }
     if event.finding is not None:
@@ -151,15 +185,40 @@ def _metadata(event: Event) -> dict[str, Any]:
     return metadata
 
 
-def _marker(source: Source, marker: Marker) -> otio.schema.Marker:
+def _marker(source: Source, marker: Marker, dialect: Dialect) -> otio.schema.Marker:
     """Turn a marker into OpenTimelineIO's, counted like the clip's own range."""
+    return _named(
+        marker,
+        _range(source.start_frame + marker.frames.start, len(marker.frames), source.frame_rate),
+        dialect,
+    )
+
+
+def _timeline_markers(edit: EditList, dialect: Dialect) -> Iterator[otio.schema.Marker]:
+    """Yield the markers once more, counted from the start of the timeline."""
+    for event in edit.events:
+        for marker in event.markers:
+            start = event.record_of(marker.frames.start, edit.frame_rate)
+            end = event.record_of(marker.frames[-1], edit.frame_rate) + 1
+            yield _named(marker, _range(start, end - start, edit.frame_rate), dialect)
+
+
+def _named(
+    marker: Marker, marked_range: otio.opentime.TimeRange, dialect: Dialect
+) -> otio.schema.Marker:
     made = otio.schema.Marker(
-        name=marker.name,
-        marked_range=_range(
-            source.start_frame + marker.frames.start, len(marker.frames), source.frame_rate
-        ),
+        name=dialect.marker_name(marker),
+        marked_range=marked_range,
         color=marker.color,
-        metadata={"hl": {"version": METADATA_VERSION, "rank": marker.rank}},
+        metadata={
+            "hl": {
+                "version": METADATA_VERSION,
+                "rank": marker.rank,
+                "score": _short(marker.score),
+                "name": marker.name,
+            }
+        }
+        | dialect.marker_metadata(marker),
     )
     made.comment = marker.comment
     return made
