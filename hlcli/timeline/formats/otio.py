@@ -168,6 +168,7 @@ def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
         "frame_rate": _ratio(source.frame_rate),
         "is_variable_rate": source.is_variable_rate,
         "start_timecode": source.start_timecode,
+        "has_timecode_track": source.has_timecode_track,
         "drop_frame": source.drop_frame,
         "width": source.width,
         "height": source.height,
