@@ -1,0 +1,153 @@
+"""`hl contact-sheet`: one picture of all moments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hlcli.cli import layout_options, options
+from hlcli.cli.console import progress_bar, say, show_error, warn
+from hlcli.cli.stored import stored_documents
+from hlcli.errors import HlError, MediaError, UsageError
+
+if TYPE_CHECKING:
+    from hlcli.media.probe import MediaInfo
+    from hlcli.moments import Selection
+    from hlcli.render.sheet_plan import Section
+    from hlcli.timeline.edit_list import EditList
+
+
+def contact_sheet(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Videos scored before (files, folders, globs), or scores documents.",
+            metavar="VIDEO|SCORES.json",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Picture to write, .png or .jpg.",
+            show_default=False,
+        ),
+    ] = None,
+    order: Annotated[
+        layout_options.OrderChoice,
+        typer.Option("--order", help="Moments as they happened, or the best first."),
+    ] = layout_options.OrderChoice.time,
+    columns: Annotated[
+        int, typer.Option("--columns", metavar="N", help="Thumbnails in a row.")
+    ] = 4,
+    width: Annotated[
+        int, typer.Option("--width", metavar="PIXELS", help="Width of the picture.")
+    ] = 1600,
+    font: Annotated[
+        str | None,
+        typer.Option(
+            "--font",
+            metavar="FILE",
+            help="A .ttf or .otf font, for file names that the built-in one has no letters for.",
+        ),
+    ] = None,
+    model: options.Model = None,
+    target_duration: options.TargetDuration = None,
+    top: options.Top = None,
+    threshold: options.Threshold = None,
+    min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
+    max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
+    handles: options.Handles = options.DEFAULT_HANDLES,
+    visual_only: options.VisualOnly = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no words but errors.")
+    ] = False,
+) -> None:
+    """Draw one picture with a thumbnail, timecode, rank and score of each moment.
+
+    Shown is the best frame of each moment, with the file's own timecode. Stored scores are taken
+    as `hl export` takes them.
+
+    Examples:
+        hl contact-sheet match.mp4 -o sheet.png
+
+        hl contact-sheet footage/ -o sheet.jpg --top 12 --order rank --columns 6
+
+        hl contact-sheet scores.json -o sheet.png
+    """
+    from hlcli.render.contact_sheet import SheetLook, check_suffix, write_contact_sheet
+    from hlcli.render.sheet_plan import plan_sheet
+    from hlcli.timeline.write import check_folder, check_not_a_source
+
+    selection = options.selection_from_options(
+        target_duration=target_duration,
+        top=top,
+        threshold=threshold,
+        min_duration=min_duration,
+        max_duration=max_duration,
+        handles=handles,
+    )
+    if output is None:
+        raise UsageError("there is nothing to write", hint="name a picture: -o sheet.png")
+    path = Path(output).expanduser()
+    check_suffix(path)
+    check_folder(path)
+    look = SheetLook(
+        columns=columns, width=width, font=None if font is None else Path(font).expanduser()
+    )
+    edits, first_error = _timelines(
+        inputs, selection, model=model, visual_only=visual_only, output=path
+    )
+    sections = plan_sheet(edits, order=order.value)
+    check_not_a_source(path, [Path(section.source.path) for section in sections])
+    videos, unread = _readable(sections)
+    first_error = first_error or unread
+    if videos:
+        with progress_bar(quiet=quiet) as progress:
+            changed = write_contact_sheet(path, videos, look=look, progress=progress)
+        for name in changed:
+            warn(f"the font has not all letters of {name}; --font names another")
+        say(f"wrote {path}", quiet=quiet)
+    if first_error:
+        raise typer.Exit(first_error.exit_code)
+
+
+def _timelines(
+    inputs: list[str],
+    selection: Selection,
+    *,
+    model: str | None,
+    visual_only: bool,
+    output: Path,
+) -> tuple[list[EditList], HlError | None]:
+    """Return the timelines of the inputs: one of all scores."""
+    from hlcli.timeline.build import build_edit_list
+
+    documents, first_error = stored_documents(
+        inputs, selection, model=model, visual_only=visual_only, outputs=[output]
+    )
+    if not documents:
+        return [], first_error
+    return [build_edit_list(documents, name=output.stem)], first_error
+
+
+def _readable(
+    sections: list[Section],
+) -> tuple[list[tuple[Section, MediaInfo]], HlError | None]:
+    """Look at the files; one that is gone does not keep the others from being drawn."""
+    from hlcli.media.probe import probe
+
+    videos: list[tuple[Section, MediaInfo]] = []
+    first_error: HlError | None = None
+    for section in sections:
+        try:
+            videos.append((section, probe(Path(section.source.path))))
+        except MediaError as error:
+            show_error(error)
+            first_error = first_error or error
+    return videos, first_error
