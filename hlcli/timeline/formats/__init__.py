@@ -52,6 +52,12 @@ FORMATS: dict[str, Format] = {
             targets=("generic", "resolve", "premiere"),
         ),
         Format(
+            suffix=".otioz",
+            title="OpenTimelineIO bundle with the media",
+            opens_in="programs built on OpenTimelineIO",
+            module="hlcli.timeline.formats.otioz",
+        ),
+        Format(
             suffix=".json",
             title="scores document",
             opens_in="hl export, scripts",
