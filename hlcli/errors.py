@@ -10,6 +10,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
         MediaNotFoundError        also a FileNotFoundError
         MediaUnreadableError      damaged, empty, or not a video at all
         NoVideoStreamError        sound only
+        TimelineError             a timeline that cannot be read without guessing
         FfmpegMissingError        no ffmpeg program to cut or draw with
       ModelError [4]
         UnknownModelError         no manifest of that name
@@ -75,6 +76,10 @@ class MediaUnreadableError(MediaError):
 
 class NoVideoStreamError(MediaError):
     """The file has no picture."""
+
+
+class TimelineError(MediaError):
+    """A timeline file is damaged, or says something that cannot be cut without guessing."""
 
 
 class FfmpegMissingError(MediaError):

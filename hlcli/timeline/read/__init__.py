@@ -1,0 +1,58 @@
+"""Reads timelines back, those of `hl` and those of other programs.
+
+What a timeline says and an edit list cannot is a stated simplification or an error, never a
+silently different cut.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from hlcli.errors import TimelineError, UsageError
+from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read.types import ReadTimeline
+
+__all__ = ["READERS", "ReadTimeline", "read_timeline"]
+
+READERS: dict[str, str] = {
+    ".otio": "hlcli.timeline.read.otio",
+}
+"""Modules by extension; each has `read` with the arguments of `read_timeline`."""
+
+
+def read_timeline(
+    path: Path,
+    *,
+    search: Sequence[Path] = (),
+    known: Sequence[Source] = (),
+    rate: Fraction | None = None,
+) -> ReadTimeline:
+    """Read a timeline file.
+
+    Args:
+        path: The file; its extension says what it is.
+        search: Folders to look, with all below them, for media that is not where it was.
+        known: Sources that need no looking at, by their path or their file name.
+        rate: Rate of the timeline in frames per second, for formats that do not say it (EDL);
+            None takes the file's own, or that of its media.
+
+    Raises:
+        UsageError: The extension is unknown, or an extra that reads it is not installed.
+        TimelineError: It is damaged, empty, or cannot be cut without guessing.
+        MediaError: A media file cannot be used, or `search` finds several.
+    """
+    module = READERS.get(path.suffix.lower())
+    if module is None:
+        raise UsageError(
+            f"cannot read {path}: the extension {path.suffix or '(none)'} is unknown",
+            hint=f"use one of {', '.join(READERS)}",
+        )
+    if not path.is_file():
+        raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
+    read: ReadTimeline = importlib.import_module(module).read(
+        path, search=search, known=known, rate=rate
+    )
+    return read

@@ -1,0 +1,76 @@
+"""OpenTimelineIO JSON, of `hl` and of any other program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from hlcli.errors import TimelineError
+from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read.edit_of_otio import edit_of_otio
+from hlcli.timeline.read.types import ReadTimeline
+
+
+def read(
+    path: Path,
+    *,
+    search: Sequence[Path] = (),
+    known: Sequence[Source] = (),
+    rate: Fraction | None = None,
+) -> ReadTimeline:
+    """Read one timeline; the arguments are those of `hlcli.timeline.read.read_timeline`."""
+    timeline = load(path, "otio_json")
+    return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+
+
+def load(path: Path, adapter: str, **arguments: Any) -> otio.schema.Timeline:
+    """Return the one timeline of a file that an adapter reads.
+
+    Raises:
+        TimelineError: The adapter cannot read it, or there is no timeline, or several.
+    """
+    try:
+        content = otio.adapters.read_from_file(str(path), adapter_name=adapter, **arguments)
+    except Exception as error:  # adapters raise whatever their parsers raise
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TimelineError(
+            f"cannot read {path}: {first_line}",
+            hint="open it in the program that wrote it, and export it again",
+        ) from error
+    return the_timeline(content, path)
+
+
+def the_timeline(content: Any, path: Path) -> otio.schema.Timeline:
+    """Return the one timeline of what a file holds.
+
+    Raises:
+        TimelineError: There is none, or there are several.
+    """
+    if isinstance(content, otio.schema.Timeline):
+        return content
+    if isinstance(content, otio.schema.SerializableCollection):
+        found = list(content.find_children(descended_from_type=otio.schema.Timeline))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(repr(timeline.name) for timeline in found)
+            raise TimelineError(
+                f"{path} holds {len(found)} timelines: {names}",
+                hint="export the one that is wanted into a file of its own",
+            )
+    if isinstance(content, otio.core.Composition | otio.schema.Clip):
+        timeline = otio.schema.Timeline(name=content.name or path.stem)
+        if isinstance(content, otio.schema.Stack):
+            timeline.tracks = content.deepcopy()
+        elif isinstance(content, otio.schema.Track):
+            timeline.tracks.append(content.deepcopy())
+        else:
+            track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
+            track.append(content.deepcopy())
+            timeline.tracks.append(track)
+        return timeline
+    raise TimelineError(f"{path} holds no timeline", hint="export a timeline, not a bin or a clip")

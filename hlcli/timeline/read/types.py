@@ -1,0 +1,32 @@
+"""What reading a timeline gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlcli.timeline.edit_list import EditList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTimeline:
+    """A timeline read from a file."""
+
+    edit: EditList
+    """The cuts, in whole frames."""
+    notes: tuple[str, ...] = ()
+    """Everything the file says that the cuts do not, one sentence each, without a full stop."""
+
+
+class Notes:
+    """Collects sentences, each once, in the order they come."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+
+    def add(self, line: str) -> None:
+        """Remember a sentence, without a full stop."""
+        self._lines.setdefault(line)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the sentences."""
+        return tuple(self._lines)

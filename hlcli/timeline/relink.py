@@ -1,0 +1,145 @@
+"""Finds media that has moved since a timeline or a scores document was written.
+
+A file is what it was when its name and its content agree. Where no content identity is known, its
+rate, its length and its timecode must fit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from hlcli.errors import MediaError, MediaNotFoundError
+from hlcli.media.identity import content_identity
+from hlcli.media.probe import probe
+from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.timecode import start_frame
+
+_FRAMES_OFF = 2
+"""Programs disagree on the length of a file by a frame or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is known about a file that is not where it was."""
+
+    path: str
+    """Where it was, of any system."""
+    sha256_head: str | None = None
+    """Content identity, `hlcli.media.identity`; None when unknown."""
+    frame_rate: Fraction | None = None
+    """Its rate in frames per second; None when unknown."""
+    num_frames: int | None = None
+    """Its length in frames at that rate; None when unknown."""
+    start_frame: int | None = None
+    """Timecode of its first frame as a frame count; None when unknown."""
+
+
+class Relinker:
+    """Looks below folders; they are walked once, when the first file is wanted.
+
+    Args:
+        folders: Where to look, with everything below them.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, wanted: Wanted) -> Path | None:
+        """Return where a file is now; None when no file below the folders has its name.
+
+        Raises:
+            MediaNotFoundError: Files of its name are there, and none is it.
+            MediaError: Several files are it; or a folder to look in is not there.
+        """
+        name = media_path(wanted.path).name
+        if not self._folders or not name:
+            return None
+        found = self._index().get(name.casefold(), [])
+        if not found:
+            return None
+        reasons: dict[Path, str] = {}
+        fitting = []
+        for path in found:
+            reason = _difference(path, wanted)
+            if reason is None:
+                fitting.append(path)
+            else:
+                reasons[path] = reason
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise MediaError(
+                f"{readable(name)} is there {len(fitting)} times: "
+                + ", ".join(readable(str(path)) for path in fitting),
+                hint="name with --search only the folder that holds the right one",
+            )
+        raise MediaNotFoundError(
+            f"{readable(wanted.path)} is not there, and what has its name is another file: "
+            + "; ".join(f"{readable(str(path))} {reason}" for path, reason in reasons.items()),
+            hint="name with --search the folder that holds the file itself",
+        )
+
+    def _index(self) -> dict[str, list[Path]]:
+        if self._by_name is None:
+            self._by_name = {}
+            for path in _files_below(self._folders):
+                self._by_name.setdefault(path.name.casefold(), []).append(path)
+        return self._by_name
+
+
+def _files_below(folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield every file once, in order, whatever links lead to it."""
+    folders_seen: set[tuple[int, int]] = set()
+    files_seen: set[tuple[int, int]] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise MediaNotFoundError(
+                f"--search: there is no folder {folder}", hint="name an existing folder"
+            )
+        for place, below, files in os.walk(folder.absolute(), followlinks=True):
+            at = Path(place)
+            if not _is_new(at, folders_seen):
+                below.clear()
+                continue
+            below.sort()
+            for name in sorted(files):
+                if (at / name).is_file() and _is_new(at / name, files_seen):
+                    yield at / name
+
+
+def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False  # It went away, or may not be looked at.
+    key = (status.st_dev, status.st_ino)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+def _difference(path: Path, wanted: Wanted) -> str | None:
+    """Say why a file is not the one that is wanted; None when nothing speaks against it."""
+    try:
+        if wanted.sha256_head is not None:
+            return None if content_identity(path) == wanted.sha256_head else "has other content"
+        if wanted.frame_rate is None and wanted.num_frames is None:
+            return None
+        info = probe(path)
+    except MediaError as error:
+        return f"cannot be read ({error.message})"
+    if wanted.frame_rate is not None and info.frame_rate != wanted.frame_rate:
+        return f"runs at {info.frame_rate} frames per second, not {wanted.frame_rate}"
+    if wanted.num_frames is not None and abs(info.num_frames - wanted.num_frames) > _FRAMES_OFF:
+        return f"has {info.num_frames} frames, not {wanted.num_frames}"
+    if wanted.start_frame:
+        start = start_frame(info.start_timecode, info.frame_rate)
+        if start != wanted.start_frame:
+            return f"starts at frame {start} of its timecode, not {wanted.start_frame}"
+    return None
