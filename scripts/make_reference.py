@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import enum
 import inspect
 import re
 import sys
@@ -91,8 +92,9 @@ def _parameters(command: Any) -> list[str]:
         lines += ["| Option | Default | |", "| --- | --- | --- |"]
         for one in options:
             names = ", ".join(f"`{name}`" for name in [*one.opts, *one.secondary_opts])
-            value = "" if one.is_flag else f" `{_cell(one.metavar or one.name.upper())}`"
-            default = "" if one.is_flag or one.default in (None, []) else f"`{one.default}`"
+            value = "" if one.is_flag else f" `{_cell(_value(one))}`"
+            chosen = getattr(one.default, "value", one.default)
+            default = "" if one.is_flag or chosen in (None, []) else f"`{chosen}`"
             lines.append(f"| {names}{value} | {default} | {_cell(_escaped(one.help or ''))} |")
         lines.append("")
     if inner:
@@ -114,6 +116,13 @@ def _of_kind(command: Any, kind: str) -> list[Any]:
         and one.name not in left_out
         and not getattr(one, "hidden", False)
     ]
+
+
+def _value(option: Any) -> str:
+    """What an option takes: its own words, or the choices."""
+    if isinstance(option.default, enum.Enum):
+        return "|".join(str(choice.value) for choice in type(option.default))
+    return str(option.metavar or option.name.upper())
 
 
 def _argument_name(argument: Any) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import re
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from hlcli.timeline.build import Layout
 
 _TIMELINE = "Timeline"
+# Not "1e9": a power of ten can be longer than the memory.
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/\d{1,9}", re.ASCII)
 
 
 class OrderChoice(str, enum.Enum):
@@ -124,10 +128,11 @@ def parse_frame_rate(text: str) -> Fraction:
     """
     from hlcli.media.rates import STANDARD_RATES, snap_rate
 
+    plain = text.strip()
     try:
-        rate = Fraction(text.strip())
+        rate = Fraction(plain) if _RATE.fullmatch(plain) else Fraction(0)
         exact = snap_rate(rate) if rate > 0 else None
-    except (ValueError, ZeroDivisionError):
+    except ZeroDivisionError:
         exact = None
     if exact is None:
         raise UsageError(
@@ -139,10 +144,19 @@ def parse_frame_rate(text: str) -> Fraction:
 
 
 def _pair(text: str) -> tuple[str, str]:
+    from hlcli.timeline.paths import media_path
+
     start, equals, end = text.partition("=")
     if not (start and equals and end):
         raise UsageError(
             f"--map-path: {text!r} is not FROM=TO",
             hint="write the folder here, =, and the folder as the editor sees it",
         )
+    if not media_path(end).is_absolute():
+        raise UsageError(
+            f"--map-path: {end!r} is no whole path",
+            hint="write the folder as the editor sees it, from its root or drive: Z:\\footage",
+        )
+    if not media_path(start).is_absolute():
+        start = str(Path(start).expanduser().absolute())
     return start, end

@@ -67,7 +67,9 @@ Output: TypeAlias = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write .otio, .json or .csv; a folder gets one .otio for each video. Repeatable.",
+        help="Write, by the extension, a timeline (.otio, .otioz, .xml, .fcpxml, .edl, .aaf, .mlt, "
+        ".kdenlive), chapters (.txt, .ffmetadata), a table (.csv) or scores (.json); a folder gets "
+        "one timeline for each video. Repeatable.",
     ),
 ]
 Model: TypeAlias = Annotated[

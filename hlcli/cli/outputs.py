@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hlcli.cli.console import say, show_error
+from hlcli.cli.console import say, show_error, warn
 from hlcli.errors import HlError
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def write_outputs(
     from hlcli.timeline.formats import write_format
     from hlcli.timeline.write import output_files
 
+    if outputs and documents and layout is not None:
+        _warn_of_idle_maps(documents, layout)
     first_error: HlError | None = None
     for path in outputs if documents else ():
         for file, target, part in output_files(path, documents, targets):
@@ -48,3 +50,13 @@ def write_outputs(
             else:
                 say(f"wrote {file}", quiet=quiet)
     return first_error
+
+
+def _warn_of_idle_maps(documents: Sequence[ScoresDocument], layout: Layout) -> None:
+    """Say which --map-path holds none of the videos: a typo, most of the time."""
+    from hlcli.timeline.paths import map_path
+
+    for start, end in layout.path_maps:
+        paths = [document.video.path for document in documents]
+        if start != end and all(map_path(path, [(start, end)]) == path for path in paths):
+            warn(f"--map-path: no video lies in {start}")

@@ -57,9 +57,9 @@ def score(
 ) -> None:
     """Find the moments worth keeping.
 
-    Without -o the ranked moments are shown as a table. With -o they are written as a timeline
-    (.otio), as scores (.json) or as a list (.csv); -o may be given several times, and a folder
-    gets one timeline per video.
+    Without -o the ranked moments are shown as a table. With -o they are written as the
+    extension says, as a timeline for an editor, as chapters, scores or a table; -o may be given
+    several times, and a folder gets one timeline per video.
 
     Examples:
         hl score match.mp4

@@ -1,0 +1,150 @@
+"""The options that shape a timeline, as people write them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+from document_factory import make_document
+from typer.testing import CliRunner, Result
+
+from hlcli.cli import app
+from hlcli.cli.layout_options import OrderChoice, layout_from_options, parse_frame_rate
+from hlcli.errors import UsageError
+from hlcli.timeline.build import Layout
+from hlcli.timeline.formats import FORMATS, TARGETS
+
+NTSC = Fraction(30000, 1001)
+
+
+def export(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("24", Fraction(24)), ("25", Fraction(25)), (" 30 ", Fraction(30)),
+        ("25.0", Fraction(25)), ("50", Fraction(50)), ("60", Fraction(60)),
+        ("23.976", Fraction(24000, 1001)), ("23.98", Fraction(24000, 1001)),
+        ("29.97", NTSC), ("29.970", NTSC), ("2997/100", NTSC), ("30000/1001", NTSC),
+        ("59.94", Fraction(60000, 1001)), ("60000/1001", Fraction(60000, 1001)),
+        ("119.88", Fraction(120000, 1001)), ("120", Fraction(120)),
+    ],
+)  # fmt: skip
+def test_rates_as_people_write_them(text: str, rate: Fraction) -> None:
+    assert parse_frame_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "-25", "25 fps", "29,97", "1e9", "1e999999999", "nan", "inf", "30000/0", "26", "1000",
+     "1/2/3", "\u0662\u0665", "9" * 5000],
+)  # fmt: skip
+def test_what_is_no_rate_is_refused_with_those_there_are(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_frame_rate(text)
+    assert error.value.message == f"--frame-rate: {text!r} is no rate a timeline can have"
+    assert "23.976, 24, 25, 29.97, 30, " in error.value.hint
+
+
+def test_nothing_given_is_the_default_layout() -> None:
+    assert layout_from_options() == Layout()
+    assert layout_from_options(
+        order=OrderChoice.rank,
+        markers_only=True,
+        track_per_source=True,
+        start_timecode="01:00:00;00",
+        frame_rate="29.97",
+        map_path=["/mnt/footage=Z:\\footage", "\\\\nas\\a=/Volumes/a=b"],
+    ) == Layout(
+        order="rank",
+        markers_only=True,
+        track_per_source=True,
+        start_timecode="01:00:00;00",
+        frame_rate=NTSC,
+        path_maps=(("/mnt/footage", "Z:\\footage"), ("\\\\nas\\a", "/Volumes/a=b")),
+    )
+
+
+def test_a_folder_given_from_here_is_made_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    layout = layout_from_options(map_path=["footage=/Volumes/footage"])
+    assert layout.path_maps == ((str(tmp_path / "footage"), "/Volumes/footage"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/mnt/footage", "is not FROM=TO"), ("=Z:\\", "is not FROM=TO"),
+        ("/mnt=", "is not FROM=TO"), ("", "is not FROM=TO"), ("/mnt=Z:", "'Z:' is no whole path"),
+        ("/mnt=footage", "'footage' is no whole path"),
+    ],
+)  # fmt: skip
+def test_what_is_no_path_map(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        layout_from_options(map_path=[text])
+    assert error.value.message.startswith("--map-path: ")
+    assert words in error.value.message
+
+
+def test_from_the_command_line_to_the_timeline(tmp_path: Path) -> None:
+    source, output = tmp_path / "s.json", tmp_path / "x.otio"
+    document = make_document(
+        path="/mnt/footage/day 1/a.mp4",
+        frame_rate=NTSC,
+        spans=[(20.02, 22.022), (2.002, 4.004)],
+    )
+    document.write(source)
+    result = export(
+        source, "-o", output, "--order", "rank", "--start-timecode", "01:00:00;00",
+        "--map-path", "/mnt/footage=Z:\\", "--map-path", "/mnt/other=/x",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines() == [
+        "warning: --map-path: no video lies in /mnt/other",
+        f"wrote {output}",
+    ]
+    timeline = otio.adapters.read_from_file(str(output))
+    assert timeline.global_start_time == otio.opentime.RationalTime(107892, float(NTSC))
+    clips = list(timeline.tracks[0])
+    assert [clip.source_range.start_time.value for clip in clips] == [600, 60]
+    assert {clip.media_reference.target_url for clip in clips} == {"file:///Z:/day%201/a.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--frame-rate", "26"), "--frame-rate: '26' is no rate"),
+        (("--start-timecode", "1:00"), "the timeline cannot start there: '1:00' is not a timecode"),
+        (("--start-timecode", "00:00:00:30"), "is not a timecode at 30 frames a second"),
+        (("--map-path", "x"), "--map-path: 'x' is not FROM=TO"),
+        (("--order", "best"), "--order"),
+        (("--for", "avid"), "--for: 'avid' is unknown"),
+    ],
+)
+def test_bad_values_write_nothing(tmp_path: Path, options: tuple[str, str], words: str) -> None:
+    make_document(spans=[(2.0, 4.0)]).write(tmp_path / "s.json")
+    result = export(tmp_path / "s.json", "-o", tmp_path / "x.otio", *options)
+    assert result.exit_code == 2, result.stderr
+    assert words in result.stderr
+    assert not (tmp_path / "x.otio").exists()
+
+
+def test_help_and_the_table_name_every_format_and_program() -> None:
+    output_help = flat(export("--help").stdout).partition("--output FILE ")[2].partition(" --")[0]
+    table = export("--list-formats").stdout
+    for suffix in FORMATS:
+        assert suffix in output_help
+        assert f"\n {suffix} " in f"\n {table}".replace("\n", "\n ").replace("\n  ", "\n ")
+    for target in TARGETS.values():
+        assert target.name in table
+        assert target.title in table
