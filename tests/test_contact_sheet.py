@@ -24,6 +24,7 @@ from hlcli.render.lettering import Lettering
 from hlcli.render.sheet_plan import plan_sheet
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Source
+from hlcli.timeline.write import write_output
 
 NTSC = Fraction(30000, 1001)
 # Of a sheet 1000 pixels wide with two columns: see SheetLook.
@@ -172,6 +173,43 @@ def test_from_stored_scores(tmp_path: Path) -> None:
     moved = video.rename(tmp_path / "elsewhere.mp4")
     result = sheet(moved, "-o", tmp_path / "x.png", "--top", 1)
     assert result.exit_code == 0, result.stderr
+    assert opened(tmp_path / "x.png").width == 1600
+
+
+def test_from_a_timeline(tmp_path: Path) -> None:
+    video = make_video(tmp_path, num_frames=180)
+    document = document_of(video, [(4.0, 5.0), (0.5, 1.5)])
+    write_output(tmp_path / "cut.otio", [document])
+    output = tmp_path / "x.png"
+    result = sheet(
+        tmp_path / "cut.otio", "-o", output, "--width", 1000, "--columns", 2, "--order", "rank"
+    )
+    assert result.exit_code == 0, result.stderr
+    picture = opened(output)
+    assert [read_frame_number(cell(picture, index)) for index in range(2)] == [135, 30]
+
+
+@pytest.mark.parametrize("name", ["s.json", "cut.otio"])
+def test_a_video_that_has_moved_is_searched_for(tmp_path: Path, name: str) -> None:
+    video = make_video(tmp_path, num_frames=60)
+    document = document_of(video, [(0.5, 1.5)])
+    write_output(tmp_path / name, [document])
+    (tmp_path / "new").mkdir()
+    video.rename(tmp_path / "new" / video.name)
+    assert sheet(tmp_path / name, "-o", tmp_path / "x.png").exit_code == 3
+    result = sheet(tmp_path / name, "-o", tmp_path / "x.png", "--search", tmp_path / "new")
+    assert result.exit_code == 0, result.stderr
+    assert opened(tmp_path / "x.png").width == 1600
+
+
+def test_a_damaged_timeline_does_not_stop_the_others(tmp_path: Path) -> None:
+    video = make_video(tmp_path, num_frames=60)
+    write_output(tmp_path / "cut.otio", [document_of(video, [(0.5, 1.5)])])
+    (tmp_path / "bad.otio").write_text("{")
+    result = sheet(tmp_path / "bad.otio", tmp_path / "cut.otio", "-o", tmp_path / "x.png")
+    assert result.exit_code != 0
+    assert "bad.otio" in result.stderr
+    assert "Traceback" not in result.stderr
     assert opened(tmp_path / "x.png").width == 1600
 
 

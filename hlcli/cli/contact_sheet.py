@@ -13,8 +13,8 @@ from hlcli.cli.stored import stored_documents
 from hlcli.errors import HlError, MediaError, UsageError
 
 if TYPE_CHECKING:
+    from hlcli.document import ScoresDocument
     from hlcli.media.probe import MediaInfo
-    from hlcli.moments import Selection
     from hlcli.render.sheet_plan import Section
     from hlcli.timeline.edit_list import EditList
 
@@ -23,8 +23,8 @@ def contact_sheet(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Videos scored before (files, folders, globs), or scores documents.",
-            metavar="VIDEO|SCORES.json",
+            help="Videos scored before (files, folders, globs), scores documents, or timelines.",
+            metavar="VIDEO|SCORES.json|TIMELINE",
             show_default=False,
         ),
     ],
@@ -56,6 +56,14 @@ def contact_sheet(
             help="A .ttf or .otf font, for file names that the built-in one has no letters for.",
         ),
     ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--search",
+            metavar="FOLDER",
+            help="Look here for videos that are no longer where they were. Repeatable.",
+        ),
+    ] = None,
     model: options.Model = None,
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
@@ -71,14 +79,14 @@ def contact_sheet(
     """Draw one picture with a thumbnail, timecode, rank and score of each moment.
 
     Shown is the best frame of each moment, with the file's own timecode. Stored scores are taken
-    as `hl export` takes them.
+    as `hl export` takes them; a timeline shows what is on it, by whatever program it was made.
 
     Examples:
         hl contact-sheet match.mp4 -o sheet.png
 
         hl contact-sheet footage/ -o sheet.jpg --top 12 --order rank --columns 6
 
-        hl contact-sheet scores.json -o sheet.png
+        hl contact-sheet highlights.otio -o sheet.png --search /Volumes/footage
     """
     from hlcli.render.contact_sheet import SheetLook, check_suffix, write_contact_sheet
     from hlcli.render.sheet_plan import plan_sheet
@@ -100,12 +108,20 @@ def contact_sheet(
     look = SheetLook(
         columns=columns, width=width, font=None if font is None else Path(font).expanduser()
     )
-    edits, first_error = _timelines(
-        inputs, selection, model=model, visual_only=visual_only, output=path
+    folders = [Path(folder).expanduser() for folder in search or []]
+    timelines = [text for text in inputs if _is_timeline(text)]
+    documents, first_error = stored_documents(
+        [text for text in inputs if text not in timelines],
+        selection,
+        model=model,
+        visual_only=visual_only,
+        outputs=[path],
     )
+    edits, unread = _edit_lists(documents, timelines, name=path.stem, search=folders, quiet=quiet)
+    first_error = first_error or unread
     sections = plan_sheet(edits, order=order.value)
     check_not_a_source(path, [Path(section.source.path) for section in sections])
-    videos, unread = _readable(sections)
+    videos, unread = _readable(sections, folders)
     first_error = first_error or unread
     if videos:
         with progress_bar(quiet=quiet) as progress:
@@ -117,36 +133,63 @@ def contact_sheet(
         raise typer.Exit(first_error.exit_code)
 
 
-def _timelines(
-    inputs: list[str],
-    selection: Selection,
-    *,
-    model: str | None,
-    visual_only: bool,
-    output: Path,
-) -> tuple[list[EditList], HlError | None]:
-    """Return the timelines of the inputs: one of all scores."""
-    from hlcli.timeline.build import build_edit_list
+def _is_timeline(text: str) -> bool:
+    from hlcli.timeline.read import READERS
 
-    documents, first_error = stored_documents(
-        inputs, selection, model=model, visual_only=visual_only, outputs=[output]
-    )
-    if not documents:
-        return [], first_error
-    return [build_edit_list(documents, name=output.stem)], first_error
+    return Path(text).suffix.lower() in READERS
+
+
+def _edit_lists(
+    documents: list[ScoresDocument],
+    timelines: list[str],
+    *,
+    name: str,
+    search: list[Path],
+    quiet: bool,
+) -> tuple[list[EditList], HlError | None]:
+    """Return one timeline of all scores and those that were named; what fails is said."""
+    from hlcli.timeline.build import build_edit_list
+    from hlcli.timeline.read import read_timeline
+
+    edits: list[EditList] = []
+    first_error: HlError | None = None
+    if documents:
+        try:
+            edits.append(build_edit_list(documents, name=name))
+        except HlError as error:
+            show_error(error)
+            first_error = error
+    for text in timelines:
+        try:
+            read = read_timeline(Path(text).expanduser(), search=search)
+        except HlError as error:
+            show_error(error)
+            first_error = first_error or error
+            continue
+        for note in read.notes:
+            say(f"{Path(text).name}: {note}", quiet=quiet)
+        edits.append(read.edit)
+    return edits, first_error
 
 
 def _readable(
-    sections: list[Section],
+    sections: list[Section], search: list[Path]
 ) -> tuple[list[tuple[Section, MediaInfo]], HlError | None]:
     """Look at the files; one that is gone does not keep the others from being drawn."""
     from hlcli.media.probe import probe
+    from hlcli.timeline.relink import Relinker, Wanted
 
+    relinker = Relinker(search)
     videos: list[tuple[Section, MediaInfo]] = []
     first_error: HlError | None = None
     for section in sections:
+        source = section.source
+        wanted = Wanted(path=source.path, sha256_head=source.sha256_head)
         try:
-            videos.append((section, probe(Path(section.source.path))))
+            found = Path(source.path)
+            if not found.exists():
+                found = relinker.find(wanted) or found
+            videos.append((section, probe(found)))
         except MediaError as error:
             show_error(error)
             first_error = first_error or error
