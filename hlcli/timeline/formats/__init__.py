@@ -58,6 +58,13 @@ FORMATS: dict[str, Format] = {
             module="hlcli.timeline.formats.otioz",
         ),
         Format(
+            suffix=".fcpxml",
+            title="FCPXML 1.10",
+            opens_in="Final Cut Pro 10.6+, DaVinci Resolve 18.5+",
+            module="hlcli.timeline.formats.fcpxml",
+            targets=("finalcut", "resolve"),
+        ),
+        Format(
             suffix=".json",
             title="scores document",
             opens_in="hl export, scripts",
@@ -94,6 +101,7 @@ TARGETS: dict[str, Target] = {
         Target(name="generic", title="any OpenTimelineIO reader", suffix=".otio"),
         Target(name="resolve", title="DaVinci Resolve", suffix=".otio"),
         Target(name="premiere", title="Premiere Pro", suffix=".otio"),
+        Target(name="finalcut", title="Final Cut Pro", suffix=".fcpxml"),
     )
 }
 """Programs by their value of --for."""

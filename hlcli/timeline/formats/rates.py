@@ -1,0 +1,59 @@
+"""Frame rates that a format can name, and what to say where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from hlcli.errors import UsageError
+from hlcli.timeline.edit_list import EditList
+
+NTSC = Fraction(1000, 1001)
+STANDARD_RATES = (
+    24 * NTSC,
+    Fraction(24),
+    Fraction(25),
+    30 * NTSC,
+    Fraction(30),
+    Fraction(50),
+    60 * NTSC,
+    Fraction(60),
+)
+"""Rates that every editor offers for a timeline, in frames per second."""
+
+
+def nearest_rate(frame_rate: Fraction, rates: Iterable[Fraction] = STANDARD_RATES) -> Fraction:
+    """Return the rate of a list that is nearest to another, the lower one halfway.
+
+    Example:
+        >>> nearest_rate(Fraction(90000, 1501))
+        Fraction(60000, 1001)
+    """
+    return min(sorted(rates), key=lambda rate: abs(rate - frame_rate))
+
+
+def check_rates(edit: EditList, *, title: str, has_rate: Callable[[Fraction], bool]) -> None:
+    """Refuse a timeline or a source of a rate that a format has no name for.
+
+    Args:
+        edit: The timeline.
+        title: What people call the format.
+        has_rate: Whether the format can name a rate.
+
+    Raises:
+        UsageError: It cannot; the hint offers the nearest one.
+    """
+    if not has_rate(edit.frame_rate):
+        raise UsageError(
+            f"{title} has no frame rate {edit.frame_rate} "
+            f"({float(edit.frame_rate):.4g} frames a second)",
+            hint=f"--frame-rate {nearest_rate(edit.frame_rate)} is the nearest it has; "
+            "an .otio file can have any",
+        )
+    for source in edit.sources:
+        if not has_rate(source.frame_rate):
+            raise UsageError(
+                f"{title} has no frame rate {source.frame_rate}, which {source.name} has",
+                hint="write an .otio file, or convert the video to "
+                f"{nearest_rate(source.frame_rate)} frames a second",
+            )
