@@ -13,7 +13,7 @@ import pytest
 from document_factory import make_document
 
 from hlcli.document import AudioRecord, ScoresDocument
-from hlcli.errors import UsageError
+from hlcli.errors import OutputError, UsageError
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats.otio import otio_text
 from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC
@@ -294,3 +294,11 @@ def test_versions_in_the_environment_change_nothing(
     before = otio_text(edit)
     monkeypatch.setenv("OTIO_DEFAULT_TARGET_VERSION_FAMILY_LABEL", "OTIO_CORE:0.14.0")
     assert otio_text(edit) == before
+
+
+@pytest.mark.parametrize("layout", [Layout(), Layout(markers_only=True)])
+def test_moments_of_a_longer_file_are_no_timeline(tmp_path: Path, layout: Layout) -> None:
+    document = make_document(num_frames=300, spans=[(20.0, 30.0)])
+    with pytest.raises(OutputError, match="no moment of the timeline x lies within its video"):
+        write_output(tmp_path / "x.otio", [document], layout=layout)
+    assert list(tmp_path.iterdir()) == []

@@ -68,7 +68,7 @@ def build_edit_list(
         layout: Order, tracks, rate and paths.
 
     Raises:
-        OutputError: No document has a moment.
+        OutputError: No document has a moment, or none lies within its video.
         UsageError: The start timecode is none at the timeline's rate.
     """
     if not any(document.moments for document in documents):
@@ -90,6 +90,11 @@ def build_edit_list(
             ) from error
         drop_frame = is_drop_frame(layout.start_timecode, frame_rate)
     pieces = list(_whole(documents, layout) if layout.markers_only else _cuts(documents, layout))
+    if not any(piece.markers for piece in pieces):
+        raise OutputError(
+            f"no moment of the timeline {readable(name)} lies within its video",
+            hint="the scores are of another or a longer file: run hl score again",
+        )
     if layout.order == "rank" and not layout.markers_only:
         pieces.sort(key=lambda piece: piece.rank)
     return EditList(
