@@ -19,6 +19,12 @@ __all__ = ["READERS", "ReadTimeline", "read_timeline"]
 
 READERS: dict[str, str] = {
     ".otio": "hlcli.timeline.read.otio",
+    ".otioz": "hlcli.timeline.read.otioz",
+    ".xml": "hlcli.timeline.read.fcp7",
+    ".edl": "hlcli.timeline.read.edl",
+    ".aaf": "hlcli.timeline.read.aaf",
+    ".mlt": "hlcli.timeline.read.mlt",
+    ".kdenlive": "hlcli.timeline.read.mlt",
 }
 """Modules by extension; each has `read` with the arguments of `read_timeline`."""
 

@@ -164,7 +164,7 @@ def _pieces(
             is_video=leaf.kind == _VIDEO,
             track=numbers[leaf.kind, leaf.lane],
             link=_link(leaf.clip),
-            stream=_stream(leaf.clip) if leaf.kind == _AUDIO else None,
+            streams=_streams(leaf.clip, source) if leaf.kind == _AUDIO else None,
             markers=markers_of(leaf, frames, source),
             metadata=entry(leaf.clip.metadata, "hl"),
         )
@@ -185,17 +185,24 @@ def _link(clip: otio.schema.Clip) -> str | None:
     return None
 
 
-def _stream(clip: otio.schema.Clip) -> int | None:
-    """Return which sound track of its file a clip plays, where it says so."""
-    channels = entry(clip.metadata, "Resolve_OTIO", "Channels")
-    first = entry(channels, 0)
+def _streams(clip: otio.schema.Clip, source: Source) -> tuple[int, ...] | None:
+    """Return which sound tracks of its file a clip plays, where it says so."""
+    channels = entry(clip.metadata, "hl", "source", "audio_channels")
+    if channels is not None:
+        # Channels count through all sound tracks of a file; of an unknown file, in pairs.
+        owners = [n for n, track in enumerate(source.audio) for _ in range(track.channels)]
+        streams = [
+            owners[channel] if channel < len(owners) else max(len(source.audio), channel // 2)
+            for channel in channels
+        ]
+        return tuple(dict.fromkeys(streams))
     for value in (
         entry(clip.metadata, "hl", "source", "audio_stream"),
-        entry(first, "Source Track ID"),
+        entry(clip.metadata, "Resolve_OTIO", "Channels", 0, "Source Track ID"),
         entry(clip.metadata, "PremierePro_OTIO", "OriginalChannelGroupIndex"),
     ):
         if isinstance(value, int | float) and value >= 0:
-            return int(value)
+            return (int(value),)
     return None
 
 

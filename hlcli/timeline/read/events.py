@@ -30,8 +30,8 @@ class Piece:
     """Track of its kind, 0 is the first."""
     link: str | None
     """Names what belongs together; None when the timeline does not say."""
-    stream: int | None
-    """Sound track of the file; None when the timeline does not say."""
+    streams: tuple[int, ...] | None
+    """Sound tracks of the file; None when the timeline does not say."""
     markers: tuple[Marker, ...] = ()
     """Its markers."""
     metadata: Any = None
@@ -72,9 +72,10 @@ def join(pieces: Sequence[Piece], unsure_of_sound: set[str], notes: Notes) -> li
     groups = [([video], sounds[number]) for number, video in enumerate(videos)]
     groups += [([], parts) for parts in alone.values()]
     settled = _settle_sounds((parts for _, parts in groups), unsure_of_sound, notes)
-    events = [_event(video, parts, settled, notes) for video, parts in groups]
+    found = [_event(video, parts, settled, notes) for video, parts in groups]
+    events = _apart([event for event in found if event is not None])
     return sorted(
-        (event for event in events if event is not None),
+        events,
         key=lambda event: (
             event.record.start,
             event.video_track is None,
@@ -83,6 +84,31 @@ def join(pieces: Sequence[Piece], unsure_of_sound: set[str], notes: Notes) -> li
             event.record.stop,
         ),
     )
+
+
+def _apart(events: list[Event]) -> list[Event]:
+    """Give sound tracks that one clip plays together tracks of their own, without empty ones."""
+    if all(len({sound.track for sound in event.sound}) == len(event.sound) for event in events):
+        return events
+    wanted = sorted(
+        {(sound.track, _nth(event, sound)) for event in events for sound in event.sound}
+    )
+    numbers = {place: number for number, place in enumerate(wanted)}
+    return [
+        dataclasses.replace(
+            event,
+            sound=tuple(
+                Sound(sound.stream, numbers[sound.track, _nth(event, sound)])
+                for sound in event.sound
+            ),
+        )
+        for event in events
+    ]
+
+
+def _nth(event: Event, sound: Sound) -> int:
+    """Return which of the sounds on one track a sound is."""
+    return [other for other in event.sound if other.track == sound.track].index(sound)
 
 
 def _place(piece: Piece) -> tuple[Any, ...]:
@@ -97,14 +123,15 @@ def _settle_sounds(
     for parts in groups:
         for source in {piece.source for piece in parts}:
             if source.path in unsure_of_sound:
-                own = [piece.stream for piece in parts if piece.source == source]
-                stated = [stream for stream in own if stream is not None]
-                most = (
-                    max([len(own) - 1, *stated]) + 1
-                    if len(stated) < len(own)
-                    else (max(stated) + 1)
+                counts[source] = max(
+                    counts.get(source, 0),
+                    1
+                    + max(
+                        stream
+                        for index, piece in enumerate(p for p in parts if p.source == source)
+                        for stream in piece.streams or (index,)
+                    ),
                 )
-                counts[source] = max(counts.get(source, 0), most)
     settled = {}
     for source, count in counts.items():
         notes.add(
@@ -123,30 +150,24 @@ def _event(
     first = (video or sounds)[0]
     source = settled.get(first.source, first.source)
     placed: dict[int, Sound] = {}
-    used: set[int] = set()
-    for index, piece in enumerate(sorted(sounds, key=lambda piece: piece.track)):
-        stream = index if piece.stream is None else piece.stream
-        if not source.audio:
-            notes.add(f"{source.name} has no sound: its clips on audio tracks are left out")
-            continue
-        if piece.stream is None and used and index >= len(source.audio):
+    parts = sorted(sounds, key=lambda piece: piece.track)
+    if parts and not source.audio:
+        notes.add(f"{source.name} has no sound: its clips on audio tracks are left out")
+        parts = []
+    for index, piece in enumerate(parts):
+        if piece.streams is None and index >= len(source.audio):
             # One track for each channel, as some programs lay it.
             notes.add(
-                f"{source.name} lies on more audio tracks than it has sound tracks: each is "
-                "taken once, whole"
+                f"{source.name} lies on more audio tracks than it has sound tracks: each sound "
+                "track is taken once, whole"
             )
             continue
-        if stream >= len(source.audio):
-            notes.add(
-                f"{source.name} has {len(source.audio)} sound tracks, the timeline asks for track "
-                f"{stream + 1}: left out"
-            )
-            continue
-        if stream in used:
-            notes.add(f"{source.name}: channels on several audio tracks are taken once, whole")
-            continue
-        used.add(stream)
-        placed[piece.track] = Sound(stream, piece.track)
+        for stream in (index,) if piece.streams is None else piece.streams:
+            if stream >= len(source.audio):
+                notes.add(f"{source.name} has no sound track {stream + 1}: its clips are left out")
+            elif stream not in placed:
+                # Channels of one sound track may lie on tracks of their own.
+                placed[stream] = Sound(stream, piece.track)
     if not video and not placed:
         return None
     return Event(
@@ -154,7 +175,7 @@ def _event(
         frames=first.frames,
         record=first.record,
         video_track=first.track if video else None,
-        sound=tuple(placed[track] for track in sorted(placed)),
+        sound=tuple(sorted(placed.values(), key=lambda sound: (sound.track, sound.stream))),
         markers=first.markers,
         finding=finding_of(first.metadata),
     )

@@ -79,7 +79,8 @@ def _ways(
         return [(start, None)]
     if available_start is None:
         return [
-            (from_timecode, "the file's length is not stated, ranges count from its timecode"),
+            # Nobody counts from 0 who starts after the file's timecode.
+            (from_timecode, None),
             (from_zero, "ranges count from 0 though the file has a timecode"),
         ]
     stated = start - available_start
@@ -90,7 +91,7 @@ def _ways(
         ]
     if not available_start:
         return [
-            (stated, "ranges count from 0 though the file has a timecode"),
+            (stated, None),
             (from_timecode, "a range counts from the timecode, its media from 0"),
         ]
     other = "the timeline states another timecode than the file has"

@@ -94,7 +94,9 @@ class SourceBook:
         return self._found[path]
 
     def _is_findable(self, name: str) -> bool:
-        return bool(name) and self._relinker.find(Wanted(path=name)) is not None
+        return bool(name) and (
+            self._here(name).is_file() or self._relinker.find(Wanted(path=name)) is not None
+        )
 
     def _written_path(self, url: str) -> str:
         """Return the path a reference means, as the file system has it if it is there."""
@@ -146,10 +148,11 @@ class SourceBook:
                 hint="name the folder it is in now with --search",
             )
         if stated is not None and entry(written, "audio") is not None:
-            if content_identity(here) == identity:
+            if identity is not None and content_identity(here) == identity:
                 self.unsure_of_sound.discard(path)
                 return dataclasses.replace(stated, path=str(here))
-            self._notes.add(f"{here} is not what it was when the timeline was written")
+            if identity is not None:
+                self._notes.add(f"{here} is not what it was when the timeline was written")
         self.unsure_of_sound.discard(path)
         return self._probed(here, path, stated, identity)
 
@@ -194,6 +197,8 @@ class SourceBook:
         if available is None or available.duration.value <= 0:
             return None
         written = entry(clip.metadata, "hl", "source")
+        if entry(written, "frame_rate") is None:
+            written = None
         if entry(written, "frame_rate") is not None:
             rate = exact_rate(written["frame_rate"])
         else:
