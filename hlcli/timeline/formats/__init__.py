@@ -58,11 +58,25 @@ FORMATS: dict[str, Format] = {
             module="hlcli.timeline.formats.otioz",
         ),
         Format(
+            suffix=".xml",
+            title="FCP7 XML",
+            opens_in="Premiere Pro, DaVinci Resolve",
+            module="hlcli.timeline.formats.fcp7",
+            targets=("premiere", "resolve"),
+        ),
+        Format(
             suffix=".fcpxml",
             title="FCPXML 1.10",
             opens_in="Final Cut Pro 10.6+, DaVinci Resolve 18.5+",
             module="hlcli.timeline.formats.fcpxml",
             targets=("finalcut", "resolve"),
+        ),
+        Format(
+            suffix=".edl",
+            title="CMX3600 EDL",
+            opens_in="DaVinci Resolve, Premiere Pro, Avid, nearly everything",
+            module="hlcli.timeline.formats.edl",
+            targets=("generic", "resolve", "premiere"),
         ),
         Format(
             suffix=".json",
