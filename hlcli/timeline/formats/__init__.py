@@ -92,6 +92,18 @@ FORMATS: dict[str, Format] = {
             module="hlcli.timeline.formats.table",
             kind="document",
         ),
+        Format(
+            suffix=".txt",
+            title="YouTube chapters",
+            opens_in="a video's description on YouTube",
+            module="hlcli.timeline.formats.chapters",
+        ),
+        Format(
+            suffix=".ffmetadata",
+            title="chapters for FFmpeg",
+            opens_in="ffmpeg -i FILM -i FILE -map_metadata 1 -codec copy",
+            module="hlcli.timeline.formats.ffmetadata",
+        ),
     )
 }
 """Formats by extension, in the order of `hl export --list-formats`."""

@@ -1,0 +1,164 @@
+"""Chapters of the finished film, and the list of them that YouTube reads in a description.
+
+A film made of cuts has a chapter for each cut; a whole source (`markers_only`) one from each
+moment on, after a first one up to it. Chapters touch: each ends where the next begins.
+
+YouTube shows chapters only if there are three or more, the first at 00:00, each at least ten
+seconds long by the whole seconds it reads. Shorter ones are joined with what follows, under the
+name of their best moment; where fewer than three are left, the list is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from hlcli.atomic import write_text
+from hlcli.errors import UsageError
+from hlcli.timeline.edit_list import EditList, Marker
+from hlcli.timeline.paths import readable
+from hlcli.timeline.timecode import frame_at
+
+LEAST_CHAPTERS = 3
+"""Fewer are none to YouTube."""
+LEAST_SECONDS = 10
+"""Length under which YouTube shows no chapters at all, in whole seconds."""
+_LEAD_IN = "Start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A stretch of the finished film."""
+
+    frames: range
+    """Frames of the timeline."""
+    title: str
+    """One line."""
+    rank: int | None = None
+    """Rank of its best moment, 1 is the best; None without one."""
+    num_moments: int = 0
+    """Moments it was joined from."""
+
+
+def chapters_of(edit: EditList) -> list[Chapter]:
+    """Return the chapters of a film, touching, from its first frame to its last."""
+    starts = sorted(_starts(edit), key=lambda chapter: chapter.frames.start)
+    if not starts or starts[0].frames.start > 0:
+        starts.insert(0, Chapter(frames=range(0, 1), title=_LEAD_IN))
+    joined: list[Chapter] = []
+    for chapter in starts:
+        if joined and joined[-1].frames.start == chapter.frames.start:
+            joined[-1] = _better(joined[-1], chapter)
+        else:
+            joined.append(chapter)
+    ends = [chapter.frames.start for chapter in joined[1:]] + [edit.num_frames]
+    return [
+        dataclasses.replace(chapter, frames=range(chapter.frames.start, end))
+        for chapter, end in zip(joined, ends, strict=True)
+    ]
+
+
+def youtube_chapters(edit: EditList) -> list[Chapter]:
+    """Return the chapters of a film as YouTube accepts them.
+
+    Raises:
+        UsageError: Fewer than three of ten seconds each would be left.
+    """
+    end = math.floor(edit.num_frames / edit.frame_rate)
+    kept: list[Chapter] = []
+    for chapter in chapters_of(edit):
+        start = _whole_seconds(edit, chapter.frames.start)
+        if kept and (
+            start - _whole_seconds(edit, kept[-1].frames.start) < LEAST_SECONDS
+            or end - start < LEAST_SECONDS
+        ):
+            frames = range(kept[-1].frames.start, chapter.frames.stop)
+            kept[-1] = dataclasses.replace(_better(kept[-1], chapter), frames=frames)
+        else:
+            kept.append(chapter)
+    if len(kept) < LEAST_CHAPTERS or end < LEAST_CHAPTERS * LEAST_SECONDS:
+        raise UsageError(
+            f"YouTube shows {LEAST_CHAPTERS} or more chapters of at least {LEAST_SECONDS} seconds, "
+            f"this film of {end} seconds has {len(kept)}",
+            hint="choose more or longer moments, or write .ffmetadata, which has no such rule",
+        )
+    return kept
+
+
+def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
+    """Write one line for each chapter: "01:05 H02 0.87: the sound stands out".
+
+    Raises:
+        UsageError: See `youtube_chapters`.
+        OutputError: It cannot be written there.
+    """
+    lines = []
+    for chapter in youtube_chapters(edit):
+        # The description refuses angle brackets.
+        title = _full_title(chapter).translate({ord("<"): None, ord(">"): None})
+        lines.append(f"{_clock(_whole_seconds(edit, chapter.frames.start))} {title}\n")
+    write_text(path, "".join(lines))
+
+
+def _starts(edit: EditList) -> Iterator[Chapter]:
+    """Yield where chapters begin; their ends are not known yet."""
+    pictures = [event for event in edit.events if event.video_track is not None]
+    for event in pictures or edit.events:
+        whole = event.finding is None and event.markers
+        for marker in event.markers if whole else event.markers[:1]:
+            at = event.record_of(marker.frames.start, edit.frame_rate)
+            yield Chapter(
+                frames=range(at, at + 1) if whole else event.record,
+                title=_title(marker),
+                rank=marker.rank,
+                num_moments=1,
+            )
+        if not event.markers:
+            yield Chapter(frames=event.record, title=_one_line(event.source.name))
+
+
+def _better(first: Chapter, second: Chapter) -> Chapter:
+    """Join two chapters under the name of the better moment, the earlier one of equals."""
+    ranked = [chapter for chapter in (first, second) if chapter.rank is not None]
+    named = [chapter for chapter in (first, second) if chapter.num_moments]
+    best = min(ranked, key=lambda chapter: chapter.rank or 0) if ranked else (named or [first])[0]
+    return dataclasses.replace(
+        first,
+        title=best.title,
+        rank=best.rank,
+        num_moments=first.num_moments + second.num_moments,
+    )
+
+
+def _full_title(chapter: Chapter) -> str:
+    others = chapter.num_moments - 1
+    return f"{chapter.title}, and {others} more" if others > 0 else chapter.title
+
+
+def _title(marker: Marker) -> str:
+    """Return rank, score and reason in one line."""
+    # The score stands in the name already.
+    repeated = "" if marker.score is None else f"score {marker.score:.2f}, "
+    reason = marker.comment.removeprefix(repeated)
+    name = marker.name or reason or "Moment"
+    return _one_line(f"{name}: {reason}" if reason and reason != name else name)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(readable(text).split())
+
+
+def _whole_seconds(edit: EditList, frame: int) -> int:
+    """Return the whole second that is nearest to a frame: YouTube reads no parts of one."""
+    return frame_at(frame / edit.frame_rate, Fraction(1))
+
+
+def _clock(seconds: int) -> str:
+    minutes, second = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes:02d}:{second:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{second:02d}"
