@@ -94,7 +94,9 @@ def test_document_to_timeline_table_and_document(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
-    assert [line.split()[0] for line in result.stderr.splitlines()] == ["wrote"] * 3
+    words = [line.split()[0] for line in result.stderr.splitlines()]
+    assert words == ["warning:"] + ["wrote"] * 3
+    assert "/footage/match.mp4 is not there" in result.stderr
     assert kept_seconds(outputs[0]) == pytest.approx(12, abs=0.2)
     [document] = read_documents(outputs[2])
     assert sum(m.duration_seconds for m in document.moments) == pytest.approx(12, abs=1e-5)
@@ -146,7 +148,9 @@ def test_one_output_that_fails_does_not_stop_those_after_it(tmp_path: Path) -> N
     write_documents(document_file, documents)
     result = export(document_file, "--threshold", "0.5", "-o", folder, "-o", tmp_path / "x.csv")
     assert result.exit_code == 6
-    assert result.stderr.splitlines() == [
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("warning: /a/match.mp4 is not there")
+    assert lines[1:] == [
         "error: there is no moment to put on the timeline dull",
         "hint: --top 3 or --target-duration takes the best all the same, a lower --threshold more",
         f"wrote {folder / 'match.otio'}",
@@ -218,7 +222,7 @@ def test_missing_input(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         ([], 2, "there is nothing to write"),
-        (["-o", "x.edl"], 2, "the extension .edl is unknown"),
+        (["-o", "x.mp4"], 2, "the extension .mp4 is unknown"),
         (["-o", "missing/x.otio"], 6, "the folder missing does not exist"),
         (["-o", "x.otio", "--top", "0"], 2, "--top must be at least 1, got 0"),
         (["-o", "x.otio", "--top", "1", "--threshold", "0.5"], 2, "exclude each other"),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hlcli.cli import layout_options, options
-from hlcli.cli.console import stdout_console
+from hlcli.cli.console import show_error, stdout_console, warn
 from hlcli.cli.outputs import write_outputs
 from hlcli.cli.stored import stored_documents
-from hlcli.errors import UsageError
+from hlcli.errors import HlError, UsageError
+
+if TYPE_CHECKING:
+    from hlcli.document import ScoresDocument
+    from hlcli.timeline.build import Layout
 
 
 def _list_formats(wanted: bool) -> None:
@@ -47,6 +51,7 @@ def export(
     start_timecode: layout_options.StartTimecode = None,
     frame_rate: layout_options.FrameRate = None,
     map_path: layout_options.MapPath = None,
+    search: options.Search = None,
     visual_only: options.VisualOnly = False,
     list_formats: Annotated[
         bool,
@@ -63,7 +68,8 @@ def export(
 
     A video is known by its content, wherever it was moved; the newest scores are taken unless
     --model or --visual-only asks for others. A scores document keeps the moments it has unless an
-    option says how to choose anew.
+    option says how to choose anew. A video that is not where it was is looked for with --search, by
+    its name and its content.
 
     Examples:
         hl export match.mp4 -o shorter.otio --target-duration 30s
@@ -71,6 +77,8 @@ def export(
         hl export scores.json -o highlights.otio -o highlights.csv
 
         hl export footage/ -o cuts/ --for resolve --for premiere
+
+        hl export scores.json -o highlights.otio --search /Volumes/footage
     """
     from hlcli.timeline.write import check_output
 
@@ -98,6 +106,43 @@ def export(
     documents, first_error = stored_documents(
         inputs, selection, model=model, visual_only=visual_only, outputs=outputs
     )
+    documents, missing = _as_they_are_now(documents, outputs, search or [], layout)
+    first_error = first_error or missing
     unwritten = write_outputs(outputs, documents, targets=for_ or [], layout=layout, quiet=quiet)
     if first_error := first_error or unwritten:
         raise typer.Exit(first_error.exit_code)
+
+
+def _as_they_are_now(
+    documents: list[ScoresDocument], outputs: list[Path], search: list[str], layout: Layout
+) -> tuple[list[ScoresDocument], HlError | None]:
+    """Look for the videos; what has moved, changed or gone is said."""
+    from hlcli.timeline.formats import FORMATS
+    from hlcli.timeline.paths import map_path
+    from hlcli.timeline.present import as_it_is_now
+    from hlcli.timeline.relink import Relinker
+
+    # Tables and documents need no media.
+    without_media = all(
+        path.suffix.lower() in FORMATS and FORMATS[path.suffix.lower()].kind == "document"
+        for path in outputs
+    )
+    relinker = Relinker([Path(folder).expanduser() for folder in search])
+    found: list[ScoresDocument] = []
+    first_error: HlError | None = None
+    for document in documents:
+        path = document.video.path
+        try:
+            present = as_it_is_now(
+                document,
+                relinker,
+                is_elsewhere=without_media or map_path(path, layout.path_maps) != path,
+            )
+        except HlError as error:
+            show_error(error)
+            first_error = first_error or error
+            continue
+        for note in present.notes:
+            warn(note)
+        found.append(present.document)
+    return found, first_error

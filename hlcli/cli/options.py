@@ -83,6 +83,14 @@ Model: TypeAlias = Annotated[
 Device: TypeAlias = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 ]
+Search: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        metavar="FOLDER",
+        help="Look here, and below, for videos that are no longer where they were. Repeatable.",
+    ),
+]
 VisualOnly: TypeAlias = Annotated[
     bool, typer.Option("--visual-only", help="Judge by the picture alone, without the sound.")
 ]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError
 from hlcli.media.identity import content_identity
-from hlcli.media.probe import probe
 from hlcli.timeline.paths import media_path, readable
 from hlcli.timeline.timecode import start_frame
 
@@ -126,6 +125,9 @@ def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
 
 def _difference(path: Path, wanted: Wanted) -> str | None:
     """Say why a file is not the one that is wanted; None when nothing speaks against it."""
+    # Here, because most files are known by their content.
+    from hlcli.media.probe import probe
+
     try:
         if wanted.sha256_head is not None:
             return None if content_identity(path) == wanted.sha256_head else "has other content"
