@@ -1,0 +1,209 @@
+"""`hl render`: a finished film from a timeline."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hlcli.cli.console import progress_bar, say
+from hlcli.errors import UsageError
+
+_PICTURE = "Picture"
+_SOUND = "Sound"
+_ENCODING = "Encoding"
+_HEIGHTS = re.compile(r"(\d{3,4})p")
+_LARGEST = 16384
+
+
+class AudioOption(str, Enum):
+    """Values of --audio."""
+
+    mix = "mix"
+    all = "all"
+    first = "first"
+
+
+def render(
+    timeline: Annotated[
+        Path,
+        typer.Argument(help="Timeline to render.", metavar="TIMELINE", show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILM",
+            help="Film to write: .mp4, .mov (PCM sound) or .mkv (FLAC sound).",
+            show_default=False,
+        ),
+    ],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="WxH|1080p|720p",
+            help="Size of the picture; 1080p is the length of its shorter side.  "
+            "[default: the timeline's]",
+            rich_help_panel=_PICTURE,
+            show_default=False,
+        ),
+    ] = None,
+    vertical: Annotated[
+        bool,
+        typer.Option(
+            "--vertical",
+            help="Crop to 9:16 for phones; the crop follows the action.",
+            rich_help_panel=_PICTURE,
+        ),
+    ] = False,
+    crossfade: Annotated[
+        str | None,
+        typer.Option(
+            "--crossfade",
+            metavar="DURATION",
+            help="Blend picture and sound at each cut, with footage from beyond it: 500ms, 1s.",
+            rich_help_panel=_PICTURE,
+            show_default=False,
+        ),
+    ] = None,
+    audio: Annotated[
+        AudioOption,
+        typer.Option(
+            "--audio",
+            help="Several sound tracks: mixed into one, all kept, or only the first.",
+            rich_help_panel=_SOUND,
+        ),
+    ] = AudioOption.mix,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="auto (software), hardware (the first that works here), or an ffmpeg encoder: "
+            "libx265, h264_nvenc, ...",
+            rich_help_panel=_ENCODING,
+        ),
+    ] = "auto",
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            "--crf",
+            metavar="N",
+            min=0,
+            max=51,
+            help="Constant quality, lower is better.  [default: 18 for H.264]",
+            rich_help_panel=_ENCODING,
+            show_default=False,
+        ),
+    ] = None,
+    copy: Annotated[
+        bool,
+        typer.Option(
+            "--copy",
+            help="Join without encoding, from keyframe to keyframe: fast, and says by how many "
+            "frames each cut is off.",
+            rich_help_panel=_ENCODING,
+        ),
+    ] = False,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--search",
+            metavar="FOLDER",
+            help="Look here for videos that are no longer where they were. Repeatable.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words but errors.")] = False,
+) -> None:
+    """Render a timeline to a film: the same frames, the same samples, nothing more.
+
+    Sources of other sizes are fitted in, of other rates conformed by time.
+
+    Examples:
+        hl render highlights.otio -o reel.mp4
+
+        hl render highlights.otio -o short.mp4 --vertical --size 1080p --crossfade 500ms
+
+        hl render highlights.otio -o quick.mov --copy
+    """
+    from hlcli.render.copying import render_copy
+    from hlcli.render.run import render as render_film
+    from hlcli.render.settings import RenderSettings
+    from hlcli.timeline.read import read_timeline
+
+    output = output.expanduser()
+    settings = RenderSettings(
+        size=parse_size(size, vertical=vertical),
+        vertical=vertical,
+        crossfade_seconds=_parse_crossfade(crossfade),
+        audio=audio.value,
+        encoder=encoder,
+        quality=quality,
+    )
+    if copy and settings != RenderSettings():
+        raise UsageError(
+            "--copy changes nothing in picture and sound, so it goes with none of --size, "
+            "--vertical, --crossfade, --audio, --encoder and --quality",
+            hint="leave --copy out to encode",
+        )
+    read = read_timeline(
+        timeline.expanduser(), search=[Path(folder).expanduser() for folder in search or []]
+    )
+    for note in read.notes:
+        say(f"{timeline.name}: {note}", quiet=quiet)
+    with progress_bar(quiet=quiet, counts_video_seconds=not copy) as progress:
+        if copy:
+            report = render_copy(read.edit, output, progress=progress)
+        else:
+            report = render_film(read.edit, output, settings, progress=progress)
+    for remark in report.remarks:
+        say(remark, quiet=quiet)
+    say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
+
+
+def parse_size(text: str | None, *, vertical: bool) -> tuple[int, int] | None:
+    """Read a value of --size.
+
+    Args:
+        text: "1280x720", or "720p" for 16:9 (9:16 with --vertical); None is none.
+        vertical: Whether --vertical is given.
+
+    Returns:
+        Width and height in pixels; None when none is given.
+
+    Raises:
+        UsageError: It is no size, or one of odd numbers, which 4:2:0 cannot have.
+    """
+    if text is None:
+        return None
+    short = _HEIGHTS.fullmatch(text.strip().lower())
+    parts = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    if short:
+        side = int(short[1])
+        long_side = round(Fraction(side * 16, 9) / 2) * 2
+        width, height = (side, long_side) if vertical else (long_side, side)
+    elif parts:
+        width, height = int(parts[1]), int(parts[2])
+    else:
+        raise UsageError(f"--size: {text!r} is no size", hint="write 1280x720, 1080p or 720p")
+    if width % 2 or height % 2 or not (16 <= width <= _LARGEST and 16 <= height <= _LARGEST):
+        raise UsageError(
+            f"--size: {text} cannot be encoded",
+            hint=f"both numbers must be even and from 16 to {_LARGEST}",
+        )
+    return width, height
+
+
+def _parse_crossfade(text: str | None) -> Fraction:
+    if text is None:
+        return Fraction(0)
+    from hlcli.cli.options import parse_duration
+
+    return Fraction(str(parse_duration(text, option="--crossfade")))

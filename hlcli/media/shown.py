@@ -1,0 +1,216 @@
+"""What is on screen at each of many instants of a video, decoded in one go.
+
+An instant shows the last frame that starts at or before it, by the time the frame itself carries
+once it is decoded: so it holds for variable rates, edit lists, B-frames and files that do not start
+at zero. The file stays open; each stretch is decoded from the keyframe before it, found by looking
+at what really comes out of the decoder, since some containers land in the middle of nowhere.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from hlcli.errors import MediaUnreadableError
+from hlcli.media.container import main_video_stream, open_media, unreadable
+from hlcli.media.extent import packet_ticks
+from hlcli.media.probe import MediaInfo
+
+# How far before an instant a seek goes until a keyframe early enough is met, in seconds.
+_STEPS_BACK_SECONDS = (0, 2, 10, 60)
+# Decoding on is quicker than a seek for instants this close ahead, in seconds.
+_READ_ON_SECONDS = 1
+# Less than this may be missing from the picture: the frame before it is held.
+_HELD_SECONDS = Fraction(1, 2)
+
+
+class ShownFrames:
+    """Reads one video; use it in a `with` block, or close it."""
+
+    def __init__(self, info: MediaInfo, *, num_threads: int = 0) -> None:
+        """Open the file.
+
+        Args:
+            info: What `probe` said about it.
+            num_threads: Threads of the decoder; 0 leaves it to FFmpeg.
+
+        Raises:
+            MediaError: It can no longer be opened.
+        """
+        self._info = info
+        self._num_threads = num_threads
+        self._stack = ExitStack()
+        self._shown: tuple[Fraction, av.VideoFrame] | None = None
+        self._coming: tuple[Fraction, av.VideoFrame] | None = None
+        self._frames: Iterator[tuple[Fraction, av.VideoFrame]] = iter(())
+        self._broken_since: Fraction | None = None
+        self._gap: tuple[Fraction, Fraction] | None = None
+        self._packets_end = Fraction(0)
+        self._container: InputContainer
+        self._stream: VideoStream
+        self._open()
+
+    def __enter__(self) -> ShownFrames:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames = iter(())
+        self._shown = self._coming = None
+        self._stack.close()
+
+    def at(self, instants: Iterable[Fraction]) -> Iterator[av.VideoFrame]:
+        """Yield the frame on screen at each instant, in seconds from the first frame.
+
+        Instants may come in any order; rising ones are decoded in one go. Before the first frame
+        its own picture is given, after the last one the last.
+
+        Raises:
+            MediaUnreadableError: More than half a second is damaged or missing there.
+        """
+        for seconds in instants:
+            yield self._at(seconds)
+
+    def _at(self, seconds: Fraction) -> av.VideoFrame:
+        newest = (self._coming or self._shown or (None,))[0]
+        if (
+            self._shown is None
+            or newest is None
+            or seconds < self._shown[0]
+            or seconds - newest > _READ_ON_SECONDS
+        ):
+            self._seek(seconds)
+        while self._coming is not None and self._coming[0] <= seconds:
+            self._shown = self._coming
+            self._coming = self._next()
+        if self._shown is None:
+            raise self._damaged(seconds)
+        if self._gap is not None and self._gap[0] + _HELD_SECONDS < seconds < self._gap[1]:
+            raise self._damaged(seconds)
+        if self._coming is None:
+            end = max(self._shown[0] + 1 / self._info.frame_rate, self._packets_end)
+            if self._broken_since is not None:
+                end = min(end, self._broken_since)
+            if seconds - end > _HELD_SECONDS:
+                raise self._damaged(seconds)
+        return self._shown[1]
+
+    def _damaged(self, seconds: Fraction) -> MediaUnreadableError:
+        return MediaUnreadableError(
+            f"cannot read {self._info.path} at {float(seconds):.2f} s: the picture is damaged or "
+            "missing there",
+            hint="copy the file again, or take that stretch off the timeline",
+        )
+
+    def _seek(self, seconds: Fraction) -> None:
+        for back in (*_STEPS_BACK_SECONDS, None):
+            if back is not None and not self._can_seek:
+                continue
+            if back is None:
+                self._reopen()
+            else:
+                ticks = (seconds - back + self._info.video_start_seconds) / self._time_base
+                try:
+                    self._container.seek(int(ticks), stream=self._stream)
+                except (av.FFmpegError, OverflowError):
+                    continue
+            self._broken_since = self._gap = None
+            self._packets_end = Fraction(0)
+            self._frames = self._decoded() if back is None else self._from_keyframe()
+            self._shown = self._next()
+            if self._shown is not None and (back is None or self._shown[0] <= seconds):
+                self._coming = self._next()
+                return
+        self._coming = None
+
+    def _next(self) -> tuple[Fraction, av.VideoFrame] | None:
+        found = next(self._frames, None)
+        if found is not None and self._broken_since is not None:
+            self._gap, self._broken_since = (self._broken_since, found[0]), None
+        return found
+
+    def _from_keyframe(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        """Leave out what comes before the first keyframe: it was built on frames not read."""
+        start: Fraction | None = None
+        for seconds, frame in self._decoded():
+            if start is None and frame.key_frame:
+                start = seconds
+            if start is not None and seconds >= start:
+                yield seconds, frame
+
+    def _decoded(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        context = self._stream.codec_context
+        by_order = self._container.format.name == "avi"
+        ticks_in_order: list[int] = []
+        count, latest = 0, Fraction(-1)
+        for packet in self._packets():
+            if packet is not None and by_order:
+                # AVI stores times in decoding order only: the earliest not yet used.
+                heapq.heappush(ticks_in_order, packet_ticks(packet, self._container) or 0)
+            try:
+                frames = context.decode(packet)
+            except av.FFmpegError:
+                if self._broken_since is None:
+                    self._broken_since = max(latest, Fraction(0))
+                continue
+            for frame in frames:
+                ticks = heapq.heappop(ticks_in_order) if by_order and ticks_in_order else frame.pts
+                if ticks is None:
+                    seconds = (
+                        count / self._info.frame_rate
+                        if count == 0 or latest < 0
+                        else (latest + 1 / self._info.frame_rate)
+                    )
+                else:
+                    seconds = ticks * self._time_base - self._info.video_start_seconds
+                count += 1
+                if seconds > latest or latest < 0:
+                    latest = seconds
+                    yield seconds, frame
+
+    def _packets(self) -> Iterator[av.Packet | None]:  # type: ignore[type-arg]
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0:
+                    continue
+                ticks = packet_ticks(packet, self._container)
+                if ticks is not None:
+                    end = (ticks + (packet.duration or 0)) * self._time_base
+                    self._packets_end = max(self._packets_end, end - self._info.video_start_seconds)
+                yield packet
+        except av.FFmpegError:
+            # Cut off or damaged for good: what was read so far is what there is.
+            pass
+        yield None
+
+    def _reopen(self) -> None:
+        self._stack.close()
+        self._open()
+
+    def _open(self) -> None:
+        self._container = self._stack.enter_context(open_media(self._info.path))
+        stream = main_video_stream(self._container)
+        if stream is None or not stream.time_base:
+            raise unreadable(self._info.path, "its picture is gone")
+        self._stream, self._time_base = stream, stream.time_base
+        context = stream.codec_context
+        context.thread_count = self._num_threads
+        context.thread_type = "SLICE" if self._num_threads == 1 else "AUTO"
+        self._can_seek = self._has_clock()
+
+    def _has_clock(self) -> bool:
+        if self._container.format.name == "avi":
+            # Where frames are shown as they are decoded, its times are right.
+            return not self._stream.codec_context.has_b_frames
+        return self._stream.start_time is not None or self._container.duration is not None

@@ -1,0 +1,242 @@
+"""Stretches of one sound track, exact to the sample, in stereo.
+
+The place of a sample is the time its packet carries. Containers that count in milliseconds round
+it; there, packets of equal length lie on an exact grid, and the grid is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from hlcli.media.container import open_media, unreadable
+
+Stereo = npt.NDArray[np.float32]
+"""Samples in [-1, 1], float32, shape `(2, N)`: left, right."""
+
+# Decoding starts this much earlier, for codecs whose packets lean on those before them.
+_LEAD_SECONDS = Fraction(1, 2)
+_STEPS_BACK_SECONDS = (0, 2, 10, 60)
+# Times that stray less than this are rounding; more is a gap or an overlap to be honoured.
+_TOLERATED_SECONDS = Fraction(15, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFileInfo:
+    """What a file without a picture is."""
+
+    path: Path
+    """Absolute path of the file."""
+    stream_indices: tuple[int, ...]
+    """The sound streams in its container that can be decoded, at least one."""
+    start_seconds: Fraction
+    """Container time of its first sound, in seconds."""
+    duration_seconds: Fraction | None
+    """Its length; None where the file does not say it."""
+
+
+def probe_sound(path: Path) -> SoundFileInfo:
+    """Read what a sound file is: music under a timeline.
+
+    Raises:
+        MediaNotFoundError: There is no such file.
+        MediaUnreadableError: It is damaged or has no sound.
+        MediaError: It is a folder, or may not be read.
+    """
+    path = path.absolute()
+    with open_media(path) as container:
+        streams = [s for s in container.streams.audio if s.codec_context and s.sample_rate > 0]
+        if not streams:
+            raise unreadable(path, "it has no sound that can be decoded")
+        base = streams[0].time_base or Fraction(1, streams[0].sample_rate)
+        length = streams[0].duration
+        return SoundFileInfo(
+            path=path,
+            stream_indices=tuple(stream.index for stream in streams),
+            start_seconds=max(0, streams[0].start_time or 0) * base,
+            duration_seconds=length * base if length else None,
+        )
+
+
+class SoundTrack:
+    """Reads one sound track of one video; close it when done."""
+
+    def __init__(
+        self, path: Path, stream_index: int, *, origin_seconds: Fraction, sample_rate: int
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path: The file.
+            stream_index: Index of the stream in its container.
+            origin_seconds: Container time from which seconds count: the first video frame's.
+            sample_rate: Samples per second of the result, in Hz.
+
+        Raises:
+            MediaError: It can no longer be opened, or the track is gone.
+        """
+        self._path, self._stream_index = path, stream_index
+        self._origin_seconds, self._sample_rate = origin_seconds, sample_rate
+        self._stack = ExitStack()
+        self._container: InputContainer
+        self._stream: AudioStream
+        self._open()
+        self._grid_start = self._end_of_first_frame()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stack.close()
+
+    def read(self, start_seconds: Fraction, num_samples: int) -> Iterator[Stereo]:
+        """Yield a stretch in blocks, together `num_samples` long.
+
+        Where the file has no sound (before its start, after its end, in gaps and damage) there is
+        silence.
+
+        Args:
+            start_seconds: First instant, in seconds from the first video frame; may be negative.
+            num_samples: Length at the result's rate.
+        """
+        start = round(start_seconds * self._sample_rate)
+        given = 0
+        for position, block in self._from(start_seconds, start):
+            first = position - start
+            if first + block.shape[1] <= given:
+                continue
+            if first > given:
+                gap = min(first, num_samples) - given
+                yield from _silence(gap, self._sample_rate)
+                given += gap
+            block = block[:, given - first : num_samples - first]
+            if block.shape[1]:
+                yield block
+                given += block.shape[1]
+            if given >= num_samples:
+                return
+        yield from _silence(num_samples - given, self._sample_rate)
+
+    def _from(self, start_seconds: Fraction, start: int) -> Iterator[tuple[int, Stereo]]:
+        """Yield blocks with their places, from some way before the start on."""
+        for back in (*_STEPS_BACK_SECONDS, None):
+            if back is None:
+                self._stack.close()
+                self._open()
+            else:
+                wanted = start_seconds - _LEAD_SECONDS - back + self._origin_seconds
+                if wanted <= (self._stream.start_time or 0) * self._time_base:
+                    continue  # From the very start, where the decoder knows what to leave out.
+                try:
+                    self._container.seek(int(wanted / self._time_base), stream=self._stream)
+                except (av.FFmpegError, OverflowError):
+                    continue
+            blocks = self._blocks()
+            head = next(blocks, None)
+            if head is None and back is not None:
+                continue
+            if head is not None and (back is None or head[0] <= start):
+                yield head
+                yield from blocks
+                return
+
+    def _blocks(self) -> Iterator[tuple[int, Stereo]]:
+        resampler: AudioResampler | None = None
+        shape: tuple[str, str, int] | None = None
+        expected: Fraction | None = None
+        position = 0
+        for frame in self._frames():
+            now = (frame.format.name, frame.layout.name, frame.sample_rate)
+            seconds = self._seconds(frame)
+            strays = (
+                seconds is not None
+                and expected is not None
+                and abs(seconds - expected) > _TOLERATED_SECONDS
+            )
+            if resampler is None or now != shape or strays:
+                if resampler is not None:
+                    for block in _stereo(resampler.resample(None)):
+                        yield position, block
+                        position += block.shape[1]
+                anchor = seconds if seconds is not None else (expected or Fraction(0))
+                if expected is None or strays:
+                    expected = anchor
+                    position = round(anchor * self._sample_rate)
+                layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+                resampler = AudioResampler(format="fltp", layout=layout, rate=self._sample_rate)
+                shape = now
+            assert expected is not None
+            expected += Fraction(frame.samples, frame.sample_rate)
+            # The resampler counts samples itself; the container's times would confuse it.
+            frame.pts = None
+            for block in _stereo(resampler.resample(frame)):
+                yield position, block
+                position += block.shape[1]
+        if resampler is not None:
+            for block in _stereo(resampler.resample(None)):
+                yield position, block
+                position += block.shape[1]
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except av.FFmpegError:
+                    continue  # What is missing becomes a gap.
+        except av.FFmpegError:
+            return  # Cut off or damaged for good: the rest is silence.
+
+    def _seconds(self, frame: AudioFrame) -> Fraction | None:
+        if frame.pts is None:
+            return None
+        base = frame.time_base or self._time_base
+        seconds = frame.pts * base
+        if base * frame.sample_rate > 1 and frame.samples and self._grid_start is not None:
+            step = Fraction(frame.samples, frame.sample_rate)
+            exact = self._grid_start + round((seconds - self._grid_start) / step) * step
+            if abs(seconds - exact) <= base:
+                seconds = exact
+        return seconds - self._origin_seconds
+
+    def _end_of_first_frame(self) -> Fraction | None:
+        """Return where the second frame starts: the first may have lost samples at its head."""
+        for frame in self._frames():
+            if frame.pts is None:
+                return None
+            base = frame.time_base or self._time_base
+            return frame.pts * base + Fraction(frame.samples, frame.sample_rate)
+        return None
+
+    def _open(self) -> None:
+        self._container = self._stack.enter_context(open_media(self._path))
+        found = [s for s in self._container.streams.audio if s.index == self._stream_index]
+        if not found or not found[0].time_base:
+            raise unreadable(self._path, "one of its sound tracks is gone")
+        self._stream, self._time_base = found[0], found[0].time_base
+
+
+def _stereo(frames: list[AudioFrame]) -> Iterator[Stereo]:
+    for frame in frames:
+        block = np.asarray(frame.to_ndarray(), dtype=np.float32)
+        if block.shape[1]:
+            # One channel goes to both sides at full level, as players do it.
+            block = np.repeat(block, 2, axis=0) if block.shape[0] == 1 else block
+            # Damaged floating-point sound may hold anything.
+            yield np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _silence(num_samples: int, block_samples: int) -> Iterator[Stereo]:
+    while num_samples > 0:
+        length = min(num_samples, block_samples)
+        yield np.zeros((2, length), dtype=np.float32)
+        num_samples -= length

@@ -1,0 +1,126 @@
+"""The pictures of a timeline, one after the other, as they go to the encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from hlcli.errors import MediaUnreadableError
+from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop
+from hlcli.media.probe import MediaInfo
+from hlcli.media.shown import ShownFrames
+from hlcli.render.action import LOOK_WIDTH, centres_of_change, crop_places, follow
+from hlcli.render.media import Media
+from hlcli.render.plan import Shot, instants
+
+_MOST_OPEN = 4
+
+
+class PictureMaker:
+    """Decodes shots and brings them to one size; close it when done."""
+
+    def __init__(
+        self,
+        media: dict[str, Media],
+        *,
+        size: tuple[int, int],
+        frame_rate: Fraction,
+        colour: Colour,
+        vertical: bool,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            media: What is behind the sources.
+            size: Width and height of the film in pixels, both even.
+            frame_rate: Of the timeline.
+            colour: What the film shall say about its colours.
+            vertical: Crop each picture to the size and follow the action, instead of fitting it in.
+        """
+        self._media, self._size, self._frame_rate = media, size, frame_rate
+        self._colour, self._vertical = colour, vertical
+        self._readers: dict[tuple[str, int], ShownFrames] = {}
+
+    def close(self) -> None:
+        """Close all files."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def film(self, shots: Sequence[Shot]) -> Iterator[Planes]:
+        """Yield every picture of the film.
+
+        Raises:
+            MediaUnreadableError: A source is damaged where it is needed.
+        """
+        before: Iterator[Planes] = iter(())
+        for index, shot in enumerate(shots):
+            # Two readers in turn: during a crossfade both shots may come from one file.
+            pictures = self._shot(shot, index % 2)
+            overlap = shot.lead + (shots[index - 1].tail if index else 0)
+            for step in range(overlap):
+                share = (step + 1) / (overlap + 1)
+                yield _blended(next(before), next(pictures), share)
+            yielded = len(shot.shown) - overlap
+            hidden = shot.tail + (shots[index + 1].lead if index + 1 < len(shots) else 0)
+            for _ in range(yielded - hidden):
+                yield next(pictures)
+            before = pictures
+
+    def _shot(self, shot: Shot, turn: int) -> Iterator[Planes]:
+        width, height = self._size
+        if shot.event is None:
+            for _ in shot.shown:
+                yield blank(width, height)
+            return
+        info = self._media[shot.event.source.path].picture
+        reader = self._reader(info, turn)
+        canvas = Canvas(info, width=width, height=height, colour=self._colour, cover=self._vertical)
+        lefts = self._lefts(shot, info, reader, canvas)
+        top = (canvas.height - height) // 4 * 2
+        frames = reader.at(instants(shot, self._frame_rate))
+        shown = before = None
+        for index in range(len(shot.shown)):
+            try:
+                frame = next(frames)
+            except MediaUnreadableError as error:
+                at = (shot.shown.start + index) / self._frame_rate
+                raise MediaUnreadableError(
+                    f"{error.message} (needed {float(at):.2f} s into the timeline)",
+                    hint=error.hint,
+                ) from error
+            if frame is not before or shown is None:
+                shown, before = canvas.place(frame), frame
+            if self._vertical:
+                yield crop(shown, left=lefts[index], top=top, width=width, height=height)
+            else:
+                yield shown
+
+    def _lefts(self, shot: Shot, info: MediaInfo, reader: ShownFrames, canvas: Canvas) -> list[int]:
+        """Look through a shot once, small, to know where its crop has to be."""
+        if not self._vertical or canvas.width == self._size[0]:
+            return [0] * len(shot.shown)
+        height = max(2, round(LOOK_WIDTH * info.height / info.width / 2) * 2)
+        small = Canvas(info, width=LOOK_WIDTH, height=height, colour=self._colour)
+        pictures = (small.place(frame) for frame in reader.at(instants(shot, self._frame_rate)))
+        centres, weights = centres_of_change(pictures)
+        path = follow(centres, weights, pictures_per_second=float(self._frame_rate))
+        return crop_places(path, whole=canvas.width, part=self._size[0])
+
+    def _reader(self, info: MediaInfo, turn: int) -> ShownFrames:
+        key = (str(info.path), turn)
+        reader = self._readers.pop(key, None) or ShownFrames(info)
+        # The one used longest ago goes; the last two may still be giving pictures.
+        while len(self._readers) >= _MOST_OPEN:
+            self._readers.pop(next(iter(self._readers))).close()
+        self._readers[key] = reader
+        return reader
+
+
+def _blended(first: Planes, second: Planes, share: float) -> Planes:
+    """Return two pictures in one; `share` is the second's, from 0 to 1."""
+    weight = round(share * 256)
+    mixed = first.astype(np.uint16) * (256 - weight) + second.astype(np.uint16) * weight
+    return np.asarray((mixed + 128) >> 8, dtype=np.uint8)
