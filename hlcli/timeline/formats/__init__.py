@@ -76,7 +76,14 @@ FORMATS: dict[str, Format] = {
             title="CMX3600 EDL",
             opens_in="DaVinci Resolve, Premiere Pro, Avid, nearly everything",
             module="hlcli.timeline.formats.edl",
-            targets=("generic", "resolve", "premiere"),
+            targets=("generic", "resolve", "premiere", "avid"),
+        ),
+        Format(
+            suffix=".aaf",
+            title="AAF",
+            opens_in="Avid Media Composer, DaVinci Resolve",
+            module="hlcli.timeline.formats.aaf",
+            targets=("avid",),
         ),
         Format(
             suffix=".json",
@@ -128,6 +135,7 @@ TARGETS: dict[str, Target] = {
         Target(name="resolve", title="DaVinci Resolve", suffix=".otio"),
         Target(name="premiere", title="Premiere Pro", suffix=".otio"),
         Target(name="finalcut", title="Final Cut Pro", suffix=".fcpxml"),
+        Target(name="avid", title="Avid Media Composer", suffix=".aaf"),
     )
 }
 """Programs by their value of --for."""
