@@ -16,6 +16,7 @@ from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.model.calibration import Squash, Statistics, fit_term, ranks
 from hlcli.model.config import PICTURE_TERMS, SOUND_TERMS, FusionConfig
 from hlcli.model.scorer import ClipScores, Modality
+from hlcli.model.taste import TasteHead
 
 _SIGNED = ("_rasl", "_pc1", "loudness")
 
@@ -25,6 +26,9 @@ class FusedScorer(abc.ABC):
 
     kind: ClassVar[str]
     """Name of this kind of model in manifests and checkpoints."""
+
+    taste: TasteHead | None = None
+    """What an editor keeps, added to the raw scores; None for a detector that was not told."""
 
     def __init__(self, *, spec_digest: str, fusion: FusionConfig, statistics: Statistics) -> None:
         self._spec_digest = spec_digest
@@ -74,7 +78,10 @@ class FusedScorer(abc.ABC):
         weights = {side: self._weights(side) for side in sides}
         names = sorted({name for one in weights.values() for name in one})
         terms = self._presented(self.compute_terms(features, names))
-        return {side: _weighted_mean(terms, one) for side, one in weights.items()}
+        raw = {side: _weighted_mean(terms, one) for side, one in weights.items()}
+        if self.taste is None:
+            return raw
+        return {side: one + self.taste.preferences(features, side) for side, one in raw.items()}
 
     def with_fusion(
         self, fusion: FusionConfig, corpus: Sequence[VideoFeatures] | None = None
@@ -85,8 +92,15 @@ class FusedScorer(abc.ABC):
         is right, the level of scores is not.
         """
         other = self._copy(fusion)
+        other.taste = self.taste
         if corpus is not None:
             other.calibrate(corpus)
+        return other
+
+    def with_taste(self, taste: TasteHead | None) -> FusedScorer:
+        """Return the same model with another taste, or with none; not recalibrated."""
+        other = self._copy(self.fusion)
+        other.taste = taste
         return other
 
     @abc.abstractmethod

@@ -17,6 +17,7 @@ from hlcli.model.config import RaslConfig, SubspaceConfig
 from hlcli.model.fields import FieldError, fill
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.subspace import SubspaceScorer, projection_tensors, projections_from_tensors
+from hlcli.model.taste import PREFIX, TasteHead
 
 if TYPE_CHECKING:
     import torch
@@ -58,10 +59,21 @@ def load_scorer(
         statistics = Statistics.from_json(checkpoint.statistics)
         if set(statistics.squash) != {"v", "a", "va"}:
             raise ValueError("the calibration is incomplete")
-        if checkpoint.kind == "subspace":
-            return _load_subspace(checkpoint, statistics)
-        if checkpoint.kind == "rasl":
-            return _load_rasl(checkpoint, statistics, device)
+        taste = TasteHead.from_tensors(
+            checkpoint.tensors,
+            visual_size=checkpoint.feature_spec.visual_size,
+            audio_size=checkpoint.feature_spec.audio_size,
+        )
+        own = {n: array for n, array in checkpoint.tensors.items() if not n.startswith(PREFIX)}
+        checkpoint = dataclasses.replace(checkpoint, tensors=own)
+        if checkpoint.kind in ("rasl", "subspace"):
+            scorer: FusedScorer
+            if checkpoint.kind == "subspace":
+                scorer = _load_subspace(checkpoint, statistics)
+            else:
+                scorer = _load_rasl(checkpoint, statistics, device)
+            scorer.taste = taste
+            return scorer
     except FieldError as error:
         raise CheckpointError(f"{weights}: {error.message}", hint=error.hint) from error
     except ValueError as error:
@@ -92,6 +104,8 @@ def save_scorer(
         state = scorer.network.state_dict()
         config = dataclasses.asdict(dataclasses.replace(scorer.config, fusion=scorer.fusion))
         tensors = {name: np.array(one.detach().cpu().numpy()) for name, one in state.items()}
+    if scorer.taste is not None:
+        tensors |= scorer.taste.tensors()
     Checkpoint(
         kind=scorer.kind,
         config=config,

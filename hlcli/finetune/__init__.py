@@ -1,0 +1,1 @@
+"""Adapts a detector to a project's footage and learns what its editor keeps."""
