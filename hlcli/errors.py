@@ -22,6 +22,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
       OutputError [6]             cannot write there, disk full
         DocumentError             a scores document that is damaged or of another schema
       TrainingError [7]           nothing to learn from, or the loss is no longer a number
+      CheckError [8]              `hl check` found what a program refuses or misplaces
 
 Where a builtin fits, the error is one too, so that library users can catch it by that name.
 """
@@ -132,3 +133,9 @@ class TrainingError(HlError):
     """There is nothing to learn from, or the loss is no longer a number."""
 
     exit_code = 7
+
+
+class CheckError(HlError):
+    """`hl check` found something that a program refuses or misplaces."""
+
+    exit_code = 8

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from hlcli import __version__
-from hlcli.cli import contact_sheet, doctor, evaluate, export, models, render, score, train
+from hlcli.cli import check, contact_sheet, doctor, evaluate, export, models, render, score, train
 from hlcli.cli.console import HlGroup, stop_on_signals
 from hlcli.cli.help import HlCommand
 
@@ -54,6 +54,7 @@ app.command("score", cls=HlCommand)(score.score)
 app.command("export", cls=HlCommand)(export.export)
 app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
 app.command("render", cls=HlCommand)(render.render)
+app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)
 app.command("eval", cls=HlCommand)(evaluate.evaluate)
 app.add_typer(models.app, name="models")

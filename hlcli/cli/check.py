@@ -1,0 +1,113 @@
+"""`hl check`: what is known to make an editor refuse or misplace a timeline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hlcli.cli.console import say, show_error, stdout_console
+from hlcli.errors import CheckError, HlError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hlcli.timeline.check import Problem
+
+
+def check(
+    timelines: Annotated[
+        list[str],
+        typer.Argument(
+            help="Timelines: .otio, .xml, .edl, .fcpxml.", metavar="TIMELINE", show_default=False
+        ),
+    ],
+    for_: Annotated[
+        str,
+        typer.Option("--for", metavar="PROGRAM", help="The program: resolve or premiere."),
+    ],
+    no_media: Annotated[
+        bool,
+        typer.Option("--no-media", help="The media is on another machine: do not look at it."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words but errors.")] = False,
+) -> None:
+    """Check timelines against what a program is known to refuse or misplace.
+
+    An error is something that the program is known to refuse or to put in the wrong place; a
+    warning something that it may, or that gets lost. The exit code is 8 when there are errors.
+
+    Examples:
+        hl check highlights.otio --for resolve
+
+        hl check cut.xml --for premiere --json
+    """
+    from hlcli.timeline.check import PROGRAMS, check_timeline
+
+    problems: dict[str, list[Problem]] = {}
+    first_error: HlError | None = None
+    paths = [Path(text).expanduser() for text in timelines]
+    for path in paths:
+        try:
+            problems[str(path)] = check_timeline(path, target=for_, look_at_media=not no_media)
+        except HlError as error:
+            show_error(error)
+            first_error = first_error or error
+    _add_taken_names([path for path in paths if str(path) in problems], problems, for_)
+    if as_json:
+        value = [
+            {"timeline": name, "for": for_, "findings": [asdict(problem) for problem in found]}
+            for name, found in problems.items()
+        ]
+        typer.echo(json.dumps(value, indent=2))
+    else:
+        for name, found in problems.items():
+            if found:
+                stdout_console().print(_table(name, found))
+            else:
+                say(f"{name}: nothing that {PROGRAMS[for_]} is known to mind", quiet=quiet)
+    count = sum(problem.severity == "error" for found in problems.values() for problem in found)
+    if count:
+        refused = CheckError(
+            f"{PROGRAMS[for_]} would refuse or misplace this: {count} "
+            f"{'error' if count == 1 else 'errors'}",
+            hint="docs/reference/check.md says where each rule is from",
+        )
+        show_error(refused)
+        first_error = first_error or refused
+    if first_error is not None:
+        raise typer.Exit(first_error.exit_code)
+
+
+def _add_taken_names(paths: list[Path], problems: dict[str, list[Problem]], target: str) -> None:
+    """Find timelines of one name among several files."""
+    from hlcli.timeline.check.names import taken_names
+
+    for path, problem in taken_names(paths, target):
+        problems[str(path)].append(problem)
+
+
+def _table(name: str, found: list[Problem]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=name, title_justify="left", box=None, header_style="bold")
+    for column in ("", "rule", "where", "what", "hint"):
+        table.add_column(column, overflow="fold")
+    for problem in found:
+        style = "red" if problem.severity == "error" else "yellow"
+        table.add_row(
+            f"[{style}]{problem.severity}[/]",
+            problem.rule,
+            *(_plain(text) for text in (problem.where, problem.what, problem.hint)),
+        )
+    return table
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,129 @@
+"""What a check finds, and what it knows about the media."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from hlcli.errors import MediaError
+from hlcli.media.probe import MediaInfo, probe
+from hlcli.timeline.check.rules import PROGRAMS, RULES, Severity
+from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.timecode import start_frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One place that breaks one rule."""
+
+    rule: str
+    """Id of the rule."""
+    severity: Severity
+    """"error": the program refuses or misplaces it. "warning": it may, or something is lost."""
+    where: str
+    """Track, clip and timecode, as far as there are any."""
+    what: str
+    """What is there, without a full stop."""
+    hint: str
+    """What to do about it."""
+
+
+class Findings:
+    """Collects problems for one program.
+
+    Args:
+        target: The program.
+        look_at_media: Whether files are looked at.
+        folder: Folder of the timeline; relative paths start there.
+    """
+
+    def __init__(self, target: str, *, look_at_media: bool, folder: Path) -> None:
+        self.target = target
+        self.program = PROGRAMS[target]
+        self.problems: list[Problem] = []
+        self._look_at_media = look_at_media
+        self._folder = folder
+        self._facts: dict[str, MediaFacts | None] = {}
+        self._once: set[tuple[str, str]] = set()
+
+    def add(self, rule: str, where: str, what: str, *, hint: str = "", once: str = "") -> None:
+        """Remember a problem, if the rule is one of the program's.
+
+        Args:
+            rule: Id of the rule.
+            where: Where it is.
+            what: What is there.
+            hint: What to do; the rule's own where nothing better is known.
+            once: Names what is said only once, a file for example.
+        """
+        severity = RULES[rule].severity.get(self.target)
+        if severity is None or (once and (rule, once) in self._once):
+            return
+        self._once.add((rule, once))
+        self.problems.append(
+            Problem(
+                rule=rule,
+                severity=severity,
+                where=where,
+                what=what,
+                hint=hint or RULES[rule].hint,
+            )
+        )
+
+    def media(self, path: str, where: str) -> MediaFacts | None:
+        """Return what is known about a file that is there; says once when it is not."""
+        if not self._look_at_media:
+            return None
+        if path not in self._facts:
+            self._facts[path] = self._look(path, where)
+        return self._facts[path]
+
+    def _look(self, path: str, where: str) -> MediaFacts | None:
+        here = Path(path) if media_path(path).is_absolute() else self._folder / path
+        if not here.is_file():
+            self.add("media-missing", where, f"there is no file {readable(path)}", once=path)
+            return None
+        try:
+            info = probe(here)
+        except MediaError:
+            return None  # Sound, or a still: no rule of ours measures it.
+        if info.is_variable_rate:
+            self.add(
+                "media-variable-rate", where, f"{here.name} has unevenly spaced frames", once=path
+            )
+        return MediaFacts.of(info)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """What rules ask about a file."""
+
+    frame_rate: Fraction
+    """Its rate, in frames per second."""
+    num_frames: int
+    """Its length in frames."""
+    start_frame: int
+    """Timecode of its first frame as a frame count."""
+    channels: tuple[int, ...]
+    """Channels of each sound track."""
+
+    @classmethod
+    def of(cls, info: MediaInfo) -> MediaFacts:
+        """Take from a probed file what rules ask."""
+        return cls(
+            frame_rate=info.frame_rate,
+            num_frames=info.num_frames,
+            start_frame=start_frame(info.start_timecode, info.frame_rate),
+            channels=tuple(track.channels for track in info.audio_streams),
+        )
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """Timecode of the first frame, in seconds."""
+        return self.start_frame / self.frame_rate
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """Length, in seconds."""
+        return self.num_frames / self.frame_rate
