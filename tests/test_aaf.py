@@ -269,7 +269,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     odd = make_document(frame_rate=Fraction(15), num_frames=500, spans=[(1, 2)])
     with pytest.raises(UsageError, match="AAF has no frame rate 15") as caught:
         write(edit_of(odd), tmp_path)
-    assert "--frame-rate 24000/1001" in caught.value.hint
+    assert "to 24000/1001 frames a second" in caught.value.hint
     with pytest.raises(OutputError, match="does not exist"):
         aaf.write(edit_of(one), tmp_path / "no" / "x.aaf")
     monkeypatch.setattr(aaf, "find_spec", lambda name: None)

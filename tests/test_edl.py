@@ -313,7 +313,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     odd = make_document(frame_rate=Fraction(48), num_frames=500, spans=[(1, 2)])
     with pytest.raises(UsageError, match="CMX3600 EDL has no frame rate 48") as caught:
         write(edit_of(odd), tmp_path)
-    assert "--frame-rate 50" in caught.value.hint
+    assert "to 50 frames a second" in caught.value.hint
     source = Source(path="/a.mp4", frame_rate=Fraction(25), num_frames=5000)
     events = tuple(
         Event(source=source, frames=range(n, n + 1), record=range(n, n + 1)) for n in range(1000)

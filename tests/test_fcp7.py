@@ -414,12 +414,14 @@ def test_one_marker_of_picture_and_sound_is_one_marker(tmp_path: Path) -> None:
 
 def test_rates_without_a_name_are_refused(tmp_path: Path) -> None:
     odd = make_document(frame_rate=Fraction(25, 2), num_frames=500, spans=[(1, 2)])
-    with pytest.raises(UsageError, match="FCP7 XML has no frame rate 25/2") as caught:
-        fcp7.write(edit_of(odd), tmp_path / "x.xml")
-    assert "--frame-rate 24000/1001" in caught.value.hint
-    with pytest.raises(UsageError, match=r"25/2, which match\.mp4 has") as caught:
-        fcp7.write(edit_of(odd, frame_rate=Fraction(25)), tmp_path / "x.xml")
-    assert ".otio" in caught.value.hint
+    for rate in (None, Fraction(25)):
+        with pytest.raises(UsageError, match=r"no frame rate 25/2, which match\.mp4 has") as caught:
+            fcp7.write(edit_of(odd, frame_rate=rate), tmp_path / "x.xml")
+        assert "24000/1001 frames a second" in caught.value.hint
+    whole = make_document(spans=[(1, 2)])
+    with pytest.raises(UsageError, match="FCP7 XML has no frame rate 59/2") as caught:
+        fcp7.write(edit_of(whole, frame_rate=Fraction(59, 2)), tmp_path / "x.xml")
+    assert "--frame-rate 30000/1001" in caught.value.hint
     with pytest.raises(OutputError, match="does not exist"):
         fcp7.write(edit_of(make_document(spans=SPANS)), tmp_path / "no" / "x.xml")
     assert list(tmp_path.iterdir()) == []

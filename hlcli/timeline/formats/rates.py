@@ -43,17 +43,16 @@ def check_rates(edit: EditList, *, title: str, has_rate: Callable[[Fraction], bo
     Raises:
         UsageError: It cannot; the hint offers the nearest one.
     """
-    if not has_rate(edit.frame_rate):
-        raise UsageError(
-            f"{title} has no frame rate {edit.frame_rate} "
-            f"({float(edit.frame_rate):.4g} frames a second)",
-            hint=f"--frame-rate {nearest_rate(edit.frame_rate)} is the nearest it has; "
-            "an .otio file can have any",
-        )
-    for source in edit.sources:
+    for source in edit.sources:  # First, as another rate of the timeline would not help them.
         if not has_rate(source.frame_rate):
             raise UsageError(
                 f"{title} has no frame rate {source.frame_rate}, which {source.name} has",
-                hint="write an .otio file, or convert the video to "
-                f"{nearest_rate(source.frame_rate)} frames a second",
+                hint=f"convert the video to {nearest_rate(source.frame_rate)} frames a second, "
+                "or write an .otio file, which can have any",
             )
+    if not has_rate(edit.frame_rate):
+        raise UsageError(
+            f"{title} has no frame rate {edit.frame_rate}",
+            hint=f"--frame-rate {nearest_rate(edit.frame_rate)} is the nearest it has; "
+            "an .otio file can have any",
+        )
