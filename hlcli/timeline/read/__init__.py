@@ -21,6 +21,7 @@ READERS: dict[str, str] = {
     ".otio": "hlcli.timeline.read.otio",
     ".otioz": "hlcli.timeline.read.otioz",
     ".xml": "hlcli.timeline.read.fcp7",
+    ".fcpxml": "hlcli.timeline.read.fcpxml",
     ".edl": "hlcli.timeline.read.edl",
     ".aaf": "hlcli.timeline.read.aaf",
     ".mlt": "hlcli.timeline.read.mlt",
