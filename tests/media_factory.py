@@ -88,6 +88,8 @@ class AudioTrack:
     start_seconds: Fraction = Fraction(0)
     """Timestamp of its first sample, in seconds."""
     language: str | None = None
+    interleaved_samples: int = 1024
+    """After each picture, the sound until then is written in multiples of this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +175,7 @@ def _key(recipe: Recipe) -> tuple[object, ...]:
                     t.codec,
                     t.start_seconds,
                     t.language,
+                    t.interleaved_samples,
                 )
                 for t in value
             )
@@ -252,7 +255,7 @@ def _add_track(
         end = total
         if seconds is not None:
             wanted = round((seconds - track.start_seconds) * track.sample_rate)
-            end = min(total, wanted // 1024 * 1024)
+            end = min(total, wanted // track.interleaved_samples * track.interleaved_samples)
         while written < end:
             chunk = np.ascontiguousarray(track.wave[:, written : min(end, written + 1024)])
             frame = av.AudioFrame.from_ndarray(

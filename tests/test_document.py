@@ -235,13 +235,13 @@ def test_from_media_takes_over_every_field() -> None:
         width=360,
         height=640,
         rotation_degrees=90,
-        audio_streams=(SimpleNamespace(channels=1, sample_rate=44100),),
+        audio_streams=(SimpleNamespace(channels=1, sample_rate=44100, index=2),),
     )
     record = VideoRecord.from_media(info, IDENTITY)  # type: ignore[arg-type]
     assert record.duration_seconds == 8.008
     assert (record.num_frames, record.is_variable_rate) == (240, True)
     assert (record.width, record.height, record.rotation_degrees) == (360, 640, 90)
-    assert [(t.channels, t.sample_rate) for t in record.audio] == [(1, 44100)]
+    assert [(t.channels, t.sample_rate, t.index) for t in record.audio] == [(1, 44100, 2)]
     assert record.sha256_head == IDENTITY
     assert not record.has_timecode_track
 

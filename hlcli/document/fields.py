@@ -38,6 +38,10 @@ class Fields:
             raise self.wrong(name, "is missing")
         return self._value[name]
 
+    def has(self, name: str) -> bool:
+        """Return whether a field that an earlier `hl` did not write is there."""
+        return name in self._value
+
     def inside(self, name: str) -> Fields:
         """Return a field that is an object."""
         return Fields(self.get(name), self._source, f"{self._prefix}{name}.")

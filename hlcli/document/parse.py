@@ -92,7 +92,9 @@ def _video(fields: Fields) -> VideoRecord:
         fields.text("start_timecode", _TIMECODE.pattern)
     audio = tuple(
         AudioRecord(
-            channels=track.integer("channels", 1), sample_rate=track.integer("sample_rate", 1)
+            channels=track.integer("channels", 1),
+            sample_rate=track.integer("sample_rate", 1),
+            index=track.integer("index", 0) if track.has("index") else None,
         )
         for track in fields.items("audio")
     )

@@ -36,6 +36,8 @@ class AudioRecord:
     """Number of channels, at least 1."""
     sample_rate: int
     """Samples per second of one channel, in Hz."""
+    index: int | None = None
+    """Index of the stream among all of its container; None in documents of an earlier `hl`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ class VideoRecord:
             height=info.height,
             rotation_degrees=info.rotation_degrees,
             audio=tuple(
-                AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
+                AudioRecord(
+                    channels=track.channels, sample_rate=track.sample_rate, index=track.index
+                )
                 for track in info.audio_streams
             ),
             sha256_head=identity,
@@ -161,7 +165,7 @@ class ScoresDocument:
                 "height": video.height,
                 "rotation_degrees": video.rotation_degrees,
                 "has_audio": video.has_audio,
-                "audio": [dataclasses.asdict(track) for track in video.audio],
+                "audio": [_track_json(track) for track in video.audio],
                 "sha256_head": video.sha256_head,
             },
             "model": dataclasses.asdict(self.model),
@@ -230,6 +234,10 @@ class ScoresDocument:
         if len(documents) != 1:
             raise DocumentError(f"{path} holds {len(documents)} scores documents, not one")
         return documents[0]
+
+
+def _track_json(track: AudioRecord) -> dict[str, int]:
+    return {k: v for k, v in dataclasses.asdict(track).items() if v is not None}
 
 
 def _rounded(value: float | Fraction) -> float:

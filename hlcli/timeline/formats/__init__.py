@@ -66,7 +66,7 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             suffix=".fcpxml",
-            title="FCPXML 1.10",
+            title="FCPXML",
             opens_in="Final Cut Pro 10.6+, DaVinci Resolve 18.5+",
             module="hlcli.timeline.formats.fcpxml",
             targets=("finalcut", "resolve"),
@@ -84,6 +84,20 @@ FORMATS: dict[str, Format] = {
             opens_in="Avid Media Composer, DaVinci Resolve",
             module="hlcli.timeline.formats.aaf",
             targets=("avid",),
+        ),
+        Format(
+            suffix=".mlt",
+            title="MLT XML",
+            opens_in="Shotcut 21.02+, melt",
+            module="hlcli.timeline.formats.mlt",
+            targets=("shotcut",),
+        ),
+        Format(
+            suffix=".kdenlive",
+            title="Kdenlive project",
+            opens_in="Kdenlive 22.12+, melt",
+            module="hlcli.timeline.formats.kdenlive",
+            targets=("kdenlive",),
         ),
         Format(
             suffix=".json",
@@ -136,6 +150,8 @@ TARGETS: dict[str, Target] = {
         Target(name="premiere", title="Premiere Pro", suffix=".otio"),
         Target(name="finalcut", title="Final Cut Pro", suffix=".fcpxml"),
         Target(name="avid", title="Avid Media Composer", suffix=".aaf"),
+        Target(name="shotcut", title="Shotcut", suffix=".mlt"),
+        Target(name="kdenlive", title="Kdenlive", suffix=".kdenlive"),
     )
 }
 """Programs by their value of --for."""
