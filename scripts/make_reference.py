@@ -1,6 +1,6 @@
 """Write the reference pages that follow from the code, so that neither goes stale.
 
-    scripts/docs            writes docs/reference/cli.md and docs/reference/recipe.md
+    scripts/docs            writes docs/reference/cli.md, recipe.md and the tables of formats.md
     scripts/docs --check    writes nothing; exit code 1 when a page differs
 
 The commands are read from the Typer app, the settings of a recipe from the dataclasses and the
@@ -26,6 +26,7 @@ import typer
 from hlcli.atomic import write_text
 from hlcli.cli import app
 from hlcli.model.config import FusionConfig, RaslConfig, SubspaceConfig
+from hlcli.timeline.formats import FORMATS, TARGETS
 from hlcli.training.recipe import (
     DataConfig,
     ObjectiveConfig,
@@ -215,7 +216,24 @@ def _escaped(text: str) -> str:
     return re.sub(r"<(?=\w)", "\\<", text)
 
 
-PAGES = {"cli.md": cli_page, "recipe.md": recipe_page}
+def formats_page() -> str:
+    """The page on formats, with the tables of what there is."""
+    text = (REFERENCE / "formats.md").read_text(encoding="utf-8")
+    before, start, rest = text.partition("<!-- formats -->\n")
+    _, end, after = rest.partition("<!-- /formats -->")
+    lines = [NOTE, "", "| `-o` | format | `--for` | opens in |", "| --- | --- | --- | --- |"]
+    for one in FORMATS.values():
+        # Of documents, and of formats with one way to write them, --for says nothing.
+        several = one.kind == "timeline" and one.targets != ("generic",)
+        targets = ", ".join(f"`{name}`" for name in one.targets) if several else ""
+        reader = f"`{one.opens_in}`" if one.opens_in.startswith("ffmpeg ") else one.opens_in
+        lines.append(f"| `{one.suffix}` | {one.title} | {targets} | {reader} |")
+    lines += ["", "| `--for` | program | a folder gets |", "| --- | --- | --- |"]
+    lines += [f"| `{one.name}` | {one.title} | `NAME{one.suffix}` |" for one in TARGETS.values()]
+    return before + start + "\n".join(lines) + "\n" + end + after
+
+
+PAGES = {"cli.md": cli_page, "recipe.md": recipe_page, "formats.md": formats_page}
 """File under docs/reference, and what writes it."""
 
 
