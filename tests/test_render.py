@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +21,7 @@ from numbered_footage import (
 )
 from render_factory import cuts, ffmpeg, lags, numbers_of, source_of
 
+from hlcli.media import container as container_module
 from hlcli.media.probe import probe
 from hlcli.render.run import render
 from hlcli.render.settings import RenderSettings
@@ -111,14 +113,37 @@ def test_sound_of_codecs_whose_packets_lean_on_one_another(tmp_path: Path, sound
     assert len(set(found)) == 1
 
 
-def test_many_cuts(tmp_path: Path) -> None:
+def test_five_hundred_cuts_open_no_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     footage = RATES["30000/1001 DF"]
     source = source_of(make_footage(tmp_path, footage))
-    edit = cuts([(source, (37 * index) % 110, 1 + index % 4) for index in range(200)])
+    edit = cuts([(source, (37 * index) % 110, 1 + index % 3) for index in range(500)])
+    most, descriptors = 0, Path("/proc/self/fd")
+    real_open = av.open
+
+    def counting_open(*arguments: Any, **options: Any) -> Any:
+        nonlocal most
+        made = real_open(*arguments, **options)
+        if descriptors.is_dir():
+            most = max(most, sum(_leads_to(each, source.path) for each in descriptors.iterdir()))
+        return made
+
+    monkeypatch.setattr(container_module.av, "open", counting_open)
     film = tmp_path / "film.mov"
     render(edit, film)
+    monkeypatch.undo()
+    # Two readers of pictures in turn, or one of sound.
+    assert most <= 3
     assert read_numbers(film) == numbers_of(edit, {source.path: footage})
     assert read_sound(film).shape[1] == round(edit.num_frames / NTSC * SAMPLE_RATE)
+
+
+def _leads_to(link: Path, path: str) -> bool:
+    try:
+        return str(link.readlink()) == path
+    except OSError:
+        return False  # Closed meanwhile.
 
 
 def test_sources_of_other_rates_and_sizes(tmp_path: Path) -> None:

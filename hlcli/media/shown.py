@@ -96,7 +96,7 @@ class ShownFrames:
             self._coming = self._next()
         if self._shown is None:
             raise self._damaged(seconds)
-        if self._gap is not None and self._gap[0] + _HELD_SECONDS < seconds < self._gap[1]:
+        if self._is_missing(seconds, *self._shown):
             raise self._damaged(seconds)
         if self._coming is None:
             end = max(self._shown[0] + 1 / self._info.frame_rate, self._packets_end)
@@ -105,6 +105,15 @@ class ShownFrames:
             if seconds - end > _HELD_SECONDS:
                 raise self._damaged(seconds)
         return self._shown[1]
+
+    def _is_missing(self, seconds: Fraction, start: Fraction, frame: av.VideoFrame) -> bool:
+        """Say whether what is on screen should have been followed by something else by now."""
+        if self._gap is not None and self._gap[0] + _HELD_SECONDS < seconds < self._gap[1]:
+            return True
+        if self._coming is None or self._info.is_variable_rate:
+            return False  # The end is looked at elsewhere; a still screen may last.
+        lasts = max((frame.duration or 0) * self._time_base, 1 / self._info.frame_rate)
+        return seconds - start > lasts + _HELD_SECONDS
 
     def _damaged(self, seconds: Fraction) -> MediaUnreadableError:
         return MediaUnreadableError(

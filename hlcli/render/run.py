@@ -176,9 +176,11 @@ def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings)
         return settings.size
     width, height = timeline_size(edit, media)
     if settings.vertical:
-        # No pixel is made up: the height stays, the width becomes narrower.
-        width = min(width, even(height * _SHAPE_OF_A_PHONE))
-        height = min(height, even(width / _SHAPE_OF_A_PHONE))
+        # No pixel is made up: what is too wide becomes narrower, what is too tall lower.
+        if Fraction(width, height) > _SHAPE_OF_A_PHONE:
+            width = even(height * _SHAPE_OF_A_PHONE)
+        else:
+            height = even(width / _SHAPE_OF_A_PHONE)
     return width, height
 
 

@@ -192,27 +192,47 @@ def _mixed(
         for start in range(0, num_samples, _BLOCK_SECONDS * sample_rate):
             stop = min(start + _BLOCK_SECONDS * sample_rate, num_samples)
             block = np.zeros((2, stop - start), dtype=np.float32)
+            going_on, playing = playing, []
+            for each in going_on:
+                _add(each, block, start)
+                _put_away(each, stop, playing, idle)
+            # One after the other: short pieces in a row need one open file, not one each.
             while following is not None and following.place.start < stop:
                 file = media[following.event.source.path]
                 if following.sound.stream < len(file.sound_streams) and following.place:
                     ready = idle.get((following.event.source.path, following.sound.stream))
                     track = ready.pop() if ready else _open(file, following.sound, sample_rate)
-                    playing.append(_Playing(following, track))
-                following = next(coming, None)
-            for each in list(playing):
-                place = each.piece.place
-                part = range(max(place.start, start), min(place.stop, stop))
-                block[:, part.start - start : part.stop - start] += each.take(len(part))
-                if place.stop <= stop:
+                    each = _Playing(following, track)
+                    playing.append(each)
+                    _add(each, block, start)
                     playing.remove(each)
-                    key = (each.piece.event.source.path, each.piece.sound.stream)
-                    idle.setdefault(key, []).append(each.track)
-            _close_some(idle)
+                    _put_away(each, stop, playing, idle)
+                following = next(coming, None)
             yield block
     finally:
         for each in playing:
             each.track.close()
         _close_some(idle, keep=0)
+
+
+def _add(playing: _Playing, block: Stereo, start: int) -> None:
+    place = playing.piece.place
+    part = range(max(place.start, start), min(place.stop, start + block.shape[1]))
+    block[:, part.start - start : part.stop - start] += playing.take(len(part))
+
+
+def _put_away(
+    each: _Playing,
+    stop: int,
+    playing: list[_Playing],
+    idle: dict[tuple[str, int], list[SoundTrack]],
+) -> None:
+    """Keep a piece that goes on, and the file of one that is over."""
+    if each.piece.place.stop > stop:
+        playing.append(each)
+        return
+    idle.setdefault((each.piece.event.source.path, each.piece.sound.stream), []).append(each.track)
+    _close_some(idle)
 
 
 def _open(file: Media, sound: Sound, sample_rate: int) -> SoundTrack:
