@@ -280,6 +280,26 @@ def test_storylines_compounds_and_auditions_are_laid_out(tmp_path: Path) -> None
     assert made.notes == ("the compound clip 'Inner' is laid out in place",)
 
 
+def test_what_hangs_on_a_clip_reaches_over_its_end(tmp_path: Path) -> None:
+    path = story(
+        tmp_path,
+        """
+        <clip name="a" offset="3600s" start="3605s" duration="2s">
+          <video ref="r2" offset="3600s" start="3600s" duration="40s"/>
+          <asset-clip ref="r3" lane="1" offset="3606s" duration="3s"/>
+          <spine lane="2" offset="3606s"><asset-clip ref="r3" offset="0s" duration="4s"/></spine>
+        </clip>
+        <asset-clip ref="r2" offset="3602s" duration="8s"/>
+        """,
+    )
+    assert pictures(read(path).edit) == [
+        ("a b.mov", range(125, 175), range(0, 50), 0),
+        ("b.mov", range(0, 75), range(25, 100), 1),
+        ("b.mov", range(0, 100), range(25, 125), 2),
+        ("a b.mov", range(0, 200), range(50, 250), 0),
+    ]
+
+
 def test_split_edits_and_missing_offsets(tmp_path: Path) -> None:
     path = story(
         tmp_path,
