@@ -1,7 +1,8 @@
-"""Where `hl` keeps its files: feature cache, downloaded models, logs.
+"""Where `hl` keeps its files: feature cache, downloaded models, the user's own models.
 
 `HL_CACHE_DIR` moves all of it, which tests and shared machines use; otherwise the platform's
-own cache folder is taken (platformdirs).
+own folders are taken (platformdirs): the cache for what can be made again, the data folder for
+what cannot.
 """
 
 from __future__ import annotations
@@ -33,3 +34,17 @@ def scores_dir() -> Path:
 def models_dir() -> Path:
     """Folder of downloaded weights."""
     return cache_dir() / "models"
+
+
+def own_models_dir() -> Path:
+    """Folder of the models the user trained or tuned; it may not exist yet.
+
+    `HL_MODELS_DIR`, or `own-models` in `HL_CACHE_DIR` when only that is set, or else the
+    platform's data folder: nothing that empties caches touches it.
+    """
+    override = os.environ.get("HL_MODELS_DIR")
+    if override:
+        return Path(override).expanduser()
+    if os.environ.get("HL_CACHE_DIR"):
+        return cache_dir() / "own-models"
+    return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "models"

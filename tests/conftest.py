@@ -22,6 +22,8 @@ def isolated_environment(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("HL_OFFLINE", raising=False)
+    # Own models follow HL_CACHE_DIR then.
+    monkeypatch.delenv("HL_MODELS_DIR", raising=False)
 
 
 @pytest.fixture(autouse=True)

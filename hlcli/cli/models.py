@@ -14,21 +14,25 @@ import typer
 
 from hlcli.cli.console import printable, say, show_error, stderr_console, stdout_console
 from hlcli.cli.help import HlCommand
-from hlcli.errors import HlError
+from hlcli.cli.own_models import (
+    Name,
+    add_command,
+    default_command,
+    export_command,
+    import_command,
+    show_command,
+)
+from hlcli.errors import CheckpointError, HlError
 from hlcli.progress import Progress, silent
 
 if TYPE_CHECKING:
     from hlcli.zoo.manifest import ModelManifest
 
 app = typer.Typer(
-    help="List, fetch, convert, check and remove models.",
+    help="List, show, fetch, check and remove models; add, move and choose your own.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name of a model, as in `hl models list`.")
-]
 
 
 @app.command("list", cls=HlCommand)
@@ -36,27 +40,25 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print every field as JSON.")] = False,
 ) -> None:
     """List the models: detectors first, then the encoders they need."""
-    from hlcli.zoo.manifest import list_models
-    from hlcli.zoo.weights import location
+    from hlcli.zoo.manifest import default_model_name, list_models
 
     manifests = list_models()
+    default, trouble = "", None
+    try:
+        default = default_model_name()
+    except CheckpointError as error:
+        # The list helps to put it right, so it comes first.
+        trouble = error
     if as_json:
-        rows = [_json_row(manifest) for manifest in manifests]
+        rows = [_json_row(manifest, default) for manifest in manifests]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    from rich.table import Table
+    else:
+        _print_table(manifests, default)
+    if trouble is not None:
+        raise trouble
 
-    table = Table(box=None, header_style="bold")
-    for title in ("", "name", "kind", "size", "where", "licence"):
-        table.add_column(title, justify="right" if title == "size" else "left")
-    for item in manifests:
-        mark = "*" if item.default else ""
-        table.add_row(
-            mark, item.name, item.kind, size_text(item.size_bytes), location(item), item.licence
-        )
-    stdout_console().print(table)
-    if any(item.default for item in manifests):
-        stdout_console().print("* taken when no --model is given")
+
+app.command("show", cls=HlCommand)(show_command)
 
 
 @app.command("pull", cls=HlCommand)
@@ -130,15 +132,29 @@ def path_command(name: Name) -> None:
 
 @app.command("remove", cls=HlCommand)
 def remove_command(name: Name) -> None:
-    """Delete the downloaded or converted weights of a model."""
-    from hlcli.zoo.manifest import find_model
+    """Delete one of your models, or the downloaded or converted weights of another."""
+    from hlcli.zoo import own
+    from hlcli.zoo.manifest import default_model_name, find_model
     from hlcli.zoo.weights import remove
 
+    # By its name alone: a damaged one must go away too.
+    if removed := own.remove(name):
+        size = size_text(removed.size_bytes)
+        say(f"removed {name}, {size} in {printable(str(removed.path))}")
+        if removed.was_default:
+            say(f"{default_model_name()} is taken from now on where --model names no other")
+        return
     manifest = find_model(name)
     if remove(manifest):
         say(f"removed {manifest.name}")
     else:
         say(f"{manifest.name} is not here, nothing to remove")
+
+
+app.command("add", cls=HlCommand)(add_command)
+app.command("export", cls=HlCommand)(export_command)
+app.command("import", cls=HlCommand)(import_command)
+app.command("default", cls=HlCommand)(default_command)
 
 
 def size_text(size_bytes: int) -> str:
@@ -157,7 +173,27 @@ def size_text(size_bytes: int) -> str:
     return f"{size:.1f} {unit}"
 
 
-def _json_row(manifest: ModelManifest) -> dict[str, Any]:
+def _print_table(manifests: list[ModelManifest], default: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hlcli.zoo.weights import location
+
+    table = Table(box=None, header_style="bold")
+    for title in ("", "name", "kind", "size", "where", "licence"):
+        table.add_column(title, justify="right" if title == "size" else "left")
+    for item in manifests:
+        mark = "*" if item.name == default else ""
+        where = location(item) + (f", from {item.parent}" if item.parent else "")
+        # A licence from elsewhere may look like Rich's colours.
+        licence = escape(printable(item.licence))
+        table.add_row(mark, item.name, item.kind, size_text(item.size_bytes), where, licence)
+    stdout_console().print(table)
+    if default:
+        stdout_console().print("* taken when no --model is given")
+
+
+def _json_row(manifest: ModelManifest, default: str) -> dict[str, Any]:
     from hlcli.zoo.weights import local_path, location
 
     row = {
@@ -166,6 +202,7 @@ def _json_row(manifest: ModelManifest) -> dict[str, Any]:
         if field.name != "folder"
     }
     return row | {
+        "default": manifest.name == default,
         "where": location(manifest),
         "path": printable(str(local_path(manifest))),
     }

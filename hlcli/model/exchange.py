@@ -17,7 +17,7 @@ from hlcli.zoo import own
 from hlcli.zoo.archive import SUFFIX, open_archive, write_archive
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.manifest import ModelManifest, find_model
-from hlcli.zoo.reservation import Reservation, reserve, staging
+from hlcli.zoo.reservation import Reservation, check_free, reserve, staging
 from hlcli.zoo.weights import weights_path
 
 
@@ -114,6 +114,7 @@ def import_model(path: Path, *, name: str | None = None) -> ModelManifest:
         manifest = archive.manifest
         check_texts(manifest, name=str(path))
         spec = spec_of(manifest, name=str(path))
+        check_free(name or manifest.name)
         card = dataclasses.replace(archive.card, name=name or manifest.name)
         with reserve(card.name) as held, staging(card.name) as folder:
             weights = folder / own.WEIGHTS_FILE

@@ -27,6 +27,7 @@ MAX_SETTING = 1 << 16
 EXTRACTION_VERSION = 1
 """Newest `FeatureSpec.extraction_version` that this version of hl makes; a test compares."""
 
+_HINT = "get the file again, or train the model again"
 _REPEATED = ("num_layers", "num_decoder_layers", "standing_members")
 
 
@@ -66,8 +67,11 @@ def check_loads(
         load_scorer(weights, kind=kind, feature_spec=spec)
     except HlError as error:
         # The copy that is looked at has a name of no use to the user.
-        message = error.message.replace(str(weights), name or str(weights))
-        raise CheckpointError(message, hint=error.hint) from error
+        called = name or str(weights)
+        message = error.message.replace(str(weights), called)
+        if called not in message:
+            message = f"{called}: {message}"
+        raise CheckpointError(message, hint=error.hint or _HINT) from error
     except (
         ValueError,
         TypeError,
@@ -78,7 +82,7 @@ def check_loads(
     ) as error:
         raise CheckpointError(
             f"{name or weights} is not a detector that can be loaded: {error}",
-            hint="get the file again, or train the model again",
+            hint=_HINT,
         ) from error
     return checkpoint
 

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hlcli.zoo.urls import check_url, file_name
 
@@ -31,6 +31,39 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Windows opens the device whatever the extension.
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
+
+
+_TOML_WORDS: Mapping[type, str] = {
+    str: "string",
+    int: "whole number",
+    bool: "truth value",
+    dict: "table",
+}
+
+
+def check_table(
+    table: Mapping[str, object], wanted: Mapping[str, type], *, required: Iterable[str]
+) -> None:
+    """Accept a table whose keys are all known and of their type, with every required one."""
+    for key, value in table.items():
+        if key not in wanted:
+            raise ValueError(f"unknown key `{key}`{did_you_mean(key, wanted)}")
+        if type(value) is not wanted[key]:
+            raise ValueError(f"key `{key}` takes a {_TOML_WORDS[wanted[key]]}, got {value!r}")
+    for key in required:
+        if key not in table:
+            raise ValueError(f"key `{key}` is missing")
+
+
+def with_floats(table: dict[str, Any]) -> None:
+    """Turn whole numbers into floats where a manifest means floats, in place."""
+    features = table.get("features", {})
+    if type(features.get("clip_seconds")) is int:
+        features["clip_seconds"] = float(features["clip_seconds"])
+    for key, value in table.get("scores", {}).items():
+        if type(value) not in (int, float):
+            raise ValueError(f"key `scores.{key}` is a finite number, got {value!r}")
+        table["scores"][key] = float(value)
 
 
 def is_model_name(name: str) -> bool:
@@ -61,6 +94,18 @@ def check_weights_url(key: str, url: str) -> None:
         file_name(url)
     except ValueError as error:
         raise ValueError(f"key `{key}`: {error}, got {url!r}") from error
+
+
+def check_origin(file: str | None, url: str | None, published: Mapping[str, str] | None) -> None:
+    """Accept exactly one place where the weights come from."""
+    if sum(item is not None for item in (file, url, published)) != 1:
+        raise ValueError("exactly one of `file`, `url` and the table [published] is needed")
+    if file is not None:
+        check_relative("file", file)
+    if url is not None:
+        check_weights_url("url", url)
+    if published is not None:
+        check_published(published)
 
 
 def check_scores(scores: Mapping[str, float]) -> None:
@@ -99,6 +144,12 @@ def check_encoder(table: FeatureTable, *, kind: str) -> None:
     for key, value in table.items():
         if type(value) not in (str, int, float):
             raise ValueError(f"key `encoder.{key}` is a text or a number, got {value!r}")
+
+
+def check_parent(name: str, *, kind: str) -> None:
+    """Accept the name of a detector as parent of a detector."""
+    if kind == "encoder" or not is_model_name(name):
+        raise ValueError(f"key `parent` is the name of a detector's parent, got {name!r}")
 
 
 def check_published(table: Mapping[str, str]) -> None:

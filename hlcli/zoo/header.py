@@ -25,41 +25,58 @@ def check_safetensors(path: Path, *, name: str = "") -> None:
     Raises:
         CheckpointError: The file is something else, cut off, or longer than its header says.
     """
-    problem = _header_problem(path)
-    if problem:
+    _read_header(path, name=name)
+
+
+def safetensors_metadata(path: Path, *, name: str = "") -> dict[str, str]:
+    """Return the texts that a safetensors file carries in its header; see `check_safetensors`.
+
+    Raises:
+        CheckpointError: The file is something else, cut off, or longer than its header says.
+    """
+    metadata = _read_header(path, name=name).get("__metadata__")
+    if not isinstance(metadata, dict):
+        return {}
+    return {key: value for key, value in metadata.items() if isinstance(value, str)}
+
+
+def _read_header(path: Path, *, name: str) -> dict[str, Any]:
+    try:
+        return _parsed_header(path)
+    except ValueError as error:
         raise CheckpointError(
-            f"{name or path} is not a safetensors file: {problem}",
+            f"{name or path} is not a safetensors file: {error}",
             hint="only safetensors weights are accepted, never a pickle",
-        )
+        ) from error
 
 
-def _header_problem(path: Path) -> str | None:
+def _parsed_header(path: Path) -> dict[str, Any]:
     size_bytes = path.stat().st_size
     with path.open("rb") as stream:
         prefix = stream.read(8)
         if len(prefix) < 8:
-            return f"it has {size_bytes} bytes"
+            raise ValueError(f"it has {size_bytes} bytes")
         (header_bytes,) = struct.unpack("<Q", prefix)
         if header_bytes > min(MAX_HEADER_BYTES, size_bytes - 8):
-            return f"it claims a header of {header_bytes} bytes"
+            raise ValueError(f"it claims a header of {header_bytes} bytes")
         raw = stream.read(header_bytes)
     try:
         header = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return "its header is not JSON"
+    except (ValueError, RecursionError) as error:
+        raise ValueError("its header is not JSON") from error
     if not raw.startswith(b"{") or not isinstance(header, dict):
-        return "its header is not a JSON object"
+        raise ValueError("its header is not a JSON object")
     end = 0
-    for name, entry in header.items():
-        if name == "__metadata__":
+    for entry_name, entry in header.items():
+        if entry_name == "__metadata__":
             continue
         if not _is_tensor(entry):
-            return f"the entry {name!r} of its header does not describe a tensor"
+            raise ValueError(f"the entry {entry_name!r} of its header does not describe a tensor")
         end = max(end, entry["data_offsets"][1])
     data_bytes = size_bytes - 8 - header_bytes
     if end != data_bytes:
-        return f"its header describes {end} bytes of data and {data_bytes} follow"
-    return None
+        raise ValueError(f"its header describes {end} bytes of data and {data_bytes} follow")
+    return header
 
 
 def _is_tensor(entry: Any) -> bool:

@@ -15,7 +15,12 @@ _POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]:
+def exclusive_lock(
+    path: Path,
+    *,
+    on_wait: Callable[[], None],
+    hint: str = "set HL_CACHE_DIR to a folder you may write to",
+) -> Iterator[None]:
     """Hold the lock file `path`; wait for whoever holds it.
 
     The file stays behind, empty: removing it would let two waiting processes lock two files of
@@ -23,7 +28,9 @@ def exclusive_lock(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]
 
     Args:
         path: The lock file; its folder is made.
-        on_wait: Called some times a second while another holds the lock.
+        on_wait: Called some times a second while another holds the lock; what it raises ends
+            the waiting.
+        hint: What to do where the folder cannot be written.
 
     Raises:
         OutputError: The folder cannot be made or written.
@@ -34,7 +41,7 @@ def exclusive_lock(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]
     except OSError as error:
         raise OutputError(
             f"cannot write into {path.parent}: {error.strerror or error}",
-            hint="set HL_CACHE_DIR to a folder you may write to",
+            hint=hint,
         ) from error
     with stream:
         while not _try_lock(stream):

@@ -1,4 +1,4 @@
-"""Reads `model_zoo/<name>.toml`: one manifest per published model."""
+"""Reads manifests, one a model: bundled, the user's own, and those added to the cache."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from typing import Literal, TypeAlias
 
 from hlcli.atomic import write_text
 from hlcli.errors import CheckpointError, UnknownModelError
-from hlcli.paths import models_dir
+from hlcli.paths import models_dir, own_models_dir
+from hlcli.zoo.chosen import chosen_name
 from hlcli.zoo.fields import (
     FeatureTable,
     check_encoder,
     check_features,
-    check_published,
+    check_origin,
+    check_parent,
     check_relative,
     check_scores,
     check_sha256,
-    check_weights_url,
-    did_you_mean,
+    check_table,
     is_model_name,
+    with_floats,
 )
+from hlcli.zoo.folders import own_manifest_path, own_names
+from hlcli.zoo.folders import zoo_dir as zoo_dir
 from hlcli.zoo.toml_writer import Value, toml_text
 
 if sys.version_info >= (3, 11):
@@ -36,12 +40,6 @@ Kind: TypeAlias = Literal["rasl", "subspace", "encoder"]
 
 KINDS: tuple[Kind, ...] = ("rasl", "subspace", "encoder")
 
-_TOML_WORDS: Mapping[type, str] = {
-    str: "string",
-    int: "whole number",
-    bool: "truth value",
-    dict: "table",
-}
 _TEXTS = ("name", "version", "description", "sha256", "licence", "source", "training_data")
 _REQUIRED = (*_TEXTS, "kind", "size_bytes")
 
@@ -80,6 +78,8 @@ class ModelManifest:
     """The `[features]` table: every field of `FeatureSpec`. Detectors only."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """What was measured, by name."""
+    parent: str | None = None
+    """Name of the detector this one was tuned from. Detectors only."""
     golden: str | None = None
     """Small input and the output it must give, relative to the manifest's folder."""
     hidden: bool = False
@@ -102,18 +102,13 @@ class ModelManifest:
         check_sha256("sha256", self.sha256)
         if self.size_bytes < 1:
             raise ValueError(f"key `size_bytes` is at least 1, got {self.size_bytes}")
-        if sum(item is not None for item in (self.file, self.url, self.published)) != 1:
-            raise ValueError("exactly one of `file`, `url` and the table [published] is needed")
-        if self.file is not None:
-            check_relative("file", self.file)
+        check_origin(self.file, self.url, self.published)
         if self.golden is not None:
             check_relative("golden", self.golden)
-        if self.url is not None:
-            check_weights_url("url", self.url)
-        if self.published is not None:
-            check_published(self.published)
         if self.encoder is not None:
             check_encoder(self.encoder, kind=self.kind)
+        if self.parent is not None:
+            check_parent(self.parent, kind=self.kind)
         check_scores(self.scores)
         if (self.feature_spec is None) != (self.kind == "encoder"):
             raise ValueError("a table [features] belongs to every detector and to no encoder")
@@ -127,25 +122,10 @@ class ModelManifest:
         """Whether the weights came with the program: they cannot be pulled or removed."""
         return self.file is not None and self.folder == zoo_dir()
 
-
-def zoo_dir(package: Path | None = None) -> Path:
-    """Folder of the bundled manifests: `hlcli/_model_zoo` in a wheel, else the checkout's.
-
-    Args:
-        package: Folder of the installed `hlcli` package; ours when left out.
-
-    Raises:
-        CheckpointError: There is neither; the installation is broken.
-    """
-    package = package or Path(__file__).resolve().parents[1]
-    # An editable install has no `_model_zoo`: the wheel's force-include does not apply there.
-    for folder in (package / "_model_zoo", package.parent / "model_zoo"):
-        if folder.is_dir():
-            return folder
-    raise CheckpointError(
-        f"no model zoo beside {package}",
-        hint="install again: `pip install --force-reinstall hlcli`",
-    )
+    @property
+    def is_own(self) -> bool:
+        """Whether it lies among the models the user trained, tuned or imported."""
+        return self.folder == own_manifest_path(self.name).parent
 
 
 def read_manifest(path: Path) -> ModelManifest:
@@ -176,33 +156,41 @@ def parse_manifest(text: str, *, stem: str, folder: Path) -> ModelManifest:
         ValueError: Not TOML, or a key is unknown, missing or bad. The message names it.
     """
     table = tomllib.loads(text)
-    fields = {
-        "features" if item.name == "feature_spec" else item.name: item
+    # The annotations are strings here: "str | None" starts with the type that TOML must give.
+    types = {"str": str, "Kind": str, "int": int, "bool": bool}
+    wanted = {
+        "features" if item.name == "feature_spec" else item.name: types.get(
+            str(item.type).split(" ")[0], dict
+        )
         for item in dataclasses.fields(ModelManifest)
         if item.name != "folder"
     }
-    for key, value in table.items():
-        if key not in fields:
-            raise ValueError(f"unknown key `{key}`{did_you_mean(key, fields)}")
-        # The annotations are strings here: "str | None" starts with the type that TOML must give.
-        wanted = {"str": str, "Kind": str, "int": int, "bool": bool}.get(
-            str(fields[key].type).split(" ")[0], dict
-        )
-        if type(value) is not wanted:
-            raise ValueError(f"key `{key}` takes a {_TOML_WORDS[wanted]}, got {value!r}")
-    for key in _REQUIRED:
-        if key not in table:
-            raise ValueError(f"key `{key}` is missing")
+    check_table(table, wanted, required=_REQUIRED)
     if table["name"] != stem:
         raise ValueError(f"key `name` is {table['name']!r}, but the file is called {stem}.toml")
+    with_floats(table)
     features = table.pop("features", None)
-    if features is not None and type(features.get("clip_seconds")) is int:
-        features["clip_seconds"] = float(features["clip_seconds"])
-    for key, value in table.get("scores", {}).items():
-        if type(value) not in (int, float):
-            raise ValueError(f"key `scores.{key}` is a finite number, got {value!r}")
-        table["scores"][key] = float(value)
     return ModelManifest(feature_spec=features, folder=folder, **table)
+
+
+def manifest_text(manifest: ModelManifest) -> str:
+    """Return `manifest` as TOML that `parse_manifest` turns into an equal one.
+
+    Raises:
+        ValueError: A text cannot be written as TOML.
+    """
+    values: dict[str, Value] = {}
+    for item in dataclasses.fields(manifest):
+        value = getattr(manifest, item.name)
+        # False is what an absent truth value means.
+        if isinstance(value, str | int) and value is not False:
+            values[item.name] = value
+    tables = {"encoder": manifest.encoder or {}, "published": manifest.published or {}}
+    tables |= {"features": manifest.feature_spec or {}, "scores": manifest.scores}
+    text = toml_text(values, tables)
+    if parse_manifest(text, stem=manifest.name, folder=manifest.folder) != manifest:
+        raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
+    return text
 
 
 def write_manifest(path: Path, manifest: ModelManifest) -> None:
@@ -216,59 +204,50 @@ def write_manifest(path: Path, manifest: ModelManifest) -> None:
         ValueError: The file name is not the model's, or a text cannot be encoded as UTF-8.
         OutputError: The file cannot be written.
     """
-    values: dict[str, Value] = {}
-    for item in dataclasses.fields(manifest):
-        value = getattr(manifest, item.name)
-        # False is what an absent truth value means.
-        if isinstance(value, str | int) and value is not False:
-            values[item.name] = value
-    tables = {"encoder": manifest.encoder or {}, "published": manifest.published or {}}
-    tables |= {"features": manifest.feature_spec or {}, "scores": manifest.scores}
-    text = toml_text(values, tables)
-    if parse_manifest(text, stem=path.stem, folder=path.parent) != manifest:
-        raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
-    write_text(path, text)
+    if path.stem != manifest.name:
+        raise ValueError(f"key `name` is {manifest.name!r}, but the file is called {path.name}")
+    write_text(path, manifest_text(manifest))
 
 
 def list_models(*, include_hidden: bool = False) -> list[ModelManifest]:
-    """Return the bundled manifests and those the user added: detectors first, then by name.
+    """Return bundled manifests, the user's own, and added ones: detectors first, then by name.
 
     Raises:
-        CheckpointError: A manifest is bad, or an added one takes a bundled name or the default.
+        CheckpointError: A manifest is bad, or one that is not bundled takes a name twice or says
+            that it is the default.
     """
-    bundled = _read_folder(zoo_dir())
-    added = _read_folder(models_dir())
-    taken = {manifest.name for manifest in bundled}
-    for manifest in added:
+    manifests = _read_folder(zoo_dir())
+    taken = {manifest.name for manifest in manifests}
+    own = (read_manifest(own_manifest_path(name)) for name in own_names())
+    for manifest in (*own, *_read_folder(models_dir())):
         if manifest.name in taken or manifest.default:
-            what = "is the default" if manifest.default else "has the name of a bundled model"
+            what = "is the default" if manifest.default else "has the name of another model"
             raise CheckpointError(
-                f"the added model {models_dir() / manifest.name}.toml {what}",
-                hint="rename it, or remove the file"
-                if not manifest.default
-                else "remove the key `default`",
+                f"the added model {manifest.folder / manifest.name}.toml {what}",
+                hint="rename it or remove it; `hl models default NAME` chooses the default",
             )
-    shown = [item for item in (*bundled, *added) if include_hidden or not item.hidden]
+        taken.add(manifest.name)
+        manifests.append(manifest)
+    shown = [item for item in manifests if include_hidden or not item.hidden]
     return sorted(shown, key=lambda item: (item.kind == "encoder", item.name))
 
 
 def known_names() -> list[str]:
     """Return the names that have a manifest, without reading any, sorted."""
-    return sorted(
-        {path.stem for folder in (zoo_dir(), models_dir()) for path in folder.glob("*.toml")}
-    )
+    folders = (zoo_dir(), models_dir())
+    return sorted({path.stem for one in folders for path in one.glob("*.toml")} | set(own_names()))
 
 
 def find_model(name: str) -> ModelManifest:
-    """Return the manifest of a model, hidden ones included; a bundled one wins over an added one.
+    """Return the manifest of a model, hidden ones included: bundled, else own, else added.
 
     Raises:
         UnknownModelError: There is none; the message has the known names.
         CheckpointError: Its manifest is bad. Other manifests are not looked at.
     """
     if is_model_name(name):
-        for folder in (zoo_dir(), models_dir()):
-            path = folder / f"{name}.toml"
+        file = f"{name}.toml"
+        for path in (zoo_dir() / file, own_manifest_path(name), models_dir() / file):
             if path.is_file():
                 return read_manifest(path)
     names = known_names()
@@ -280,7 +259,28 @@ def find_model(name: str) -> ModelManifest:
 
 
 def default_model_name() -> str:
-    """Return the detector that is taken when none is named.
+    """Return the detector that is taken when none is named: the user's choice, or the bundled one.
+
+    A choice that cannot be followed is an error. Another model in its place would cut other
+    moments, and nobody would see why.
+
+    Raises:
+        CheckpointError: The chosen model is gone or the choice cannot be read; or nothing was
+            chosen and not exactly one bundled manifest has `default = true`.
+    """
+    chosen = chosen_name()
+    if chosen is None:
+        return bundled_default_name()
+    if chosen not in known_names():
+        raise CheckpointError(
+            f"the model {chosen!r}, which was made the default, is gone from {own_models_dir()}",
+            hint="`hl models default --reset` goes back to the one that comes with hl",
+        )
+    return chosen
+
+
+def bundled_default_name() -> str:
+    """Return the bundled detector that is the default where the user chose none.
 
     Raises:
         CheckpointError: Not exactly one bundled manifest has `default = true`.

@@ -21,12 +21,13 @@ from hlcli.progress import Progress, silent
 from hlcli.zoo.hashing import file_sha256, remembered_sha256
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.manifest import ModelManifest
+from hlcli.zoo.own import remove as remove_own
 from hlcli.zoo.urls import mirrored
 
 if TYPE_CHECKING:
     from hlcli.zoo.download import Patience
 
-Location: TypeAlias = Literal["bundled", "added", "downloaded", "converted", "not here"]
+Location: TypeAlias = Literal["bundled", "own", "added", "downloaded", "converted", "not here"]
 Replay: TypeAlias = Callable[[ModelManifest, Path, Path], None]
 """Runs a model on its golden input: `(manifest, weights, golden)`; raises when the output is
 another than the published one."""
@@ -46,6 +47,8 @@ def location(manifest: ModelManifest) -> Location:
         return "not here"
     if manifest.file is None:
         return "downloaded" if manifest.url is not None else "converted"
+    if manifest.is_own:
+        return "own"
     return "bundled" if manifest.is_bundled else "added"
 
 
@@ -157,7 +160,7 @@ def verify(manifest: ModelManifest, replay: Replay | None = None) -> None:
 
 
 def remove(manifest: ModelManifest) -> bool:
-    """Delete downloaded weights and what a broken download left; an added model goes whole.
+    """Delete downloaded weights and what a broken download left; own and added models go whole.
 
     Returns:
         Whether there was anything to delete.
@@ -171,6 +174,8 @@ def remove(manifest: ModelManifest) -> bool:
             f"{manifest.name} comes with hl and cannot be removed",
             hint="`hl models list` shows which models are downloaded",
         )
+    if manifest.is_own:
+        return remove_own(manifest.name) is not None
     path = local_path(manifest)
     doomed = [path, *(path.with_name(path.name + end) for end in (".part", ".part.json"))]
     if manifest.file is not None:
@@ -244,6 +249,11 @@ def _cure(manifest: ModelManifest) -> str:
         return f"run `hl models pull {manifest.name}` to download them again"
     if manifest.published is not None:
         return f"run `hl models convert {manifest.name} FILE` to make them again"
+    if manifest.is_own:
+        return (
+            f"run `hl models remove {manifest.name}`, then `hl models import` with a copy of it, "
+            "or train it again"
+        )
     if not manifest.is_bundled:
         return f"run `hl models remove {manifest.name}` and add the model again"
     if manifest.folder.name == "_model_zoo":
