@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -847,6 +848,33 @@ def test_t26_media_is_found_from_any_folder(
         assert Path(cut.media).samefile(video)
 
 
+@pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
+@pytest.mark.parametrize(
+    ("suffix", "target"),
+    [pair for pair in WRITERS if pair[0] in (".mlt", ".kdenlive")],
+)
+def test_t26_melt_finds_it_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, target: str
+) -> None:
+    """From any folder but one, melt said "failed to load producer"."""
+    for folder in ("footage", "projects", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    make_video(tmp_path / "footage", name=ODD_NAME, num_frames=60, audio=(sound(2.0),))
+    monkeypatch.chdir(tmp_path)
+    document = document_of(Path("footage") / ODD_NAME, (0.5, 1.5))
+    path = write(build_edit_list([document], name="cut"), tmp_path / "projects", suffix, target)
+    film = tmp_path / "film.mkv"
+    done = subprocess.run(
+        ["melt", path, "-consumer", f"avformat:{film}", "vcodec=ffv1", "acodec=pcm_s16le",
+         "real_time=-1", "terminate_on_pause=1"],
+        cwd=tmp_path / "elsewhere", env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert "failed to load producer" not in done.stderr
+    stills = read_stills(probe(film), range(30), height=96)
+    assert [read_frame_number(still.rgb_HWC) for still in stills] == list(range(15, 45))
+
+
 # The same on the files that were made to break other programs --------------------------------
 
 TORTURE = [
@@ -866,7 +894,7 @@ def test_torture_clips(tmp_path: Path, shared_dir: Path, name: str) -> None:
     assert edit.events[-1].frames.stop == edit.sources[0].num_frames
     for suffix, target in WRITERS:
         path = tmp_path / f"cut.{target}{suffix}"
-        if (suffix, target) == (".edl", "premiere") and edit.frame_rate > 30:
+        if suffix == ".edl" and target in ("premiere", "avid") and edit.frame_rate > 30:
             with pytest.raises(UsageError, match="its timecode ends at 30"):
                 importlib.import_module(FORMATS[suffix].module).write(edit, path, target=target)
             continue
