@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         real_connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which rendering engines checked our timelines, when any test asked for one."""
+    engines = sys.modules.get("engines")
+    if engines is not None:
+        terminalreporter.section("engines")
+        terminalreporter.line(engines.summary())
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import opentimelineio
 import pytest
 from numbered_footage import SAMPLE_RATE
 
@@ -44,6 +45,8 @@ def summary() -> str:
     for program, name in NAMES.items():
         if version(program) is None:
             words.append(f"{name} is not installed, NOT checked")
+        elif program == "blender" and not runs[program] and not blender_reads_otio():
+            words.append(f"{name} {version(program)} cannot read OpenTimelineIO, NOT checked")
         elif runs[program]:
             words.append(f"{name} {version(program)} rendered {runs[program]} timelines")
         else:
@@ -61,6 +64,48 @@ def render_with_melt(project: Path, rendered: Path) -> None:
     ]  # fmt: skip
     runs["melt"] += 1
     subprocess.run(command, check=True, env=_environment(), timeout=60, capture_output=True)
+
+
+@cache
+def blender_reads_otio() -> bool:
+    """Return whether Blender's Python can import the OpenTimelineIO of these tests.
+
+    Blender brings or borrows a Python of its own, and the library has a compiled part: both must be
+    of one version of Python.
+    """
+    if version("blender") is None:
+        return False
+    said = _blender("--python-expr", "import opentimelineio; print('otio', opentimelineio)")
+    return "otio <module" in said.stdout
+
+
+def require_blender() -> None:
+    """Skip a test where Blender, or OpenTimelineIO inside it, is missing."""
+    require("blender")
+    if not blender_reads_otio():
+        pytest.skip(
+            f"Blender {version('blender')} cannot import this Python's OpenTimelineIO: "
+            "its renders are not checked here"
+        )
+
+
+def render_with_blender(timeline: Path, rendered: Path) -> None:
+    """Render an .otio with Blender's sequencer, pictures only; tests/blender_render.py."""
+    script = Path(__file__).with_name("blender_render.py")
+    said = _blender("-P", str(script), "--", str(timeline), str(rendered))
+    if not rendered.exists():
+        raise AssertionError(f"Blender rendered nothing:\n{said.stdout[-2000:]}{said.stderr}")
+    runs["blender"] += 1
+
+
+def _blender(*arguments: str) -> subprocess.CompletedProcess[str]:
+    library = str(Path(opentimelineio.__file__).parents[1])
+    command = ["blender", "-b", "--factory-startup", "--python-use-system-env", *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True, text=True, timeout=180, check=False,
+        env=_environment() | {"PYTHONPATH": library},
+    )  # fmt: skip
 
 
 def _environment() -> dict[str, str]:
