@@ -21,11 +21,12 @@ from numbered_footage import (
 )
 from render_factory import cuts, ffmpeg, lags, numbers_of, source_of
 
+from hlcli.document import AudioRecord
 from hlcli.media import container as container_module
 from hlcli.media.probe import probe
 from hlcli.render.run import render
 from hlcli.render.settings import RenderSettings
-from hlcli.timeline.edit_list import EditList, Event, Sound
+from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 
 NTSC = Fraction(30000, 1001)
 PIECES = ((40, 17), (3, 9), (60, 25), (5, 1), (0, 5), (86, 5))
@@ -278,3 +279,49 @@ def test_a_timeline_without_any_sound_has_no_sound_track(tmp_path: Path) -> None
     film = tmp_path / "film.mp4"
     render(cuts([(source, 2, 5)]), film)
     assert not probe(film).has_audio
+
+
+def test_music_under_a_picture(tmp_path: Path) -> None:
+    music = Footage(first_number=700)
+    video = make_footage(tmp_path, Footage())
+    ffmpeg("-i", make_footage(tmp_path, music, name="m.mov"), "-vn", tmp_path / "music.wav")
+    below = cuts([(source_of(video), 10, 30)]).events[0]
+    record = AudioRecord(channels=2, sample_rate=SAMPLE_RATE)
+    # As a reader gives it: frames at the timeline's rate.
+    file = Source(
+        path=str(tmp_path / "music.wav"), frame_rate=Fraction(25), num_frames=100, audio=(record,)
+    )
+    above = Event(
+        source=file,
+        frames=range(25, 45),
+        record=range(5, 25),
+        video_track=None,
+        sound=(Sound(0, 1),),
+    )
+    edit = EditList(
+        name="reel", frame_rate=Fraction(25), events=(below, above), width=160, height=96
+    )
+    film = tmp_path / "film.mov"
+    render(edit, film, RenderSettings(audio="all"))
+    assert read_numbers(film) == list(range(10, 40))
+    second = read_sound(film, 1)[0]
+    wanted = noise(music, 0)[25 * 1920 + 240 : 45 * 1920 - 240]
+    assert np.abs(second[5 * 1920 + 240 : 25 * 1920 - 240] - wanted).max() < 0.001
+    assert np.abs(second[: 5 * 1920]).max() == np.abs(second[25 * 1920 :]).max() == 0
+
+
+@pytest.mark.shared
+def test_torture_clips(tmp_path: Path, shared_dir: Path) -> None:
+    rendered = 0
+    for path in sorted((shared_dir / "data/media/torture").iterdir()):
+        if path.suffix not in (".mp4", ".mov", ".mkv", ".ts"):
+            continue
+        source = source_of(path)
+        edit = cuts([(source, source.num_frames - 7, 7), (source, 3, 5)])
+        film = tmp_path / f"{rendered}.mov"
+        render(edit, film, RenderSettings(size=(320, 180)))
+        info = probe(film)
+        assert (info.num_frames, info.frame_rate) == (12, source.frame_rate), path
+        assert info.has_audio == bool(source.audio), path
+        rendered += 1
+    assert rendered >= 12

@@ -97,7 +97,9 @@ def render(
             num_samples=num_samples,
             sample_rate=edit.sample_rate,
             audio=settings.audio,
-            progress=lambda done, total: progress("sound", done, total),
+            progress=lambda done, total: progress(
+                "sound", done / edit.sample_rate, total / edit.sample_rate
+            ),
         )
         loudest = max((sound.peak for sound in sounds), default=0.0)
         if loudest > 1:
