@@ -2,16 +2,15 @@
 
 * Every range of a source counts from the file's own start timecode, as editors do: a range that
   counts from 0 is "not found" by an editor that reads the timecode.
-* A range keeps the rate of its source. The place of a clip is the sum of what lies before it on its
-  track, so a gap is as long as leaves the next clip nearest to its own place: what rates that do
-  not fit leave over never adds up.
+* A range keeps the rate of its source, so a clip of another rate than the timeline's may end within
+  one of its frames. A gap is as long as what lies beside it on other tracks, fractions included:
+  clips that meet do so at the same instant on every track, however a reader rounds it.
 * Picture and sound of one event have the same `metadata["hl"]["link"]`, which no other event has.
 * `metadata["hl"]` holds what OpenTimelineIO has no field for: `hl` reads back what it wrote.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -83,11 +82,12 @@ def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Tim
     timeline.tracks.metadata.update(dialect.stack_metadata(edit))
     if dialect.repeats_markers:
         timeline.tracks.markers.extend(_timeline_markers(edit, dialect))
+    places = _places(edit)
     for number in range(edit.num_video_tracks):
         on_track: list[tuple[Event, Sound | None]] = [
             (event, None) for event in edit.events if event.video_track == number
         ]
-        timeline.tracks.append(_track(f"V{number + 1}", on_track, edit, dialect))
+        timeline.tracks.append(_track(f"V{number + 1}", on_track, edit, places, dialect))
     for number in range(edit.num_audio_tracks):
         on_track = [
             (event, sound)
@@ -96,12 +96,31 @@ def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Tim
             if sound.track == number
         ]
         if on_track:  # An empty track is nothing an editor needs.
-            timeline.tracks.append(_track(f"A{number + 1}", on_track, edit, dialect))
+            timeline.tracks.append(_track(f"A{number + 1}", on_track, edit, places, dialect))
     return timeline
 
 
+def _places(edit: EditList) -> dict[int, tuple[Fraction, Fraction]]:
+    """Return the exact start and end of each event by its `id`, in frames of the timeline.
+
+    One that begins in the frame in which another ended begins at the instant at which that ended.
+    """
+    places: dict[int, tuple[Fraction, Fraction]] = {}
+    ends: dict[int, Fraction] = {}
+    for event in sorted(edit.events, key=lambda event: event.record.start):
+        start = ends.get(event.record.start, Fraction(event.record.start))
+        end = start + len(event.frames) * edit.frame_rate / event.source.frame_rate
+        ends.setdefault(event.record.stop, end)
+        places[id(event)] = (start, end)
+    return places
+
+
 def _track(
-    name: str, on_track: list[tuple[Event, Sound | None]], edit: EditList, dialect: Dialect
+    name: str,
+    on_track: list[tuple[Event, Sound | None]],
+    edit: EditList,
+    places: dict[int, tuple[Fraction, Fraction]],
+    dialect: Dialect,
 ) -> otio.schema.Track:
     channels = [event.source.audio[sound.stream].channels for event, sound in on_track if sound]
     track = otio.schema.Track(
@@ -110,24 +129,23 @@ def _track(
         metadata=dialect.track_metadata(channels),
     )
     links = {id(event): link for link, event in enumerate(edit.events, start=1)}
-    at = Fraction(0)  # where what was laid so far ends, in frames of the timeline
+    at = Fraction(0)
     for event, sound in on_track:
-        gap = math.ceil(event.record.start - at - Fraction(1, 2))
-        if gap > 0:
-            track.append(_gap(gap, edit.frame_rate))
-            at += gap
+        start, end = places[id(event)]
+        if start > at:
+            track.append(_gap(start - at, edit.frame_rate))
         clip = _clip(event, sound, links[id(event)], dialect)
         if sound is None:
             clip.markers.extend(_marker(event.source, marker, dialect) for marker in event.markers)
         track.append(clip)
-        at += len(event.frames) * edit.frame_rate / event.source.frame_rate
-    rest = math.ceil(edit.num_frames - at - Fraction(1, 2))
+        at = max(start, at) + end - start
+    rest = max(end for _, end in places.values()) - at
     if rest > 0:
         track.append(_gap(rest, edit.frame_rate))
     return track
 
 
-def _gap(num_frames: int, frame_rate: Fraction) -> otio.schema.Gap:
+def _gap(num_frames: Fraction, frame_rate: Fraction) -> otio.schema.Gap:
     return otio.schema.Gap(source_range=_range(0, num_frames, frame_rate))
 
 
@@ -225,7 +243,7 @@ def _named(
     return made
 
 
-def _range(start: int, num_frames: int, frame_rate: Fraction) -> otio.opentime.TimeRange:
+def _range(start: int, num_frames: int | Fraction, frame_rate: Fraction) -> otio.opentime.TimeRange:
     rate = float(frame_rate)
     return otio.opentime.TimeRange(
         otio.opentime.RationalTime(float(start), rate),
