@@ -17,7 +17,8 @@ from hlcli import __version__
 from hlcli.cli.console import printable
 from hlcli.cli.models import size_text
 from hlcli.errors import HlError
-from hlcli.paths import cache_dir
+from hlcli.paths import cache_dir, own_models_dir
+from hlcli.zoo.folders import own_names
 from hlcli.zoo.manifest import default_model_name, find_model, known_names
 from hlcli.zoo.weights import is_offline, local_path, location, verify
 
@@ -224,6 +225,10 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _models() -> Iterator[Finding]:
+    where = printable(str(own_models_dir().absolute()))
+    yield Finding(
+        subject="own models", status="ok", detail=f"{where}: {', '.join(own_names()) or 'none'}"
+    )
     needed: set[str] = set()
     try:
         default = default_model_name()

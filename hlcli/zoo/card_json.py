@@ -13,6 +13,8 @@ from hlcli.zoo.fields import did_you_mean
 
 T = TypeVar("T")
 
+_MAX_DIGITS = 18
+
 
 def read_json(text: str) -> Any:
     """Parse JSON; no value that JSON does not have, and no key twice in one object.
@@ -22,7 +24,11 @@ def read_json(text: str) -> Any:
     """
 
     def refuse(word: str) -> NoReturn:
-        raise ValueError(f"{word} is not a number")
+        raise ValueError(f"{word} is not a number that can be used")
+
+    def whole(digits: str) -> int:
+        # Early releases of Python 3.10 take minutes for a number of a million digits.
+        return int(digits) if len(digits) <= _MAX_DIGITS else refuse(f"{digits:.20}...")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
@@ -31,7 +37,7 @@ def read_json(text: str) -> Any:
         return table
 
     try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+        return json.loads(text, parse_constant=refuse, parse_int=whole, object_pairs_hook=once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -79,7 +85,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return {key: _convert(inner[1], one, f"{where}.{key}") for key, one in value.items()}
     if origin is typing.Literal and value in inner:
         return value
-    if kind is float and type(value) is int and abs(value) < 2**53:
+    if kind is float and type(value) is int:
         return float(value)
     if type(value) is kind:
         return value
