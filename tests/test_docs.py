@@ -24,11 +24,16 @@ from typer.testing import CliRunner
 import hlcli
 from hlcli import errors
 from hlcli.cli import app, options
+from hlcli.timeline.formats import FORMATS
 from hlcli.training.recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = "docs/demo"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/guides").glob("*.md")),
+    *sorted((ROOT / "docs/editors").glob("*.md")),
+]
 GUIDE = ROOT / "docs/guides/first-highlights.md"
 
 # Words of the shell that may stand before a command.
@@ -106,7 +111,7 @@ def test_every_documented_command_parses(page: Path, monkeypatch: pytest.MonkeyP
             selection = inspect.signature(options.selection_from_options).parameters
             options.selection_from_options(**{name: given[name] for name in selection})
             for output in given["output"] or []:
-                assert output.endswith((".otio", ".json", ".csv", "/")), output
+                assert output.endswith((*FORMATS, "/")), output
         if arguments[0] == "train":
             read_recipe(given["recipe"], given["overrides"] or [])
 

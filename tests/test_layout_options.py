@@ -128,7 +128,8 @@ def test_from_the_command_line_to_the_timeline(tmp_path: Path) -> None:
         (("--start-timecode", "00:00:00:30"), "is not a timecode at 30 frames a second"),
         (("--map-path", "x"), "--map-path: 'x' is not FROM=TO"),
         (("--order", "best"), "--order"),
-        (("--for", "avid"), "--for: 'avid' is unknown"),
+        (("--for", "vegas"), "--for: 'vegas' is unknown"),
+        (("--for", "avid"), "it does not read OpenTimelineIO"),
     ],
 )
 def test_bad_values_write_nothing(tmp_path: Path, options: tuple[str, str], words: str) -> None:
