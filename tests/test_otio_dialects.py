@@ -19,6 +19,7 @@ from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats.otio import otio_text
 from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC
 from hlcli.timeline.paths import file_url
+from hlcli.timeline.read import read_timeline
 from hlcli.timeline.write import write_output
 
 NTSC = Fraction(30000, 1001)
@@ -311,3 +312,25 @@ def test_moments_of_a_longer_file_are_no_timeline(tmp_path: Path, layout: Layout
     with pytest.raises(OutputError, match="no moment of the timeline x lies within its video"):
         write_output(tmp_path / "x.otio", [document], layout=layout)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_frames_stay_where_they_are_after_many_cuts(tmp_path: Path) -> None:
+    # Four rates in turn: places are tenths and halves of a frame, which floats add up wrongly.
+    documents = [
+        make_document(
+            path=f"/{rate}.mp4",
+            frame_rate=Fraction(rate),
+            num_frames=13 * rate,
+            spans=[(2.0 * at, 2 * at + (at + first) / rate) for at in range(6)],
+            audio=0,
+        )
+        for rate, first in ((60, 3), (24, 1), (25, 3), (50, 4))
+    ]
+    layout = Layout(order="rank", track_per_source=True)
+    edit = build_edit_list(documents, name="x", layout=layout)
+    write_output(tmp_path / "x.otio", documents, layout=layout)
+    back = read_timeline(tmp_path / "x.otio").edit
+    assert [event.record.start for event in back.events] == [
+        event.record.start for event in edit.events
+    ]
+    assert [event.frames for event in back.events] == [event.frames for event in edit.events]

@@ -10,6 +10,8 @@ import opentimelineio as otio
 from hlcli.media.rates import snap_rate
 
 _NEAR = Fraction(1, 1000)
+# Far more than parts of a frame come to where standard rates meet, far less than a float can tell.
+_MOST_PARTS = 100_000
 
 
 def exact_rate(value: float | str | Fraction) -> Fraction:
@@ -25,8 +27,12 @@ def exact_rate(value: float | str | Fraction) -> Fraction:
 
 
 def exact_seconds(time: otio.opentime.RationalTime) -> Fraction:
-    """Return a time in seconds; a count within a thousandth of a whole frame is that frame."""
-    value = Fraction(time.value)
+    """Return a time in seconds.
+
+    A count within a thousandth of a whole frame is that frame, any other the simple fraction that
+    its float stands for: half a frame, summed up exactly, must not fall below a half.
+    """
+    value = Fraction(time.value).limit_denominator(_MOST_PARTS)
     whole = round(value)
     if abs(value - whole) <= _NEAR:
         value = Fraction(whole)
