@@ -20,6 +20,7 @@ import pytest
 from edit_list_factory import (
     CD_STEREO,
     MONO,
+    NTSC,
     ODD_NAME,
     STANDARD_RATES,
     STEREO,
@@ -333,6 +334,25 @@ def test_cuts_of_one_rate_come_back(
     edit = edit_of(made, layout)
     if edit is None:
         return
+    assert cuts(read_back(suffix, target, edit, made, layout)) == cuts(edit)
+
+
+@pytest.mark.parametrize("rate", [Fraction(30), NTSC, Fraction(60), Fraction(60000, 1001)])
+@pytest.mark.parametrize(("suffix", "target"), ROUND_TRIPS)
+def test_drop_frame_comes_back(suffix: str, target: str, rate: Fraction) -> None:
+    if rate in REFUSES.get((target, suffix), ()):
+        pytest.skip("the format has no such rate")
+    made = [
+        document_of(
+            "/footage/phone.mov",
+            STEREO,
+            frame_rate=rate,
+            start_timecode="16:37:10;02",
+            spans=[(1.0, 3.0), (9.0, 10.0)],
+        )
+    ]
+    layout = Layout(start_timecode="01:00:00;00")
+    edit = build_edit_list(made, name="cut", layout=layout)
     assert cuts(read_back(suffix, target, edit, made, layout)) == cuts(edit)
 
 

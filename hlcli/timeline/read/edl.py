@@ -22,12 +22,13 @@ from hlcli.timeline.read.exact import entry
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
 from hlcli.timeline.relink import Relinker, Wanted
-from hlcli.timeline.timecode import parse_timecode
+from hlcli.timeline.timecode import format_timecode, parse_timecode
 
 _EVENT = re.compile(
     r"^\d+\s+\S+\s+\S+\s+\S+.*?\s(?P<times>(?:\d{2}[:;.]){3}\d{2}(?:\s+(?:\d{2}[:;.]){3}\d{2}){3})\s*$",
     re.M,
 )
+_DROP_FRAME = re.compile(r"\d{2}:\d{2}:\d{2}[;.]\d{2}")
 _NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(.+?)\s*$", re.M)
 _LOCATOR = re.compile(r"^\*\s*LOC:\s*((?:\d{2}[:;]){3}\d{2})\s+(\w+)\s*(.*?)\s*$", re.M)
 _MORE_SOUND = re.compile(r"AUD\s+([\d\s]+)")
@@ -46,8 +47,8 @@ def read(
     if not starts:
         raise TimelineError(f"{path} has no event", hint="an EDL of the kind CMX 3600 is needed")
     rate = rate or _rate_of(path, text, search, known)
-    timeline = load(path, "cmx_3600", rate=float(rate), ignore_timecode_mismatch=True)
     try:
+        plain = _without_drop_frame(text, rate)
         start = min(parse_timecode(label, rate) for label in starts)
         locators = [
             (parse_timecode(label, rate) - start, color, words)
@@ -57,6 +58,7 @@ def read(
         raise TimelineError(
             f"cannot read {path}: {error}", hint="the rate is another one: --frame-rate"
         ) from error
+    timeline = load(path, "cmx_3600", text=plain, rate=float(rate), ignore_timecode_mismatch=True)
     timeline.global_start_time = otio.opentime.RationalTime(start, float(rate))
     timeline.metadata["hl"] = {"drop_frame": ";" in starts[0]}
     for track in timeline.tracks:
@@ -76,6 +78,19 @@ def read(
         marker.comment = words.partition(",")[2].strip()
         timeline.tracks.markers.append(marker)
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+
+
+def _without_drop_frame(text: str, rate: Fraction) -> str:
+    """Return the list with non-drop-frame labels for the same frames.
+
+    The adapter reads labels with OpenTimelineIO, which knows drop-frame at 30000/1001 and
+    60000/1001 only; phones record it at 30 and 60.
+    """
+
+    def plain(label: re.Match[str]) -> str:
+        return format_timecode(parse_timecode(label[0], rate), rate, drop_frame=False)
+
+    return _EVENT.sub(lambda event: _DROP_FRAME.sub(plain, event[0]), text)
 
 
 def _start_together(track: otio.schema.Track, start: int) -> None:

@@ -27,14 +27,26 @@ def read(
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
 
 
-def load(path: Path, adapter: str, **arguments: Any) -> otio.schema.Timeline:
+def load(
+    path: Path, adapter: str, *, text: str | None = None, **arguments: Any
+) -> otio.schema.Timeline:
     """Return the one timeline of a file that an adapter reads.
+
+    Args:
+        path: The file.
+        adapter: Name of the adapter.
+        text: What to read instead of the file's own text, where that had to be changed.
+        arguments: The adapter's own.
 
     Raises:
         TimelineError: The adapter cannot read it, or there is no timeline, or several.
     """
     try:
-        content = otio.adapters.read_from_file(str(path), adapter_name=adapter, **arguments)
+        content = (
+            otio.adapters.read_from_file(str(path), adapter_name=adapter, **arguments)
+            if text is None
+            else otio.adapters.read_from_string(text, adapter_name=adapter, **arguments)
+        )
     except Exception as error:  # adapters raise whatever their parsers raise
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TimelineError(
