@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
 
+import opentimelineio as otio
 import pytest
 from document_factory import make_document
 from edit_list_factory import CASES
@@ -18,6 +19,7 @@ from hlcli.errors import OutputError
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats import kdenlive, mlt
+from hlcli.timeline.formats.otio import otio_timeline
 
 WRITERS = {".mlt": mlt, ".kdenlive": kdenlive}
 NTSC = Fraction(30000, 1001)
@@ -221,3 +223,21 @@ def test_kdenlive_bin_holds_each_source_once(tmp_path: Path) -> None:
     assert ids == {"2"}
     for tractor in root.findall("tractor")[:-1]:
         assert len(tractor.findall("track")) == 2
+
+
+def test_the_adapter_is_still_no_way_to_write_mlt() -> None:
+    """Decision 13: where this fails, the adapter was mended and may do."""
+    edit = edit_list(
+        frame_rate=NTSC, start_timecode="01:00:00;00", path="/footage/a b.mov", num_frames=900
+    )
+    text = otio.adapters.write_to_string(otio_timeline(edit), "mlt_xml")
+    root = ET.fromstring(text)
+    source, profile = root.find("producer"), root.find("profile")
+    assert source is not None
+    assert profile is not None
+    assert properties(source)["resource"] == "file:///footage/a%20b.mov"
+    assert source.get("in") == "107892.0"  # MLT counts from the file's first frame.
+    assert profile.get("width") is None
+    sound = root.find("playlist[@id='A1']")
+    assert sound is not None
+    assert sound.findall("entry") == []
