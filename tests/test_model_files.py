@@ -347,6 +347,21 @@ def test_bytes_before_between_and_after_are_refused(file: Path) -> None:
     refused(file, b"#!/bin/sh\nexit 1\n" + data, "does not follow|its members take")
     refused(file, data + b"x", "does not end as a ZIP")
     refused(file, data[:-2] + b"\x01\x00x", "does not end as a ZIP without a comment")
+    # A gap before the directory, which knows where it is.
+    start = data.index(b"PK\x01\x02")
+    end = bytearray(data[-22:])
+    struct.pack_into("<L", end, 16, start + 3)
+    gap = data[:start] + b"gap" + data[start:-22] + end
+    refused(file, gap, f"it has {len(gap):,} bytes and its members take {len(data):,}")
+    # A gap behind the first member, and the directory knows.
+    second = data.index(b"PK\x03\x04", 4)
+    entries = bytearray(gap[start + 3 :])
+    for name in (b"card.json", b"recipe.toml", b"model.safetensors"):
+        entry = central(bytes(entries), name)
+        (offset,) = struct.unpack_from("<L", entries, entry + 42)
+        struct.pack_into("<L", entries, entry + 42, offset + 3)
+    gap = data[:second] + b"gap" + data[second:start] + entries
+    refused(file, gap, "card.json does not follow the member before it")
     locator = b"PK\x06\x07" + bytes(16)
     refused(file, data[:-22] + locator + data[-22:], "it is a ZIP64")
 

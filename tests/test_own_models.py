@@ -288,6 +288,23 @@ def test_two_processes_cannot_have_one_name_and_a_killed_one_lets_go() -> None:
     assert standing() == ["other", "weddings"]
 
 
+def test_a_name_that_is_taken_while_waiting_for_the_lock_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = register().folder
+    folder.rename(tmp_path / "weddings")
+
+    @contextlib.contextmanager
+    def late(name: str) -> Iterator[None]:
+        # Another process was quicker: it is done when the lock comes to us.
+        (tmp_path / name).rename(folder)
+        yield
+
+    monkeypatch.setattr("hlcli.zoo.reservation.locked", late)
+    with pytest.raises(UsageError, match="there is a model called 'weddings' already"):
+        register()
+
+
 def test_without_locks_the_rename_still_overwrites_nothing(tmp_path: Path) -> None:
     folder, target = tmp_path / "new", tmp_path / "old"
     for one in (folder, target):
