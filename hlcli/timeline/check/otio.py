@@ -168,7 +168,7 @@ def _placed(
             duration = _duration(item)
             if isinstance(item, otio.schema.Gap):
                 inside = 0 < index < len(neighbours) - 1
-                if inside and 0 < duration * rate < Fraction(3, 2):
+                if inside and Fraction(1, 2) <= duration * rate < Fraction(3, 2):
                     findings.add("gap-of-one-frame", where, "one black frame")
             elif isinstance(item, otio.schema.Clip):
                 yield PlacedClip(

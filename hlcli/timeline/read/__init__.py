@@ -22,7 +22,6 @@ READERS: dict[str, str] = {
     ".otioz": "hlcli.timeline.read.otioz",
     ".xml": "hlcli.timeline.read.fcp7",
     ".fcpxml": "hlcli.timeline.read.fcpxml",
-    ".fcpxml": "hlcli.timeline.read.fcpxml",
     ".edl": "hlcli.timeline.read.edl",
     ".aaf": "hlcli.timeline.read.aaf",
     ".mlt": "hlcli.timeline.read.mlt",

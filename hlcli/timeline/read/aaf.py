@@ -1,4 +1,7 @@
-"""Advanced Authoring Format, through `otio-aaf-adapter`."""
+"""Advanced Authoring Format, through `otio-aaf-adapter`.
+
+Its audio tracks hold one channel each, and the adapter does not say which: they lie in order.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+
+import opentimelineio as otio
 
 from hlcli.errors import UsageError
 from hlcli.timeline.edit_list import Source
@@ -28,4 +33,21 @@ def read(
             hint='pip install "hlcli[aaf]"',
         )
     timeline = load(path, "AAF")
+    _name_channels(timeline)
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+
+
+def _name_channels(timeline: otio.schema.Timeline) -> None:
+    """Count the audio clips that play one stretch of one file at one place."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for track in timeline.audio_tracks():
+        for clip in track.find_clips():
+            media = clip.media_reference
+            place = (
+                str(getattr(media, "target_url", clip.name)),
+                str(clip.source_range),
+                str(track.range_of_child(clip)),
+            )
+            channel = counts.get(place, 0)
+            counts[place] = channel + 1
+            clip.metadata["hl"] = {"source": {"audio_channels": [channel]}}

@@ -73,7 +73,10 @@ def join(pieces: Sequence[Piece], unsure_of_sound: set[str], notes: Notes) -> li
     groups += [([], parts) for parts in alone.values()]
     settled = _settle_sounds((parts for _, parts in groups), unsure_of_sound, notes)
     found = [_event(video, parts, settled, notes) for video, parts in groups]
-    events = _apart([event for event in found if event is not None])
+    events = [event for event in found if event is not None]
+    merged = sum(len(parts) for _, parts in groups) > sum(len(event.sound) for event in events)
+    if merged or any(_shares_a_track(event) for event in events):
+        events = _apart(events)
     return sorted(
         events,
         key=lambda event: (
@@ -87,9 +90,10 @@ def join(pieces: Sequence[Piece], unsure_of_sound: set[str], notes: Notes) -> li
 
 
 def _apart(events: list[Event]) -> list[Event]:
-    """Give sound tracks that one clip plays together tracks of their own, without empty ones."""
-    if all(len({sound.track for sound in event.sound}) == len(event.sound) for event in events):
-        return events
+    """Give sound tracks that one clip plays together tracks of their own, without empty ones.
+
+    Where a timeline has a track for each channel, a sound track comes from several of them.
+    """
     wanted = sorted(
         {(sound.track, _nth(event, sound)) for event in events for sound in event.sound}
     )
@@ -104,6 +108,10 @@ def _apart(events: list[Event]) -> list[Event]:
         )
         for event in events
     ]
+
+
+def _shares_a_track(event: Event) -> bool:
+    return len({sound.track for sound in event.sound}) < len(event.sound)
 
 
 def _nth(event: Event, sound: Sound) -> int:

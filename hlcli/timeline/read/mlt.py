@@ -85,8 +85,11 @@ class _Project:
             "width": self._size[0],
             "height": self._size[1],
         }
-        for element, hidden in self._tracks(main):
-            for kind in (_VIDEO, _AUDIO):
+        for kind in (_VIDEO, _AUDIO):
+            tracks = self._tracks(main)
+            if kind == _AUDIO and self._path.suffix.lower() == ".kdenlive":
+                tracks.reverse()  # its first sound track lies next to the pictures
+            for element, hidden in tracks:
                 if hidden in (kind.lower(), "both"):
                     continue
                 for track in self._playlists(element, kind):
