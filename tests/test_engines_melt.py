@@ -177,5 +177,5 @@ def test_gaps_are_black_and_silent(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_names_play(tmp_path: Path, suffix: str, name: str) -> None:
-    check_exact(judge(*proof(tmp_path, suffix, Footage(name=name), spans=[(1.0, 1.4)])))
+def test_odd_names_play(tmp_path: Path, name: str) -> None:
+    check_exact(judge(*proof(tmp_path, ".mlt", Footage(name=name), spans=[(1.0, 1.4)])))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hlcli.timeline.edit_list import EditList, Event, Source
@@ -23,6 +23,7 @@ from hlcli.timeline.formats.mlt_xml import (
     only,
     place,
     root,
+    source_lengths,
     timeline_markers,
     track_clips,
     write_document,
@@ -54,10 +55,11 @@ def write(edit: EditList, path: Path, *, target: str = "kdenlive") -> None:
     document = root(producer="main_bin")
     add_profile(document, edit)
     tracks = _tracks(edit)
-    _add_bin(document, edit, tracks)
+    lengths = source_lengths(edit)
+    _add_bin(document, edit, lengths, tracks)
     _add_black(document, edit)
     for name in tracks:
-        _add_track(document, edit, name)
+        _add_track(document, edit, lengths, name)
     _add_tractor(document, edit, tracks)
     write_document(document, path)
 
@@ -68,14 +70,16 @@ def _tracks(edit: EditList) -> list[str]:
     return audio + [f"V{number + 1}" for number in range(edit.num_video_tracks)]
 
 
-def _add_bin(document: ET.Element, edit: EditList, tracks: Sequence[str]) -> None:
+def _add_bin(
+    document: ET.Element, edit: EditList, lengths: Mapping[Source, int], tracks: Sequence[str]
+) -> None:
     entries = []
-    for number, source in enumerate(edit.sources):
-        producer = add_source(document, edit, source, tag="producer", name=f"bin{number}")
-        add_properties(producer, _identity(edit, source) | {"kdenlive:folderid": -1})
+    for number, (source, length) in enumerate(lengths.items()):
+        producer = add_source(document, source, length, tag="producer", name=f"bin{number}")
+        add_properties(producer, _identity(source, number) | {"kdenlive:folderid": -1})
         entries.append({"producer": f"bin{number}", "in": "0", "out": str(producer.get("out"))})
     playlist = ET.SubElement(document, "playlist", {"id": "main_bin"})
-    names = " ".join(source.path for source in edit.sources).encode("utf-8", "replace")
+    names = " ".join(source.path for source in lengths).encode("utf-8", "replace")
     identity = hashlib.sha256(edit.name.encode() + names).digest()
     properties: dict[str, str | int] = {
         "kdenlive:docproperties.version": _DOCUMENT_VERSION,
@@ -116,16 +120,20 @@ def _add_black(document: ET.Element, edit: EditList) -> None:
     )
 
 
-def _add_track(document: ET.Element, edit: EditList, name: str) -> None:
+def _add_track(
+    document: ET.Element, edit: EditList, lengths: Mapping[Source, int], name: str
+) -> None:
     """Add one track: two playlists, the second for the overlaps of transitions, in a tractor."""
     clips: list[tuple[Event, str]] = []
+    numbers = {source: number for number, source in enumerate(lengths)}
     for number, (event, stream) in enumerate(track_clips(edit, name)):
         # One for each clip: MLT places sound worse where it must seek in a producer it has used.
         made = f"{name}-{number}"
-        producer = add_source(document, edit, event.source, tag="producer", name=made)
+        source = event.source
+        producer = add_source(document, source, lengths[source], tag="producer", name=made)
         sounds = stream is not None
         shown = {"set.test_audio": int(not sounds), "set.test_image": int(sounds)}
-        add_properties(producer, only(event.source, stream) | _identity(edit, event.source) | shown)
+        add_properties(producer, only(source, stream) | _identity(source, numbers[source]) | shown)
         clips.append((event, made))
     is_audio = name.startswith("A")
     kind: dict[str, str | int] = {"kdenlive:audio_track": 1} if is_audio else {}
@@ -134,7 +142,7 @@ def _add_track(document: ET.Element, edit: EditList, name: str) -> None:
         add_properties(playlist, kind)
         if number == 0:
             for (event, _), entry in zip(clips, place(playlist, clips, edit), strict=True):
-                add_properties(entry, {"kdenlive:id": _bin_id(edit, event.source)})
+                add_properties(entry, {"kdenlive:id": _bin_id(numbers[event.source])})
     span = {"in": "0", "out": str(edit.num_frames - 1)}
     tractor = ET.SubElement(document, "tractor", {"id": f"{name}-tractor", **span})
     add_properties(
@@ -165,18 +173,18 @@ def _add_tractor(document: ET.Element, edit: EditList, tracks: Sequence[str]) ->
         add_properties(transition, {"a_track": 0, "b_track": number} | service | _INTERNAL)
 
 
-def _identity(edit: EditList, source: Source) -> dict[str, str | int]:
+def _identity(source: Source, number: int) -> dict[str, str | int]:
     return {
-        "kdenlive:id": _bin_id(edit, source),
+        "kdenlive:id": _bin_id(number),
         "kdenlive:control_uuid": _braced(source.path),
         "kdenlive:clipname": source.name,
         "kdenlive:clip_type": 0,
     }
 
 
-def _bin_id(edit: EditList, source: Source) -> int:
+def _bin_id(number: int) -> int:
     # 1 is the folder of sequences in newer documents.
-    return edit.sources.index(source) + 2
+    return number + 2
 
 
 def _groups(edit: EditList, tracks: Sequence[str]) -> list[dict[str, object]]:

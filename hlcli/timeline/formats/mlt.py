@@ -7,10 +7,10 @@ a clip of Shotcut plays one sound track. Scores are in the names of the clips an
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hlcli.timeline.edit_list import EditList
+from hlcli.timeline.edit_list import EditList, Source
 from hlcli.timeline.formats.mlt_xml import (
     COLORS,
     add_profile,
@@ -20,6 +20,7 @@ from hlcli.timeline.formats.mlt_xml import (
     only,
     place,
     root,
+    source_lengths,
     timeline_markers,
     track_clips,
     write_document,
@@ -42,22 +43,23 @@ def write(edit: EditList, path: Path, *, target: str = "shotcut") -> None:
     """
     document = root(title=_TITLE, producer="main_bin")
     add_profile(document, edit)
-    _add_bin(document, edit)
+    lengths = source_lengths(edit)
+    _add_bin(document, lengths)
     _add_background(document, edit)
     tracks = [f"V{number + 1}" for number in range(edit.num_video_tracks)]
     tracks += [f"A{number + 1}" for number in range(edit.num_audio_tracks)]
     for name in tracks:
-        _add_track(document, edit, name)
+        _add_track(document, edit, lengths, name)
     _add_tractor(document, edit, tracks)
     write_document(document, path)
 
 
-def _add_bin(document: ET.Element, edit: EditList) -> None:
+def _add_bin(document: ET.Element, lengths: Mapping[Source, int]) -> None:
     """Add the sources to Shotcut's playlist, whole, to take more from."""
     entries = []
-    for number, source in enumerate(edit.sources):
+    for number, (source, length) in enumerate(lengths.items()):
         name = f"source{number}"
-        chain = add_source(document, edit, source, tag="chain", name=name)
+        chain = add_source(document, source, length, tag="chain", name=name)
         add_properties(chain, {"shotcut:caption": source.name})
         entries.append({"producer": name, "in": "0", "out": str(chain.get("out"))})
     playlist = ET.SubElement(document, "playlist", {"id": "main_bin", "title": _TITLE})
@@ -85,12 +87,15 @@ def _add_background(document: ET.Element, edit: EditList) -> None:
     ET.SubElement(background, "entry", {"producer": "black", **span})
 
 
-def _add_track(document: ET.Element, edit: EditList, name: str) -> None:
+def _add_track(
+    document: ET.Element, edit: EditList, lengths: Mapping[Source, int], name: str
+) -> None:
     """Add one track; a clip of Shotcut has a chain of its own, which holds its name."""
     clips = []
     for number, (event, stream) in enumerate(track_clips(edit, name)):
         chain_name = f"{name}-{number}"
-        chain = add_source(document, edit, event.source, tag="chain", name=chain_name)
+        length = lengths[event.source]
+        chain = add_source(document, event.source, length, tag="chain", name=chain_name)
         add_properties(chain, only(event.source, stream) | {"shotcut:caption": caption(event)})
         if event.finding is not None:
             comment = "; ".join(marker.comment for marker in event.markers)
@@ -99,9 +104,10 @@ def _add_track(document: ET.Element, edit: EditList, name: str) -> None:
     playlist = ET.SubElement(document, "playlist", {"id": f"track{name}"})
     kind = "shotcut:video" if name.startswith("V") else "shotcut:audio"
     add_properties(playlist, {kind: 1, "shotcut:name": name})
+    groups = {id(event): number for number, event in enumerate(edit.events)}
     for (event, _), entry in zip(clips, place(playlist, clips, edit), strict=True):
         if event.video_track is not None and event.sound:
-            add_properties(entry, {"shotcut:group": edit.events.index(event)})
+            add_properties(entry, {"shotcut:group": groups[id(event)]})
 
 
 def _add_tractor(document: ET.Element, edit: EditList, tracks: Sequence[str]) -> None:

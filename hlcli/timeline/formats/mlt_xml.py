@@ -77,21 +77,20 @@ def add_properties(parent: ET.Element, properties: Mapping[str, str | int]) -> N
 
 
 def add_source(
-    parent: ET.Element, edit: EditList, source: Source, *, tag: str, name: str
+    parent: ET.Element, source: Source, length: int, *, tag: str, name: str
 ) -> ET.Element:
     """Add a source over its whole length, so that every cut keeps its handles.
 
     Args:
         parent: The document.
-        edit: The timeline.
         source: What to add.
+        length: Its length, of `source_lengths`.
         tag: "producer", or "chain" as Shotcut has it.
         name: Its id in the document.
 
     Raises:
         OutputError: Its path has characters that XML cannot hold.
     """
-    length = source_length(edit, source)
     element = ET.SubElement(parent, tag, {"id": name, "in": "0", "out": str(length - 1)})
     add_properties(
         element,
@@ -106,11 +105,19 @@ def add_source(
     return element
 
 
-def source_length(edit: EditList, source: Source) -> int:
-    """Return the length of a source in frames of the timeline."""
-    whole = source.num_frames * edit.frame_rate // source.frame_rate
-    used = [e.conformed(edit.frame_rate).stop for e in edit.events if e.source == source]
-    return max(int(whole), *used)
+def source_lengths(edit: EditList) -> dict[Source, int]:
+    """Return the sources in the order of their first event, with their lengths.
+
+    Returns:
+        Frames at the timeline's rate.
+    """
+    lengths: dict[Source, int] = {}
+    for event in edit.events:
+        source = event.source
+        whole = int(source.num_frames * edit.frame_rate // source.frame_rate)
+        used = event.conformed(edit.frame_rate).stop
+        lengths[source] = max(lengths.get(source, whole), used)
+    return lengths
 
 
 def resource(source: Source) -> str:
