@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hlcli.document import ScoresDocument
-from hlcli.errors import OutputError, UsageError
+from hlcli.errors import OutputError, TimelineError, UsageError
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats import FORMATS, write_format
@@ -61,8 +61,9 @@ REFUSES = {
 """Standard rates that a format does not have; every other pair of format and rate works."""
 NEEDS_LENGTH = {".txt"}
 """Formats that refuse short films, whatever their rate: YouTube's chapters."""
-ASCII_ONLY = {".edl"}
-"""Formats that spell names in ASCII, so that media is not found by any other name."""
+LISTS = {".edl"}
+"""Formats of labels and ASCII names: media is not found by any other name, and a label after
+midnight is not told from one before the file."""
 ODD_RATES = (
     Fraction(12), Fraction(15), Fraction(100), Fraction(120), Fraction(120000, 1001),
     Fraction(15000, 1001), Fraction(87, 4),
@@ -70,7 +71,7 @@ ODD_RATES = (
 MILLIONTH = Fraction(1, 1_000_000)
 FOLDERS = ("/footage", "/footage/day 2", "C:\\Footage", "\\\\srv\\share")
 TIMECODES = (
-    None, "00:00:00:00", "01:00:00;00", "00:59:59:10", "16:37:10;02", "23:59:58:00", "01:00:00:99",
+    None, "00:00:00:00", "01:00:00;00", "00:59:59:10", "16:37:10;02", "01:00:00:99", "23:59:58:00",
 )  # fmt: skip
 fuzz = settings(
     max_examples=25,
@@ -81,7 +82,7 @@ fuzz = settings(
 
 @st.composite
 def videos(
-    draw: st.DrawFn, rates: Sequence[Fraction], number: int, odd_names: bool
+    draw: st.DrawFn, rates: Sequence[Fraction], number: int, is_list: bool
 ) -> ScoresDocument:
     """Draw a document of one video; its moments may meet."""
     rate = draw(st.sampled_from(rates))
@@ -95,13 +96,13 @@ def videos(
     spans = list(itertools.pairwise(seconds))[::step]
     folder = draw(st.sampled_from(FOLDERS))
     names = [f"{number}.mov", f"a/{number}.MP4"]
-    name = draw(st.sampled_from([*names, f"{number} {ODD_NAME}"] if odd_names else names))
+    name = draw(st.sampled_from([*names, f"{number} {ODD_NAME}"] if not is_list else names))
     document = document_of(
         f"{folder}\\{name}".replace("/", "\\") if "\\" in folder else f"{folder}/{name}",
         *draw(st.lists(st.sampled_from([MONO, STEREO, CD_STEREO, SURROUND]), max_size=3)),
         frame_rate=rate,
         num_frames=num_frames,
-        start_timecode=draw(st.sampled_from(TIMECODES)),
+        start_timecode=draw(st.sampled_from(TIMECODES[:-1] if is_list else TIMECODES)),
         spans=draw(st.permutations(spans)),
         identity=f"{number:x}" * 64,
         width=draw(st.sampled_from([640, 1920, 2160])),
@@ -122,10 +123,10 @@ def documents(
     draw: st.DrawFn,
     rates: Sequence[Fraction] = STANDARD_RATES + ODD_RATES,
     most: int = 4,
-    odd_names: bool = True,
+    is_list: bool = False,
 ) -> list[ScoresDocument]:
     """Draw one to `most` documents."""
-    return [draw(videos(rates, n, odd_names)) for n in range(draw(st.integers(1, most)))]
+    return [draw(videos(rates, n, is_list)) for n in range(draw(st.integers(1, most)))]
 
 
 layouts = st.builds(
@@ -329,7 +330,7 @@ def test_cuts_of_one_rate_come_back(
     suffix: str, target: str, data: st.DataObject, rate: Fraction
 ) -> None:
     assume(rate not in REFUSES.get((target, suffix), ()))
-    made = data.draw(documents([rate], most=3, odd_names=suffix not in ASCII_ONLY))
+    made = data.draw(documents([rate], most=3, is_list=suffix in LISTS))
     layout = Layout(order=data.draw(st.sampled_from(["time", "rank"])))
     edit = edit_of(made, layout)
     if edit is None:
@@ -362,7 +363,7 @@ def test_drop_frame_comes_back(suffix: str, target: str, rate: Fraction) -> None
 def test_cuts_of_several_rates_come_back(
     suffix: str, target: str, data: st.DataObject, layout: Layout
 ) -> None:
-    made = data.draw(documents(STANDARD_RATES, odd_names=suffix not in ASCII_ONLY))
+    made = data.draw(documents(STANDARD_RATES, is_list=suffix in LISTS))
     edit = edit_of(made, layout)
     if edit is None or has_tiny(edit):
         return
@@ -382,3 +383,19 @@ def test_cuts_of_several_rates_come_back(
         assert abs(frames.stop - true_frames.stop) <= slack
         assert abs(record.start - true_record.start) <= 1
         assert abs(record.stop - true_record.stop) <= 1
+
+
+def test_list_over_midnight_is_refused_not_cut_short() -> None:
+    made = [
+        document_of(
+            "/footage/night.mov",
+            STEREO,
+            frame_rate=Fraction(25),
+            start_timecode="23:59:58:00",
+            spans=[(1.0, 3.0), (5.0, 6.0)],
+        )
+    ]
+    edit = build_edit_list(made, name="cut")
+    with pytest.raises(TimelineError, match="runs over midnight: 001") as error:
+        read_back(".edl", "generic", edit, made, Layout())
+    assert ".otio" in error.value.hint

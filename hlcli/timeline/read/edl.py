@@ -48,6 +48,7 @@ def read(
         raise TimelineError(f"{path} has no event", hint="an EDL of the kind CMX 3600 is needed")
     rate = rate or _rate_of(path, text, search, known)
     try:
+        _refuse_midnight(path, text, rate)
         plain = _without_drop_frame(text, rate)
         start = min(parse_timecode(label, rate) for label in starts)
         locators = [
@@ -78,6 +79,17 @@ def read(
         marker.comment = words.partition(",")[2].strip()
         timeline.tracks.markers.append(marker)
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+
+
+def _refuse_midnight(path: Path, text: str, rate: Fraction) -> None:
+    """Refuse what the adapter would leave out: a cut whose file's timecode starts again at 0."""
+    for event in _EVENT.finditer(text):
+        first, end = (parse_timecode(label, rate) for label in event["times"].split()[:2])
+        if end < first:
+            raise TimelineError(
+                f"{path} has a cut that runs over midnight: {event[0].split()[0]}",
+                hint="write the timeline as .otio or .xml, which count on",
+            )
 
 
 def _without_drop_frame(text: str, rate: Fraction) -> str:
