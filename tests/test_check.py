@@ -131,6 +131,34 @@ def test_our_own_timelines_of_every_rate_are_clean(
     assert checked >= 15
 
 
+@pytest.mark.shared
+def test_our_own_timelines_of_difficult_files_have_no_error(
+    tmp_path: Path, shared_dir: Path
+) -> None:
+    checked = 0
+    for file in sorted((shared_dir / "data/media/torture").iterdir()):
+        if file.suffix in (".wav", ".sh"):
+            continue
+        video = VideoRecord.from_media(probe(file), content_identity(file))
+        length = video.duration_seconds
+        document = make_document(spans=[(length * 0.1, length * 0.3), (length * 0.6, length)])
+        edit = build_edit_list(
+            [dataclasses.replace(document, video=video)], name="cut", layout=Layout()
+        )
+        for suffix in (".otio", ".xml"):
+            for target in ("resolve", "premiere"):
+                write(edit, tmp_path / f"cut{suffix}", target)
+                found = check_timeline(tmp_path / f"cut{suffix}", target=target)
+                assert [problem for problem in found if problem.severity == "error"] == []
+                # What is left is true of the file, not of the timeline.
+                assert {problem.rule for problem in found} <= {
+                    "media-variable-rate",
+                    "name-unsafe",
+                }
+                checked += 1
+    assert checked >= 40
+
+
 # Planted faults -----------------------------------------------------------------------------
 
 Timeline = otio.schema.Timeline
