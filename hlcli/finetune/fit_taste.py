@@ -104,7 +104,7 @@ def _fit(
         factors.append(factor)
     inputs = [np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True)]
     offsets = [scorer.raw_scores(video.features, (modality,))[modality] for video in marked]
-    weight = _rank(inputs, offsets, [video.marks_T for video in marked], ridge)
+    weight = rank_weights(inputs, offsets, [video.marks_T for video in marked], ridge)
     sizes = np.cumsum([part[0].shape[1] for part in blocks])[:-1]
     return [
         (factor * part).astype(np.float32)
@@ -112,13 +112,26 @@ def _fit(
     ]
 
 
-def _rank(
+def rank_weights(
     inputs: Sequence[npt.NDArray[np.float64]],
-    offsets: Sequence[FloatArray],
+    offsets: Sequence[npt.NDArray[np.floating]],
     marks: Sequence[npt.NDArray[np.int8]],
     ridge: float,
 ) -> npt.NDArray[np.float64]:
-    """Minimise the mean logistic loss over pairs of each file, `(V,)` in float64."""
+    """Minimise the mean logistic loss over pairs of each file, plus the ridge.
+
+    Args:
+        inputs: Features of each file, `(T, V)`.
+        offsets: What is added to the score of each clip, `(T,)`.
+        marks: 1 kept, 0 passed over, -1 unknown, `(T,)`; each file has both of the first.
+        ridge: Weight of half the squared norm, above 0.
+
+    Returns:
+        Score per unit of feature, float64, shape `(V,)`.
+
+    Raises:
+        TrainingError: The loss is no longer a number.
+    """
     # The minimum lies in the span of the clips: solve there, however many features there are.
     stacked = np.concatenate([x[y >= 0] for x, y in zip(inputs, marks, strict=True)])
     _, sizes, directions = np.linalg.svd(stacked, full_matrices=False)

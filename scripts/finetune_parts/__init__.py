@@ -1,0 +1,1 @@
+"""Parts of scripts/finetune_results."""
