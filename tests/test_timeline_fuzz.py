@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from document_factory import make_document
 from edit_list_factory import (
     CD_STEREO,
     MONO,
@@ -62,8 +63,8 @@ REFUSES = {
 NEEDS_LENGTH = {".txt"}
 """Formats that refuse short films, whatever their rate: YouTube's chapters."""
 LISTS = {".edl"}
-"""Formats of labels and ASCII names: media is not found by any other name, and a label after
-midnight is not told from one before the file."""
+"""Formats of labels and ASCII names: media is not found by any other name, and a cut that runs over
+midnight is refused."""
 ODD_RATES = (
     Fraction(12), Fraction(15), Fraction(100), Fraction(120), Fraction(120000, 1001),
     Fraction(15000, 1001), Fraction(87, 4),
@@ -399,3 +400,18 @@ def test_list_over_midnight_is_refused_not_cut_short() -> None:
     with pytest.raises(TimelineError, match="runs over midnight: 001") as error:
         read_back(".edl", "generic", edit, made, Layout())
     assert ".otio" in error.value.hint
+
+
+@pytest.mark.parametrize("start", ["23:59:50:00", "23:59:50;00"])
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
+def test_list_of_a_file_over_midnight_counts_on(tmp_path: Path, start: str, rate) -> None:
+    document = make_document(
+        frame_rate=rate, num_frames=900, start_timecode=start, spans=[(2.0, 5.0), (15.0, 20.0)]
+    )
+    edit = build_edit_list([document], name="x")
+    write_format(tmp_path / "x.edl", [document])
+    text = (tmp_path / "x.edl").read_text()
+    assert " 00:00:0" in text
+    found = read_timeline(tmp_path / "x.edl", known=edit.sources, rate=rate)
+    assert found.notes == ()
+    assert [event.frames for event in found.edit.events] == [e.frames for e in edit.events]

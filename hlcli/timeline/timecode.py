@@ -77,6 +77,19 @@ def parse_timecode(label: str, frame_rate: Fraction) -> int:
     return total
 
 
+def frames_per_day(frame_rate: Fraction, *, drop_frame: bool) -> int:
+    """Return after how many frames labels start again at 00:00:00:00.
+
+    Example:
+        >>> frames_per_day(Fraction(30000, 1001), drop_frame=True)
+        2589408
+    """
+    base = labels_per_second(frame_rate)
+    if drop_frame and has_drop_frame(frame_rate):
+        return 144 * (600 * base - 9 * _dropped_each_minute(base))
+    return 86400 * base
+
+
 def format_timecode(frames: int, frame_rate: Fraction, *, drop_frame: bool) -> str:
     """Return the label of a frame; after 23:59:59 it starts again at 0, as in every editor.
 
@@ -91,15 +104,15 @@ def format_timecode(frames: int, frame_rate: Fraction, *, drop_frame: bool) -> s
     """
     base = labels_per_second(frame_rate)
     drop_frame = drop_frame and has_drop_frame(frame_rate)
+    frames %= frames_per_day(frame_rate, drop_frame=drop_frame)
     if drop_frame:
         dropped = _dropped_each_minute(base)
-        ten_minutes = 600 * base - 9 * dropped
-        tens, rest = divmod(frames % (144 * ten_minutes), ten_minutes)
+        tens, rest = divmod(frames, 600 * base - 9 * dropped)
         # The first minute of ten drops nothing, each of the other nine at its start.
         minutes = 0 if rest < 60 * base else 1 + (rest - 60 * base) // (60 * base - dropped)
         label = tens * 600 * base + rest + dropped * minutes
     else:
-        label = frames % (86400 * base)
+        label = frames
     seconds, frame = divmod(label, base)
     return (
         f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

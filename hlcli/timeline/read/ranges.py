@@ -11,7 +11,7 @@ from fractions import Fraction
 from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.types import Notes
-from hlcli.timeline.timecode import frame_at
+from hlcli.timeline.timecode import frame_at, frames_per_day
 
 _ROUNDING = Fraction(3, 2)
 """Frames by which lengths of one file differ between programs: rounded down, or up."""
@@ -46,6 +46,10 @@ def frames_in_file(
     if start is None:
         begins: list[tuple[Fraction, str | None]] = [(Fraction(0), None)]
     else:
+        day = frames_per_day(rate, drop_frame=source.drop_frame) / rate
+        if available_start is None and start < timecode and timecode + length > day:
+            # Labels start again at midnight; a list that has nothing but labels goes with them.
+            start += day
         begins = _ways(
             start, timecode, available_start, available_duration, length=length, tolerance=tolerance
         )
