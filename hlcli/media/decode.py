@@ -88,7 +88,7 @@ class SegmentDecoder:
             result.last_picture = picture
             clip = next(pending, None)
 
-        for seconds, frame in self.frames(segment, result):
+        for seconds, frame in self._frames(segment, result):
             if should_stop():
                 return result
             current = (seconds, frame)
@@ -179,14 +179,9 @@ class SegmentDecoder:
 
     # From packets to frames in the order they are shown.
 
-    def frames(
+    def _frames(
         self, segment: Segment, result: SegmentResult
     ) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Yield a segment's frames in the order they are shown, each with its start in seconds.
-
-        The seconds count from the first video frame. Reading goes on past the segment's end;
-        what is lost on the way is noted in `result`.
-        """
         if segment.start_ticks is not None:
             try:
                 self._container.seek(segment.start_ticks, stream=self._stream)
