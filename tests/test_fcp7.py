@@ -12,11 +12,12 @@ from xml.etree import ElementTree as ET
 
 import opentimelineio as otio
 import pytest
-from document_factory import IDENTITY, make_document
+from document_factory import make_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torture_clips import TORTURE_CLIPS, torture_document
 
-from hlcli.document import AudioRecord, ScoresDocument, VideoRecord
+from hlcli.document import AudioRecord, ScoresDocument
 from hlcli.errors import OutputError, UsageError
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Marker, Source
@@ -515,29 +516,13 @@ def test_what_the_adapter_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ntsc_df.mov", "p2398_tc.mov", "true30_df.mov", "p25.mp4", "p5994.mp4", "plain_30.mp4",
-        "start_offset.ts", "vfr.mp4", "mono.mp4", "no_audio.mp4", "multitrack.mkv", "rotated.mp4",
-        "clip \u00e4 \u65e5\u672c #1 100%25 & 'q'.mp4",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("name", TORTURE_CLIPS)
 def test_torture_clips(shared_dir: Path, tmp_path: Path, name: str) -> None:
-    from hlcli.media.probe import probe
-
-    info = probe(shared_dir / "data/media/torture" / name)
-    record = VideoRecord.from_media(info, IDENTITY)
-    document = make_document(
-        num_frames=info.num_frames,
-        frame_rate=info.frame_rate,
-        spans=[(1.0, 3.0), (6.0, record.duration_seconds)],
-    )
-    edit = edit_of(dataclasses.replace(document, video=record))
+    edit = edit_of(torture_document(shared_dir, name))
     for target in ("premiere", "resolve"):
         root = write(edit, tmp_path, target)
         assert_same_cuts(edit, tmp_path)
         counts = [count.text for count in root.iterfind(".//file/media/audio/channelcount")]
-        assert counts == [str(audio.channels) for audio in record.audio]
+        assert counts == [str(audio.channels) for audio in edit.sources[0].audio]
     last = edit.events[-1].conformed(edit.frame_rate)
-    assert last.stop == info.num_frames
+    assert last.stop == edit.sources[0].num_frames
