@@ -26,7 +26,6 @@ from hlcli.features.types import VideoFeatures
 from hlcli.training.corpus import Corpus, open_corpus
 from hlcli.training.recipe import DataConfig
 from hlcli.training.split import Split, assign_splits
-from hlcli.training.split import read_manifest as read_split_rows
 
 LABELS_A_PROJECT = 4
 TRAIN_FILES, TEST_FILES = 6, 3
@@ -58,14 +57,15 @@ class File:
     def shows_T(self, label: str) -> npt.NDArray[np.bool_]:
         """True where most of a clip shows the label, shape `(T,)`."""
         of_frame = np.repeat([name == label for name in self.labels], self.frames)
-        starts = range(0, FRAME_RATE * self.features.num_clips, FRAME_RATE)
-        return np.array([of_frame[at : at + FRAME_RATE].mean() >= 0.5 for at in starts])
+        clips = [of_frame[at : at + FRAME_RATE] for at in range(0, len(of_frame), FRAME_RATE)]
+        shows = [clip.mean() >= 0.5 for clip in clips]
+        return np.array(shows[: self.features.num_clips])
 
 
 def read_material(data: Path) -> Material:
     """Read the features of the parts train and test from the cache, extracting what is new."""
-    rows, split_rows = read_manifest(data), read_split_rows(data / "manifest.json")
-    parts = assign_splits(split_rows)
+    rows = read_manifest(data)
+    parts = assign_splits(rows)
     clips: dict[Split, Sequence[SourceClip]] = {}
     features_of: dict[int, VideoFeatures] = {}
     for part in ("train", "test"):

@@ -141,9 +141,25 @@ def fit_logistic_regression(
 def _raw(scorer: FusedScorer, modality: Any) -> Callable[[Any], npt.NDArray[np.floating]]:
     def raw(one: Any) -> npt.NDArray[np.floating]:
         features = one.features if isinstance(one, File) else one
-        return scorer.raw_scores(features, (modality,))[modality]
+        found = _untuned_scores(scorer, features, modality)
+        if scorer.taste is not None:
+            found = found + scorer.taste.preferences(features, modality)
+        return found
 
     return raw
+
+
+_untuned: dict[tuple[int, str], tuple[Any, npt.NDArray[np.floating]]] = {}
+
+
+def _untuned_scores(scorer: FusedScorer, features: Any, modality: Any) -> npt.NDArray[np.floating]:
+    """Scores without taste; every tuned model of a run has the same parent."""
+    key = (id(features), modality)
+    if key not in _untuned:
+        plain = scorer.with_taste(None)
+        # The features are kept too, so that no other object gets their id.
+        _untuned[key] = (features, plain.raw_scores(features, (modality,))[modality])
+    return _untuned[key][1]
 
 
 def _ap(test: Sequence[File], keep: str, score: Scores) -> float:
