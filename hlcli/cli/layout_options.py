@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import enum
-import re
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hlcli.errors import UsageError
+from hlcli.quantities import parse_frame_rate as parse_frame_rate
+from hlcli.quantities import parse_path_map
 
 if TYPE_CHECKING:
     from hlcli.timeline.build import Layout
 
 _TIMELINE = "Timeline"
-# Not "1e9": a power of ten can be longer than the memory.
-_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/\d{1,9}", re.ASCII)
 
 
 class OrderChoice(str, enum.Enum):
@@ -109,54 +105,5 @@ def layout_from_options(
         track_per_source=track_per_source,
         start_timecode=start_timecode,
         frame_rate=None if frame_rate is None else parse_frame_rate(frame_rate),
-        path_maps=tuple(_pair(text) for text in map_path or []),
+        path_maps=tuple(parse_path_map(text, option="--map-path") for text in map_path or []),
     )
-
-
-def parse_frame_rate(text: str) -> Fraction:
-    """Turn a rate as people write it into the exact one.
-
-    Args:
-        text: `25`, `30000/1001`, or a rounded `23.976`, `29.97`, `59.94`.
-
-    Raises:
-        UsageError: It is no rate an editor has.
-
-    Example:
-        >>> parse_frame_rate("29.97")
-        Fraction(30000, 1001)
-    """
-    from hlcli.media.rates import STANDARD_RATES, snap_rate
-
-    plain = text.strip()
-    try:
-        rate = Fraction(plain) if _RATE.fullmatch(plain) else Fraction(0)
-        exact = snap_rate(rate) if rate > 0 else None
-    except ZeroDivisionError:
-        exact = None
-    if exact is None:
-        raise UsageError(
-            f"--frame-rate: {text!r} is no rate a timeline can have",
-            hint="use one of "
-            + ", ".join(f"{float(rate):.6g}" for rate in STANDARD_RATES if rate >= 20),
-        )
-    return exact
-
-
-def _pair(text: str) -> tuple[str, str]:
-    from hlcli.timeline.paths import media_path
-
-    start, equals, end = text.partition("=")
-    if not (start and equals and end):
-        raise UsageError(
-            f"--map-path: {text!r} is not FROM=TO",
-            hint="write the folder here, =, and the folder as the editor sees it",
-        )
-    if not media_path(end).is_absolute():
-        raise UsageError(
-            f"--map-path: {end!r} is no whole path",
-            hint="write the folder as the editor sees it, from its root or drive: Z:\\footage",
-        )
-    if not media_path(start).is_absolute():
-        start = str(Path(start).expanduser().absolute())
-    return start, end

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hlcli.errors import UsageError
+from hlcli.quantities import parse_duration
 
 if TYPE_CHECKING:
     from hlcli.moments import Selection
@@ -101,47 +100,6 @@ DEFAULT_MAX_DURATION = "20s"
 """Default of --max-duration."""
 DEFAULT_HANDLES = "0.5s"
 """Default of --handles."""
-
-_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_NUMBER = r"\d+(?:\.\d+)?|\.\d+"
-_PART = re.compile(rf"\s*({_NUMBER})\s*(h|min|m|sec|s|ms)(?![a-z])", re.ASCII)
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)", re.ASCII)
-
-
-def parse_duration(text: str, *, option: str) -> float:
-    """Turn a length of time as people write it into seconds.
-
-    Args:
-        text: `90s`, `1m30s`, `1.5min`, `500ms`, `1:30`, `0:01:30`, or a bare number of seconds.
-        option: The option it came with, for the error.
-
-    Raises:
-        UsageError: It is none of these.
-
-    Example:
-        >>> [parse_duration(text, option="--handles") for text in ("1m30s", "1:30", "500ms")]
-        [90.0, 90.0, 0.5]
-    """
-    plain = text.strip().lower()
-    if re.fullmatch(_NUMBER, plain, re.ASCII):
-        return float(plain)
-    clock = _CLOCK.fullmatch(plain)
-    if clock and float(clock[3]) < 60 and not (clock[1] and int(clock[2]) >= 60):
-        return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    seconds, position, smallest = 0.0, 0, float("inf")
-    # Units go from large to small, each once: 1h2m3s, not 3s1h.
-    while match := _PART.match(plain, position):
-        unit = _UNITS[match[2]]
-        if unit >= smallest:
-            break
-        seconds += float(match[1]) * unit
-        position, smallest = match.end(), unit
-    if not plain or position != len(plain):
-        raise UsageError(
-            f"{option}: {text!r} is not a duration",
-            hint="write it as 90s, 1m30s, 1:30, 1.5min or 500ms",
-        )
-    return seconds
 
 
 def selection_from_options(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +11,11 @@ import typer
 
 from hlcli.cli.console import progress_bar, say
 from hlcli.errors import UsageError
+from hlcli.quantities import parse_duration, parse_size
 
 _PICTURE = "Picture"
 _SOUND = "Sound"
 _ENCODING = "Encoding"
-_HEIGHTS = re.compile(r"(\d{3,4})p")
-_LARGEST = 16384
 
 
 class AudioOption(str, Enum):
@@ -168,42 +166,7 @@ def render(
     say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
 
 
-def parse_size(text: str | None, *, vertical: bool) -> tuple[int, int] | None:
-    """Read a value of --size.
-
-    Args:
-        text: "1280x720", or "720p" for 16:9 (9:16 with --vertical); None is none.
-        vertical: Whether --vertical is given.
-
-    Returns:
-        Width and height in pixels; None when none is given.
-
-    Raises:
-        UsageError: It is no size, or one of odd numbers, which 4:2:0 cannot have.
-    """
-    if text is None:
-        return None
-    short = _HEIGHTS.fullmatch(text.strip().lower())
-    parts = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
-    if short:
-        side = int(short[1])
-        long_side = round(Fraction(side * 16, 9) / 2) * 2
-        width, height = (side, long_side) if vertical else (long_side, side)
-    elif parts:
-        width, height = int(parts[1]), int(parts[2])
-    else:
-        raise UsageError(f"--size: {text!r} is no size", hint="write 1280x720, 1080p or 720p")
-    if width % 2 or height % 2 or not (16 <= width <= _LARGEST and 16 <= height <= _LARGEST):
-        raise UsageError(
-            f"--size: {text} cannot be encoded",
-            hint=f"both numbers must be even and from 16 to {_LARGEST}",
-        )
-    return width, height
-
-
 def _parse_crossfade(text: str | None) -> Fraction:
     if text is None:
         return Fraction(0)
-    from hlcli.cli.options import parse_duration
-
     return Fraction(str(parse_duration(text, option="--crossfade")))
