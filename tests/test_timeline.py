@@ -427,3 +427,12 @@ def test_torture_clips(shared_dir: Path, tmp_path: Path, name, rate, start) -> N
     assert sum(frames(video[1])) == start + info.num_frames
     url = urlsplit(video[0].media_reference.target_url)
     assert Path(unquote_to_bytes(url.path).decode()) == info.path
+
+
+def test_folder_gets_one_file_for_each_program(tmp_path: Path) -> None:
+    document = make_document(path="/a/take.mp4", spans=[(1.0, 3.0)])
+    written = write_output(tmp_path, [document], targets=["resolve", "kdenlive", "premiere"])
+    assert [path.name for path in written] == [
+        "take.resolve.otio", "take.kdenlive", "take.premiere.otio",
+    ]  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written}

@@ -117,13 +117,15 @@ def output_files(
         targets: Values of --for; none is `generic` for a folder, the format's own for a file.
 
     Yields:
-        One file with all documents, or in a folder for each document and target `NAME.otio`, with
-        several targets `NAME.resolve.otio`, ...; videos of one name get `NAME`, `NAME-2`, ...
+        One file with all documents, or in a folder for each document and target `NAME.otio`,
+        `NAME.resolve.otio` where targets share an extension; videos of one name get `NAME`,
+        `NAME-2`, ...
     """
     if not path.is_dir():
         yield path, targets[0] if targets else None, documents
         return
     wanted = [TARGETS[name] for name in dict.fromkeys(targets or ["generic"])]
+    suffixes = [target.suffix for target in wanted]
     taken: set[str] = set()
     for document in documents:
         stem = media_path(document.video.path).stem
@@ -133,5 +135,5 @@ def output_files(
             name = f"{stem}-{number}"
         taken.add(name.casefold())
         for target in wanted:
-            kind = f".{target.name}" if len(wanted) > 1 else ""
+            kind = f".{target.name}" if suffixes.count(target.suffix) > 1 else ""
             yield path / f"{name}{kind}{target.suffix}", target.name, [document]
