@@ -64,6 +64,7 @@ def train_network(
     device: torch.device,
     ranks: Ranks = ALONE,
     on_step: OnStep = ignore_step,
+    nan_hint: str = "look at these videos, or lower training.learning_rate",
 ) -> None:
     """Train in place, going on from the state in `output` where there is one.
 
@@ -81,6 +82,7 @@ def train_network(
         ranks: The processes that train together; only the first writes. With dropout, how many
             there are changes what is dropped, and nothing else.
         on_step: Called after each step, in every process.
+        nan_hint: What to do when a loss is no number.
 
     Raises:
         TrainingError: The loss or its gradient is no longer a number (the last good state is kept),
@@ -150,8 +152,7 @@ def train_network(
                 save(step - 1)
                 raise TrainingError(
                     f"{error} at step {step}; the batch was cut from {_some(batch)}",
-                    hint=f"look at these videos, or lower training.learning_rate; "
-                    f"{STATE_FILE} keeps the {step - 1} good steps",
+                    hint=f"{nan_hint}; {STATE_FILE} keeps the {step - 1} good steps",
                 ) from error
             if average is not None:
                 _update_average(average, network, training.ema_decay)
