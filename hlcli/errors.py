@@ -21,6 +21,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
       DeviceError [5]             no such device, or out of its memory
       OutputError [6]             cannot write there, disk full
         DocumentError             a scores document that is damaged or of another schema
+        EditorNotFoundError       no editor to put a plugin into, or no hl for it to start
       TrainingError [7]           nothing to learn from, or the loss is no longer a number
       CheckError [8]              `hl check` found what a program refuses or misplaces
 
@@ -127,6 +128,10 @@ class OutputError(HlError):
 
 class DocumentError(OutputError):
     """A scores document is damaged or of another schema."""
+
+
+class EditorNotFoundError(OutputError):
+    """There is no editing program to put a plugin into, or no `hl` for it to start."""
 
 
 class TrainingError(HlError):

@@ -48,3 +48,24 @@ def own_models_dir() -> Path:
     if os.environ.get("HL_CACHE_DIR"):
         return cache_dir() / "own-models"
     return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "models"
+
+
+def plugin_receipts_dir() -> Path:
+    """Folder of what `hl plugins` must remember: what it installed where; it may not exist yet.
+
+    `plugins` in `HL_CACHE_DIR` when that is set, or else in the platform's data folder: without
+    it, files that replaced others could not be taken back.
+    """
+    if os.environ.get("HL_CACHE_DIR"):
+        return cache_dir() / "plugins"
+    return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "plugins"
+
+
+def serve_dir() -> Path:
+    """Folder of `hl serve`: token, jobs and their results; it may not exist yet.
+
+    `serve` in `HL_CACHE_DIR` when that is set, or else in the platform's data folder.
+    """
+    if os.environ.get("HL_CACHE_DIR"):
+        return cache_dir() / "serve"
+    return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "serve"

@@ -54,7 +54,7 @@ def test_healthy_machine() -> None:
     assert {name: item for name, item in found.items() if item["status"] == "problem"} == {}
     expected = ["hl", "Python", "torch", "av", "numpy", "opentimelineio", "platform", "CPUs"]
     expected += ["memory", "device cpu", "FFmpeg libraries", "decoders", "ffmpeg program"]
-    expected += ["cache folder", "free disk", "default model", "editors", "HL_CACHE_DIR"]
+    expected += ["cache folder", "free disk", "default model", "plugin blender", "HL_CACHE_DIR"]
     assert set(expected) <= set(found)
     assert found["default model"]["detail"] == "best"
     assert found["model yamnet"]["detail"] == f"bundled, verified, {len(DATA)} B"

@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from hlcli import __version__
-from hlcli.cli import check, contact_sheet, doctor, evaluate, export, models, render, score, train
+from hlcli.cli import (
+    check,
+    contact_sheet,
+    doctor,
+    evaluate,
+    export,
+    models,
+    plugins,
+    render,
+    score,
+    train,
+)
 from hlcli.cli.console import HlGroup, stop_on_signals
 from hlcli.cli.help import HlCommand
 
@@ -58,6 +69,7 @@ app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)
 app.command("eval", cls=HlCommand)(evaluate.evaluate)
 app.add_typer(models.app, name="models")
+app.add_typer(plugins.app, name="plugins")
 app.command("doctor", cls=HlCommand)(doctor.doctor)
 
 

@@ -6,9 +6,11 @@ Everything that prints lives in `hlcli.cli`; the library below only raises and r
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ EXIT_INTERRUPTED = 130
 
 
 _PIPE_WIDTH = 400
+_LINE_SECONDS = 0.1
 
 
 def stdout_console() -> Console:
@@ -83,12 +86,17 @@ def progress_bar(
 ) -> Iterator[Progress]:
     """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal.
 
+    With HL_PROGRESS=json each step is a line of JSON instead: plugins that start `hl` read them.
+
     Args:
         quiet: Draw nothing.
         counts_video_seconds: The stages report seconds of video, downloads aside: their speed
             is shown.
         counts_files: The stages count files, downloads aside: the numbers are shown.
     """
+    if not quiet and os.environ.get("HL_PROGRESS") == "json":
+        yield _progress_lines()
+        return
     if quiet or not sys.stderr.isatty():
         yield silent
         return
@@ -122,6 +130,21 @@ def progress_bar(
                 bars.remove_task(tasks.pop(stage))
 
         yield report
+
+
+def _progress_lines() -> Progress:
+    """Return a callback that writes `{"stage", "done", "total"}` lines, ten a second at most."""
+    written: dict[str, float] = {}
+
+    def report(stage: str, done: float, total: float) -> None:
+        now = time.monotonic()
+        if done < total and now - written.get(stage, -1.0) < _LINE_SECONDS:
+            return
+        written[stage] = now
+        line = json.dumps({"stage": stage, "done": done, "total": total})
+        typer.echo(line, err=True)
+
+    return report
 
 
 @contextlib.contextmanager

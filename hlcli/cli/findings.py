@@ -54,7 +54,7 @@ def examine() -> Iterator[Finding]:
         _cache,
         _models,
         _environment,
-        _editors,
+        _plugins,
     ):
         yield from _guarded(check)
 
@@ -280,10 +280,30 @@ def _environment() -> Iterator[Finding]:
         )
 
 
-def _editors() -> Iterator[Finding]:
-    yield Finding(
-        subject="editors",
-        status="ok",
-        detail="not looked for: the plugins for editors come later; any editor that imports "
-        ".otio files can open what hl writes",
-    )
+def _plugins() -> Iterator[Finding]:
+    from hlcli.plugins.manifest import list_plugins
+    from hlcli.plugins.state import state_of
+    from hlcli.plugins.system import System, program_path
+
+    try:
+        program, system = program_path(), System.current()
+        states = [state_of(plugin, system, program=program) for plugin in list_plugins()]
+    except HlError as error:
+        # Scoring needs none of them.
+        yield Finding(subject="plugins", status="warning", detail=error.message, hint=error.hint)
+        return
+    for state in states:
+        name = state.plugin.name
+        where = ", ".join(sorted({str(Path(file.path).parent) for file, _ in state.files}))
+        hint = ""
+        if state.receipt is not None and not state.is_current:
+            hint = f"run `hl plugins install {name}` again"
+        elif state.new_places:
+            editions = ", ".join(state.new_places)
+            hint = f"run `hl plugins install {name}` for {editions} too"
+        yield Finding(
+            subject=f"plugin {name}",
+            status="warning" if hint else "ok",
+            detail=printable(f"{state.words}: {where}" if where else state.words),
+            hint=hint,
+        )
