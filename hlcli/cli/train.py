@@ -54,7 +54,7 @@ def train(
     ranks = ranks_of_environment()
     device = device_name(device)
     quiet = quiet or not ranks.is_first
-    with _silent_unless(ranks.is_first), joined(ranks, resolve_device(device)):
+    with silent_unless(ranks.is_first), joined(ranks, resolve_device(device)):
         with progress_bar(quiet=quiet, counts_files=True) as progress:
             corpus, lost = open_corpus(resolved.data, device=device, ranks=ranks, progress=progress)
         found = len(corpus.names)
@@ -62,7 +62,7 @@ def train(
             say(f"{lost} of {found + lost} videos could not be read and are left out", quiet=quiet)
         minutes = corpus.duration_seconds / 60
         say(f"learning from {found} videos, {minutes:.1f} minutes", quiet=quiet)
-        with _live_table(quiet=quiet) as on_step:
+        with live_table(quiet=quiet) as on_step:
             path = train_on(corpus, resolved, device=device, ranks=ranks, on_step=on_step)
     say(f"the model, its recipe and its losses are in {path.parent}", quiet=quiet)
     if ranks.is_first:
@@ -70,7 +70,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _silent_unless(speaks: bool) -> Iterator[None]:
+def silent_unless(speaks: bool) -> Iterator[None]:
     """Keep a process that is not the first from saying what the first one says too."""
     if speaks:
         yield
@@ -87,7 +87,7 @@ def _silent_unless(speaks: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _live_table(*, quiet: bool) -> Iterator[OnStep]:
+def live_table(*, quiet: bool) -> Iterator[OnStep]:
     """Show the losses as they fall: a live table on a terminal, a few lines elsewhere."""
     rows: list[StepReport] = []
     if quiet or not sys.stderr.isatty():

@@ -70,6 +70,10 @@ class FeatureStore:
             os.utime(path)
         return features
 
+    def has(self, identity: str, spec: FeatureSpec) -> bool:
+        """Whether something is stored; reading it may still show that it is damaged."""
+        return self._path(identity, spec).is_file()
+
     def put(self, identity: str, spec: FeatureSpec, features: VideoFeatures) -> None:
         """Store the features of one video, and make room for them.
 

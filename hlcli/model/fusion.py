@@ -120,6 +120,10 @@ class FusedScorer(abc.ABC):
                 values.setdefault(name, []).append(_scaled(name, term))
         terms = {name: fit_term(np.concatenate(parts)) for name, parts in values.items()}
         self.statistics = Statistics(terms=terms, squash={})
+        self.calibrate_squash(corpus)
+
+    def calibrate_squash(self, corpus: Sequence[VideoFeatures]) -> None:
+        """Fit the squashing curves alone: raw scores stay what they are."""
         raw: dict[Modality, list[FloatArray]] = {"v": [], "a": [], "va": []}
         for features in corpus:
             sides: tuple[Modality, ...] = ("v", "a", "va") if has_sound(features) else ("v",)
@@ -128,7 +132,7 @@ class FusedScorer(abc.ABC):
         squash = {side: Squash.fit(parts) for side, parts in raw.items() if parts}
         for side in raw:
             squash.setdefault(side, squash["v"])
-        self.statistics = Statistics(terms=terms, squash=squash)
+        self.statistics = Statistics(terms=self.statistics.terms, squash=squash)
 
     def _weights(self, side: Modality) -> dict[str, float]:
         table: dict[str, float] = getattr(self.fusion, f"weights_{side}")

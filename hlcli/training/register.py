@@ -48,7 +48,7 @@ def register_run(
             description=description,
             created=created,
             lessons=(Lesson(way="training"),),
-            losses=_losses(log) if run.is_dir() and log.is_file() else (),
+            losses=read_losses(log) if run.is_dir() and log.is_file() else (),
             hlcli_version=checkpoint.hlcli_version,
         )
     except ValueError as error:
@@ -65,7 +65,7 @@ def register_run(
     )
 
 
-def _losses(log: Path) -> tuple[Loss, ...]:
+def read_losses(log: Path) -> tuple[Loss, ...]:
     """Return the first and last value of each loss; a log that cannot be read has none."""
     try:
         lines = log.read_text(encoding="utf-8").splitlines()

@@ -22,7 +22,7 @@ from hlcli.media.probe import probe
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path, path_of_url, readable
 from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
-from hlcli.timeline.read.types import Notes
+from hlcli.timeline.read.types import MissingMediaError, Notes
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.timeline.timecode import format_timecode
 
@@ -143,8 +143,9 @@ class SourceBook:
         if here is None:
             if stated is not None:
                 return stated
-            raise TimelineError(
+            raise MissingMediaError(
                 f"{readable(path)} is not there, and the timeline does not say how long it is",
+                path=path,
                 hint="name the folder it is in now with --search",
             )
         if stated is not None and entry(written, "audio") is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import EditList
 
 
@@ -15,6 +16,20 @@ class ReadTimeline:
     """The cuts, in whole frames."""
     notes: tuple[str, ...] = ()
     """Everything the file says that the cuts do not, one sentence each, without a full stop."""
+
+
+class MissingMediaError(TimelineError):
+    """A file is not there, and the timeline does not say enough to go on without it.
+
+    Args:
+        message: See `HlError`.
+        path: The file as the timeline writes it.
+        hint: See `HlError`.
+    """
+
+    def __init__(self, message: str, *, path: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class Notes:

@@ -1,0 +1,271 @@
+"""`hl finetune`: a detector that learns a project's footage and its editor's taste."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hlcli.cli import options
+from hlcli.cli.console import printable, progress_bar, say, warn
+from hlcli.cli.train import live_table, silent_unless
+from hlcli.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from hlcli.finetune.held_out import HeldOut
+    from hlcli.finetune.plan import Plan
+    from hlcli.finetune.run import Outcome
+    from hlcli.training.distributed import Ranks
+    from hlcli.training.loop import OnStep, StepReport
+    from hlcli.zoo.reservation import Reservation
+
+_SHOWN = 10
+
+
+def finetune(
+    footage: Annotated[
+        list[str],
+        typer.Argument(
+            help="Raw video: files, folders or globs.", metavar="FOOTAGE", show_default=False
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="What to call the new model.")
+    ],
+    from_cut: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-cut",
+            metavar="FILE",
+            help="A finished cut of this footage (.otio, .xml, .fcpxml, .edl, .aaf, ...): learn "
+            "what it keeps. Repeatable.",
+        ),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Marks: a .csv with file,start,end,label (keep or drop), or a timeline with "
+            "markers. Repeatable.",
+        ),
+    ] = None,
+    search: options.Search = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent", metavar="MODEL", help="Model to start from; the default one if not given."
+        ),
+    ] = None,
+    device: options.Device = "auto",
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Steps of training on the footage; 200 if not given."
+        ),
+    ] = None,
+    no_adapt: Annotated[
+        bool,
+        typer.Option("--no-adapt", help="Learn the cuts and marks alone, in seconds."),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all chance.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Put what came of it on stdout, as JSON.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")] = (
+        False
+    ),
+) -> None:
+    """Teach a detector your footage, and what you keep of it.
+
+    Footage alone: it learns what is usual there. With a cut or marks it learns what you keep, and
+    is checked on marks it has not seen against the model it started from. A run that was stopped
+    goes on where it was: run the same command again.
+
+    Examples:
+        hl finetune footage/ --name weddings
+
+        hl finetune footage/ --name weddings --from-cut film.otio
+
+        hl finetune footage/ --name weddings --labels marks.csv --no-adapt
+    """
+    from hlcli.features.device import resolve_device
+    from hlcli.finetune.plan import STEPS, FinetuneSettings, make_plan
+    from hlcli.finetune.run import carry_out
+    from hlcli.training.distributed import device_name, joined, ranks_of_environment
+
+    ranks = ranks_of_environment()
+    device = device_name(device)
+    settings = FinetuneSettings(
+        name=name,
+        footage=tuple(footage),
+        cuts=tuple(path.expanduser() for path in from_cut or []),
+        labels=tuple(path.expanduser() for path in labels or []),
+        search=tuple(Path(folder).expanduser() for folder in search or []),
+        parent=parent,
+        device=device,
+        steps=STEPS if steps is None else steps,
+        adapt=not no_adapt,
+        seed=seed,
+    )
+    quiet = quiet or not ranks.is_first
+    # The library reads no clock.
+    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    with (
+        silent_unless(ranks.is_first),
+        joined(ranks, resolve_device(device)),
+        _reserved(name, ranks) as held,
+    ):
+        with progress_bar(quiet=quiet, counts_files=True) as progress:
+            plan = make_plan(settings, progress=progress)
+        _say_plan(plan, quiet=quiet)
+        with _Display(quiet=quiet) as display:
+            outcome = carry_out(
+                plan,
+                held,
+                created=today,
+                ranks=ranks,
+                progress=display.progress,
+                on_step=display.on_step,
+                on_check=display.on_check,
+            )
+    if outcome is not None:
+        _say_outcome(plan, outcome, as_json=as_json, quiet=quiet)
+
+
+@contextlib.contextmanager
+def _reserved(name: str, ranks: Ranks) -> Iterator[Reservation | None]:
+    """Hold the name from beginning to end, in the process that writes."""
+    from hlcli.zoo.reservation import reserve
+
+    if not ranks.is_first:
+        yield None
+        return
+    with reserve(name) as held:
+        yield held
+
+
+class _Display:
+    """Shows one thing at a time: files read, then losses, then held-out figures.
+
+    Args:
+        quiet: Show nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._shown = contextlib.ExitStack()
+        self._table: OnStep | None = None
+        self.progress: Progress = silent
+
+    def __enter__(self) -> _Display:
+        """Begin with the bar of what is read."""
+        self.progress = self._shown.enter_context(
+            progress_bar(quiet=self._quiet, counts_video_seconds=True)
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Clear the terminal."""
+        self._shown.close()
+
+    def on_step(self, report: StepReport) -> None:
+        """Show the losses of a step."""
+        if self._table is None:
+            self._shown.close()
+            self._table = self._shown.enter_context(live_table(quiet=self._quiet))
+        self._table(report)
+
+    def on_check(self, check: HeldOut) -> None:
+        """Show the held-out figures so far."""
+        self._shown.close()
+        say(
+            f"held out {check.num_done} of {check.num_parts}: average precision "
+            f"{check.before:.3f} -> {check.after:.3f}",
+            quiet=self._quiet,
+        )
+
+
+def _say_plan(plan: Plan, *, quiet: bool) -> None:
+    footage, estimate = plan.footage, plan.estimate
+    say(
+        f"{len(footage.files)} files, {_time(estimate.video_seconds)} of footage, "
+        f"{_time(estimate.new_seconds)} of it new; starting from {plan.parent.name}",
+        quiet=quiet,
+    )
+    if footage.repeated:
+        say(f"{len(footage.repeated)} files are copies of others: used once", quiet=quiet)
+    for one in footage.left_out[:_SHOWN]:
+        warn(f"{one.path} is left out: {one.reason}")
+    if len(footage.left_out) > _SHOWN:
+        warn(f"{len(footage.left_out) - _SHOWN} more files are left out")
+    for teaching in plan.teachings:
+        say(
+            f"{teaching.file.name}: {teaching.num_kept} spans kept, {teaching.num_passed} passed "
+            f"over, {teaching.num_unmatched} not matched",
+            quiet=quiet,
+        )
+        for note in teaching.notes:
+            say(f"  {note}", quiet=quiet)
+    for note in plan.notes:
+        say(note, quiet=quiet)
+    steps = f", {plan.settings.steps} steps of training" if plan.adapts else ", no training"
+    say(
+        f"this takes about {_time(estimate.seconds)} ({_time(estimate.reading_seconds)} to read "
+        f"new footage{steps}) and {estimate.disk_bytes / 2**20:.0f} MiB of disk",
+        quiet=quiet,
+    )
+
+
+def _say_outcome(plan: Plan, outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
+    name = outcome.manifest.name
+    known = {one.path for one in plan.footage.left_out}
+    for one in outcome.left_out:
+        if one.path not in known:
+            warn(f"{one.path} is left out: {one.reason}")
+    check = outcome.check
+    if check is not None:
+        unit = "stretches of one file" if check.within_file else f"{check.num_files} files"
+        say(
+            f"on held-out marks ({check.num_spans} spans, {unit}): average precision "
+            f"{check.before:.3f} with {plan.parent.name}, {check.after:.3f} with {name}",
+            quiet=quiet,
+        )
+    for text in outcome.card.warnings:
+        warn(text.removesuffix("."))
+    say(f"{name} is one of your models now: {outcome.manifest.folder}", quiet=quiet)
+    say(f"next: hl score VIDEO --model {name}", quiet=quiet)
+    if outcome.is_recommended:
+        say(f"to take it always: hl models default {name}", quiet=quiet)
+    if as_json:
+        typer.echo(json.dumps(_plain(plan, outcome), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(printable(str(outcome.manifest.folder)))
+
+
+def _plain(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    """Return what `--json` prints; `card` is as docs/reference/model-card.md says."""
+    return {
+        "name": outcome.manifest.name,
+        "folder": str(outcome.manifest.folder),
+        "sha256": outcome.manifest.sha256,
+        "recommended": outcome.is_recommended,
+        "left_out": [{"path": str(one.path), "reason": one.reason} for one in outcome.left_out],
+        "notes": [note for one in plan.teachings for note in one.notes] + list(plan.notes),
+        "card": json.loads(outcome.card.to_json()),
+    }
+
+
+def _time(seconds: float) -> str:
+    """Say a length of time as people do."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    if whole < 5400:
+        return f"{whole / 60:.0f} min"
+    return f"{whole / 3600:.1f} h"

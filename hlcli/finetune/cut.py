@@ -1,0 +1,155 @@
+"""From a finished cut to what its editor kept of the raw files.
+
+What the cut shows of a file is kept, and what it passes over of the same file is not; files that it
+never shows say nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from hlcli.document import AudioRecord
+from hlcli.errors import MediaError
+from hlcli.finetune.footage import Footage, RawFile
+from hlcli.finetune.spans import Span, Teaching
+from hlcli.media.identity import content_identity
+from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read import ReadTimeline, read_timeline
+from hlcli.timeline.read.types import MissingMediaError
+from hlcli.timeline.relink import Wanted
+
+_UNKNOWN_FRAMES = 10**9
+_EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(.+?)\s*$", re.M)
+
+
+def read_cut(path: Path, footage: Footage) -> Teaching:
+    """Read what a finished cut keeps.
+
+    Args:
+        path: A timeline of any kind that hl reads.
+        footage: The raw files.
+
+    Raises:
+        UsageError: The extension is unknown, or an extra that reads it is not installed.
+        TimelineError: It is damaged or cannot be understood without guessing.
+        MediaError: A file it takes something from is there and cannot be used.
+    """
+    read = read_edit(path, footage)
+    spans: list[Span] = []
+    lost: dict[str, int] = {}
+    num_silent = 0
+    found: dict[Source, RawFile | str] = {}
+    for event in read.edit.events:
+        if event.video_track is None:
+            num_silent += 1
+            continue
+        source = event.source
+        if source not in found:
+            found[source] = footage.find(wanted_of(source), base=path.parent)
+        file = found[source]
+        if isinstance(file, str):
+            lost[file] = lost.get(file, 0) + 1
+            continue
+        start = Fraction(event.frames.start) / source.frame_rate
+        end = min(Fraction(event.frames.stop) / source.frame_rate, file.duration_seconds)
+        if start < end:
+            spans.append(Span(file=file, start=start, end=end, keep=True, where=path.name))
+        else:
+            reason = f"{file.path.name} is shorter than the cut thinks"
+            lost[reason] = lost.get(reason, 0) + 1
+    notes = [
+        f"{count} {'span is' if count == 1 else 'spans are'} not matched: {reason}"
+        for reason, count in lost.items()
+    ]
+    if num_silent:
+        notes.append(
+            f"{num_silent} {'event is' if num_silent == 1 else 'events are'} of sound alone: "
+            f"nothing is learned from {'it' if num_silent == 1 else 'them'}"
+        )
+    return Teaching(
+        way="cut",
+        file=path,
+        spans=tuple(spans),
+        num_unmatched=sum(lost.values()),
+        notes=(*read.notes, *notes),
+    )
+
+
+def read_edit(path: Path, footage: Footage) -> ReadTimeline:
+    """Read a timeline although some of its media is gone.
+
+    Files that the timeline says nothing about are looked for in the footage; what is nowhere
+    stands in the result as a source of no file, so that its spans can be counted.
+
+    Raises:
+        UsageError: The extension is unknown, or an extra that reads it is not installed.
+        TimelineError: It is damaged or cannot be understood without guessing.
+        MediaError: A file it takes something from is there and cannot be used.
+    """
+    known = [_gone(str(one.path)) for one in footage.left_out]
+    # A source that is known by its name would stand for others of that name, too.
+    names = {source.name for source in known}
+    known += [_source(one) for one in footage.files if one.path.name in names]
+    rate: Fraction | None = None
+    if path.suffix.lower() == ".edl" and path.is_file():
+        found = _sources_of_edl(path, footage)
+        known += found
+        # An EDL does not say its rate: it is that of its media.
+        rates = [one.frame_rate for one in found if one.num_frames != _UNKNOWN_FRAMES]
+        rate = rates[0] if rates else None
+    while True:
+        try:
+            return read_timeline(path, known=known, rate=rate)
+        except MissingMediaError as error:
+            known.append(_looked_up(error.path, footage, path.parent))
+
+
+def wanted_of(source: Source) -> Wanted:
+    """Return what is known about a file of a timeline."""
+    is_known = source.num_frames != _UNKNOWN_FRAMES
+    identity = source.sha256_head
+    if identity is None and Path(source.path).is_file():
+        with contextlib.suppress(MediaError):
+            identity = content_identity(Path(source.path))
+    return Wanted(
+        path=source.path,
+        sha256_head=identity,
+        frame_rate=source.frame_rate if is_known else None,
+        num_frames=source.num_frames if is_known else None,
+    )
+
+
+def _sources_of_edl(path: Path, footage: Footage) -> list[Source]:
+    """Look up the names in an EDL: names are all that it says of its media."""
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    names = dict.fromkeys(_EDL_NAME.findall(text))
+    return [_looked_up(name, footage, path.parent) for name in names]
+
+
+def _looked_up(written: str, footage: Footage, base: Path) -> Source:
+    file = footage.find(Wanted(path=written), base=base)
+    return _gone(written) if isinstance(file, str) else _source(file, written=written)
+
+
+def _source(file: RawFile, *, written: str | None = None) -> Source:
+    return Source(
+        path=written or str(file.path),
+        frame_rate=file.frame_rate,
+        num_frames=file.num_frames,
+        start_timecode=file.start_timecode,
+        audio=file.audio,
+        sha256_head=file.identity,
+    )
+
+
+def _gone(path: str) -> Source:
+    """Return a source that any range fits, for a file nothing is known about."""
+    return Source(
+        path=path,
+        frame_rate=Fraction(25),
+        num_frames=_UNKNOWN_FRAMES,
+        audio=(AudioRecord(channels=2, sample_rate=48000),) * 16,
+    )

@@ -1,0 +1,249 @@
+"""The raw files a model is tuned on, and how cuts and marks find their way back to them.
+
+A file is known by its path, then by its name, then by its content; what has its name and another
+length is another file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePath
+
+from hlcli.document import AudioRecord
+from hlcli.errors import MediaError, MediaNotFoundError, TrainingError
+from hlcli.media.discover import find_videos
+from hlcli.media.identity import content_identity
+from hlcli.media.probe import probe
+from hlcli.progress import Progress, silent
+from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.relink import Wanted
+from hlcli.timeline.timecode import start_frame
+
+STAGE = "looking at the footage"
+"""Name of the stage that counts files."""
+_FRAMES_OFF = 2
+"""Programs disagree on the length of a file by a frame or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile:
+    """One file of the footage."""
+
+    path: Path
+    """Absolute path."""
+    identity: str
+    """Content identity, `hlcli.media.identity`."""
+    duration_seconds: Fraction
+    """Length of the picture, in seconds."""
+    frame_rate: Fraction
+    """Frames per second."""
+    num_frames: int
+    """Frames at that rate."""
+    start_timecode: str | None
+    """Timecode of the first frame as the file says it."""
+    audio: tuple[AudioRecord, ...] = ()
+    """Its sound tracks."""
+
+    @property
+    def start_frame(self) -> int:
+        """Timecode of the first frame as a frame count; 0 without one."""
+        return start_frame(self.start_timecode, self.frame_rate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A file that teaches nothing."""
+
+    path: Path
+    """Where it is, or was."""
+    reason: str
+    """Why, without a full stop."""
+
+
+class Footage:
+    """The files of a run.
+
+    Args:
+        inputs: Files, folders and globs, as the user typed them.
+        search: Folders to look in for files that cuts and marks name; what is found there is
+            learned from, too.
+        progress: Told the files looked at.
+
+    Raises:
+        MediaNotFoundError: An input or a folder to look in does not exist, or holds no video.
+        TrainingError: No file can be read.
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], *, search: Sequence[Path] = (), progress: Progress = silent
+    ) -> None:
+        self.files: list[RawFile] = []
+        """The files to learn from, each content once."""
+        self.left_out: list[LeftOut] = []
+        """Those that cannot be used, with the reason."""
+        self.repeated: list[Path] = []
+        """Copies of files that are there already; each content teaches once."""
+        self._twins: dict[str, RawFile] = {}
+        self._by_identity: dict[str, RawFile] = {}
+        self._search = tuple(search)
+        self._searched: list[Path] | None = None
+        for folder in self._search:
+            if not folder.is_dir():
+                raise MediaNotFoundError(
+                    f"--search: there is no folder {folder}", hint="name an existing folder"
+                )
+        paths = find_videos(inputs)
+        for done, path in enumerate(paths):
+            progress(STAGE, done, len(paths))
+            self._add(path)
+        progress(STAGE, len(paths), len(paths))
+        if not self.files:
+            raise TrainingError(
+                f"none of the {len(paths)} videos could be read: "
+                + "; ".join(f"{one.path}: {one.reason}" for one in self.left_out[:3]),
+                hint="check one with `hl score`",
+            )
+
+    def find(self, wanted: Wanted, *, base: Path | None = None) -> RawFile | str:
+        """Return the file that a cut or a mark means, or why there is none.
+
+        Args:
+            wanted: What is known about it.
+            base: Folder that a relative path starts at.
+        """
+        reasons: list[str] = []
+        for places in (self.files, None):
+            if places is None:
+                # Walked only where the footage itself does not have it.
+                self._add_searched(wanted)
+            found = self._among(wanted, base, reasons)
+            if found is not None:
+                return found
+        name = readable(media_path(wanted.path).name)
+        return reasons[0] if reasons else f"no file of the footage is {name}"
+
+    def _among(self, wanted: Wanted, base: Path | None, reasons: list[str]) -> RawFile | None:
+        places = {_place(Path(wanted.path)), *([_place(base / wanted.path)] if base else [])}
+        for file in self.files:
+            if _place(file.path) in places and _differs(file, wanted) is None:
+                return file
+        for place in places & self._twins.keys():
+            return self._twins[place]
+        if wanted.sha256_head is not None and wanted.sha256_head in self._by_identity:
+            return self._by_identity[wanted.sha256_head]
+        pure = media_path(wanted.path)
+        for part in ("name", "stem"):
+            asked = getattr(pure, part)
+            named = [one for one in self.files if _same(getattr(one.path, part), asked)]
+            fitting = []
+            for file in named:
+                reason = _differs(file, wanted)
+                if reason is None:
+                    fitting.append(file)
+                else:
+                    reasons.append(f"{readable(file.path.name)} {reason}")
+            best = max((_shared_tail(one.path, pure) for one in fitting), default=0)
+            closest = [one for one in fitting if _shared_tail(one.path, pure) == best]
+            if len(closest) == 1:
+                return closest[0]
+            if closest:
+                reasons.append(
+                    f"{readable(pure.name)} is there {len(closest)} times: "
+                    + ", ".join(readable(str(one.path)) for one in closest)
+                )
+            # A name without its ending is looked for only where none was written.
+            if named or pure.suffix:
+                return None
+        return None
+
+    def _add(self, path: Path) -> None:
+        try:
+            identity = content_identity(path)
+            twin = self._by_identity.get(identity)
+            if twin is not None:
+                self._twins[_place(path)] = twin
+                self.repeated.append(path)
+                return
+            info = probe(path)
+        except MediaError as error:
+            self.left_out.append(LeftOut(path=path, reason=error.message))
+            return
+        file = RawFile(
+            path=path,
+            identity=identity,
+            duration_seconds=info.duration_seconds,
+            frame_rate=info.frame_rate,
+            num_frames=info.num_frames,
+            start_timecode=info.start_timecode,
+            audio=tuple(
+                AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
+                for track in info.audio_streams
+            ),
+        )
+        self.files.append(file)
+        self._by_identity[identity] = file
+
+    def _add_searched(self, wanted: Wanted) -> None:
+        """Add what has the name or the content of a wanted file below the folders to look in."""
+        if self._searched is None:
+            self._searched = list(_files_of(self._search))
+        known = {one.path for one in self.files} | {one.path for one in self.left_out}
+        known |= set(self.repeated)
+        name = media_path(wanted.path).name
+        for path in self._searched:
+            if path in known:
+                continue
+            is_it = _same(path.name, name)
+            if not is_it and wanted.sha256_head is not None:
+                try:
+                    is_it = content_identity(path) == wanted.sha256_head
+                except MediaError:
+                    continue
+            if is_it:
+                self._add(path)
+
+
+def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
+    for folder in folders:
+        # One that holds no video is no mistake: it was given to look in.
+        with contextlib.suppress(MediaNotFoundError):
+            yield from find_videos([str(folder)])
+
+
+def _differs(file: RawFile, wanted: Wanted) -> str | None:
+    """Say why a file is not the one that is wanted; None when nothing speaks against it."""
+    if wanted.sha256_head is not None and wanted.sha256_head == file.identity:
+        return None
+    if wanted.frame_rate is not None and wanted.frame_rate != file.frame_rate:
+        return f"runs at {file.frame_rate} frames per second, not {wanted.frame_rate}"
+    if wanted.num_frames is not None and abs(file.num_frames - wanted.num_frames) > _FRAMES_OFF:
+        return f"has {file.num_frames} frames, not {wanted.num_frames}"
+    return None
+
+
+def _shared_tail(path: PurePath, other: PurePath) -> int:
+    """Count the names that two paths share at their ends."""
+    count = 0
+    for one, two in zip(reversed(path.parts), reversed(other.parts), strict=False):
+        if not _same(one, two):
+            break
+        count += 1
+    return count
+
+
+def _same(name: str, other: str) -> bool:
+    return _key(name) == _key(other)
+
+
+def _key(name: str) -> str:
+    # macOS stores "e" and its accent apart, others as one letter.
+    return unicodedata.normalize("NFC", readable(name)).casefold()
+
+
+def _place(path: Path) -> str:
+    return _key(os.path.realpath(path))

@@ -1,0 +1,180 @@
+"""Is the tuned model better than its parent, on marks it has not seen?
+
+Files are held out in turn; where only one file has marks, stretches of it are. The taste is fitted
+on the others and asked about the held-out ones. Nothing of this goes into the model.
+
+Axes: T clips.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.features.types import VideoFeatures
+from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
+from hlcli.finetune.spans import Marks, num_runs
+from hlcli.model.fusion import FusedScorer, has_sound
+from hlcli.model.scorer import Modality
+
+MOST_FOLDS = 5
+"""Marks are held out in at most so many parts."""
+_GUARD_CLIPS = 2
+"""Clips beside a held-out stretch that are not learned from: scores are smoothed over them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Average precision on marks that were not learned from, mean over files or stretches."""
+
+    before: float
+    """The parent's, in [0, 1]."""
+    after: float
+    """The tuned model's, in [0, 1]."""
+    num_files: int
+    """Files held out."""
+    num_spans: int
+    """Kept spans held out."""
+    within_file: bool
+    """Whether stretches of one file were held out: easier than another file."""
+    num_done: int
+    """Parts measured so far."""
+    num_parts: int
+    """Parts in all."""
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the tuned model is better than its parent."""
+        return self.after > self.before
+
+
+OnCheck: TypeAlias = Callable[[HeldOut], None]
+
+
+def ignore_check(check: HeldOut) -> None:
+    """Show nothing; the default where an `OnCheck` is taken."""
+
+
+def held_out(
+    parent: FusedScorer,
+    base: FusedScorer,
+    videos: Sequence[MarkedVideo],
+    *,
+    on_check: OnCheck = ignore_check,
+) -> HeldOut | None:
+    """Cross-validate the taste; None where there are too few marks to hold some out.
+
+    Args:
+        parent: What the tuned model is compared with.
+        base: What the taste is added to: the parent, adapted to the footage or as it is.
+        videos: The footage with all marks.
+        on_check: Called after each part with the means so far.
+
+    Raises:
+        TrainingError: The marks cannot be learned.
+    """
+    folds = list(_folds(videos))
+    before: list[float] = []
+    after: list[float] = []
+    files: set[int] = set()
+    num_spans = 0
+    check = None
+    for number, (train, asked) in enumerate(folds, 1):
+        tuned = base.with_taste(fit_taste(base, train))
+        for index, marks in asked:
+            features = videos[index].features
+            is_asked = marks >= 0
+            kept = marks[is_asked] == 1
+            for scorer, found in ((parent, before), (tuned, after)):
+                raw = _raw(scorer, features)[is_asked]
+                found.append(average_precision(kept, raw))
+            files.add(index)
+            num_spans += num_runs(marks, 1)
+        check = HeldOut(
+            before=float(np.mean(before)),
+            after=float(np.mean(after)),
+            num_files=len(files),
+            num_spans=num_spans,
+            within_file=sum(_has_both(video.marks_T) for video in videos) == 1,
+            num_done=number,
+            num_parts=len(folds),
+        )
+        on_check(check)
+    return check
+
+
+def average_precision(kept_T: npt.NDArray[np.bool_], scores_T: npt.NDArray[np.floating]) -> float:
+    """Mean over the kept clips of the precision among those that score as high or higher.
+
+    Args:
+        kept_T: Whether each clip is kept; at least one is.
+        scores_T: What a detector says, shape `(T,)`. Equal scores share one threshold.
+
+    Example:
+        >>> average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))
+        0.8333333333333333
+    """
+    precisions = []
+    for score in scores_T[kept_T]:
+        chosen = scores_T >= score
+        precisions.append(np.count_nonzero(kept_T & chosen) / np.count_nonzero(chosen))
+    return float(np.mean(precisions))
+
+
+def _folds(
+    videos: Sequence[MarkedVideo],
+) -> Iterator[tuple[list[MarkedVideo], list[tuple[int, Marks]]]]:
+    """Yield what is learned from, and which marks of which video are asked about."""
+    both = [index for index, video in enumerate(videos) if _has_both(video.marks_T)]
+    if len(both) > 1:
+        count = min(MOST_FOLDS, len(both))
+        for fold in range(count):
+            asked = both[fold::count]
+            train = [
+                dataclasses.replace(video, marks_T=np.full_like(video.marks_T, -1))
+                if index in asked
+                else video
+                for index, video in enumerate(videos)
+            ]
+            yield train, [(index, videos[index].marks_T) for index in asked]
+    elif both:
+        (index,) = both
+        for learned, asked_T in _stretches(videos[index].marks_T):
+            train = list(videos)
+            train[index] = dataclasses.replace(videos[index], marks_T=learned)
+            yield train, [(index, asked_T)]
+
+
+def _stretches(marks: Marks) -> Iterator[tuple[Marks, Marks]]:
+    """Cut the marks of one file into stretches, each with kept spans and what is around them."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], marks == 1, [0]])))
+    runs = edges.reshape(-1, 2)
+    count = min(MOST_FOLDS, len(runs))
+    if count < 2:
+        return
+    groups = np.array_split(np.arange(len(runs)), count)
+    # Halfway between the last kept clip of one stretch and the first of the next.
+    cuts = [(runs[g[-1]][1] + runs[g[-1] + 1][0]) // 2 for g in groups[:-1]]
+    bounds = [0, *map(int, cuts), len(marks)]
+    for start, stop in itertools.pairwise(bounds):
+        asked = np.full_like(marks, -1)
+        asked[start:stop] = marks[start:stop]
+        learned = marks.copy()
+        learned[max(0, start - _GUARD_CLIPS) : stop + _GUARD_CLIPS] = -1
+        if _has_both(asked) and _has_both(learned):
+            yield learned, asked
+
+
+def _raw(scorer: FusedScorer, features: VideoFeatures) -> npt.NDArray[np.float32]:
+    side: Modality = "va" if has_sound(features) else "v"
+    return scorer.raw_scores(features, (side,))[side]
+
+
+def _has_both(marks: Marks) -> bool:
+    return bool((marks == 1).any() and (marks == 0).any())

@@ -1,0 +1,214 @@
+"""What a run will learn from, known before anything is decoded.
+
+Every mistake that can be seen in the footage, the cuts and the marks is found here, in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hlcli.errors import TrainingError, UnknownModelError, UsageError
+from hlcli.features.device import resolve_device
+from hlcli.features.types import FeatureSpec
+from hlcli.finetune.cut import read_cut
+from hlcli.finetune.estimate import Estimate, check_room, estimate_run
+from hlcli.finetune.footage import Footage
+from hlcli.finetune.marks import read_marks
+from hlcli.finetune.spans import Teaching, check_contradictions, marks_of
+from hlcli.media.clips import ClipGrid
+from hlcli.paths import own_models_dir
+from hlcli.progress import Progress, silent
+from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
+from hlcli.zoo.reservation import check_free
+
+STEPS = 200
+"""Steps of going on with the training where none are given."""
+LEAST_SECONDS = 10
+"""Shorter footage teaches nothing."""
+LEAST_TRAINED_SECONDS = 60
+"""Shorter footage is not trained on where marks say more."""
+_WORK_FOLDER = ".finetune"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneSettings:
+    """What the user asked for."""
+
+    name: str
+    """Name of the model to make."""
+    footage: tuple[str, ...]
+    """Files, folders and globs."""
+    cuts: tuple[Path, ...] = ()
+    """Finished cuts of that footage."""
+    labels: tuple[Path, ...] = ()
+    """Tables of marks, or timelines with markers."""
+    search: tuple[Path, ...] = ()
+    """Folders to look in for files that cuts and marks name."""
+    parent: str | None = None
+    """Model to start from; None takes the default one."""
+    device: str = "auto"
+    """As `--device` names it."""
+    steps: int = STEPS
+    """Training steps on the footage, at least 1."""
+    adapt: bool = True
+    """Whether the network goes on training on the footage, without labels."""
+    seed: int = 0
+    """Seed of everything random, at least 0."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UsageError(f"--steps is at least 1, got {self.steps}", hint="try --steps 200")
+        if self.seed < 0:
+            raise UsageError(f"--seed is at least 0, got {self.seed}", hint="try --seed 0")
+        if not self.footage:
+            raise UsageError("no footage is named", hint="name files or folders of raw video")
+        if not self.adapt and not self.cuts and not self.labels:
+            raise UsageError(
+                "--no-adapt leaves nothing to learn from",
+                hint="leave it out, or give --from-cut or --labels",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run that can start."""
+
+    settings: FinetuneSettings
+    """What the user asked for."""
+    parent: ModelManifest
+    """The model to start from."""
+    spec: FeatureSpec
+    """Its features."""
+    footage: Footage
+    """The raw files."""
+    teachings: tuple[Teaching, ...]
+    """What cuts and marks say."""
+    estimate: Estimate
+    """What it will cost."""
+    adapts: bool
+    """Whether the network goes on training: a closed-form parent has none, and with marks short
+    footage is not trained on."""
+    notes: tuple[str, ...]
+    """What was decided, one sentence each, without a full stop."""
+
+
+def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Plan:
+    """Look at footage, cuts and marks, and estimate what the run will cost.
+
+    Raises:
+        UsageError: The name is taken or no name; a file of marks or a cut cannot be read.
+        MediaError: Footage is missing, or a cut takes something from a file that cannot be used.
+        ModelError: The parent is unknown or an encoder.
+        TrainingError: Nothing to learn from: no readable or too little footage, no matched span,
+            marks that contradict each other.
+        DeviceError: There is no such device.
+        OutputError: The disk has too little room.
+    """
+    check_free(settings.name)
+    device = resolve_device(settings.device)
+    parent = find_model(settings.parent or default_model_name())
+    if parent.kind == "encoder":
+        raise UnknownModelError(
+            f"{parent.name} is an encoder, not a detector",
+            hint="run `hl models list` and name a detector with --parent",
+        )
+    notes = []
+    has_labels = bool(settings.cuts or settings.labels)
+    adapts = settings.adapt and parent.kind == "rasl"
+    if not adapts and settings.adapt:
+        if not has_labels:
+            raise TrainingError(
+                f"{parent.name} has no network that could train on footage alone",
+                hint="give --from-cut or --labels, or take --parent rasl",
+            )
+        notes.append(f"{parent.name} has no network to train: only the marks are learned")
+    footage = Footage(settings.footage, search=settings.search, progress=progress)
+    teachings = tuple(
+        [read_cut(path, footage) for path in settings.cuts]
+        + [read_marks(path, footage) for path in settings.labels]
+    )
+    length = float(sum(file.duration_seconds for file in footage.files))
+    if length < LEAST_SECONDS:
+        raise TrainingError(
+            f"the footage is {length:.1f} seconds long: too little to learn from",
+            hint=f"give at least {LEAST_SECONDS} seconds; minutes teach more",
+        )
+    if adapts and has_labels and length < LEAST_TRAINED_SECONDS:
+        adapts = False
+        notes.append(
+            f"{length:.0f} s of footage are too little to train the network on: only the marks "
+            "are learned"
+        )
+    check_contradictions(teachings)
+    if teachings:
+        _check_matched(teachings, footage)
+    spec = FeatureSpec(**cast("dict[str, Any]", parent.feature_spec))
+    estimate = estimate_run(
+        footage.files,
+        spec,
+        model_bytes=parent.size_bytes,
+        steps=settings.steps if adapts else 0,
+        has_labels=has_labels,
+        on_gpu=device.type != "cpu",
+    )
+    check_room(estimate, own_models_dir())
+    return Plan(
+        settings=settings,
+        parent=parent,
+        spec=spec,
+        footage=footage,
+        teachings=teachings,
+        estimate=estimate,
+        adapts=adapts,
+        notes=tuple(notes),
+    )
+
+
+def work_folder(plan: Plan, identities: Sequence[str]) -> Path:
+    """Return where a stopped run is kept; the same footage and settings find it again.
+
+    Cuts and marks do not count: they are learned anew in seconds.
+
+    Args:
+        plan: The run.
+        identities: Content identities of the files that could be read.
+    """
+    wanted = {
+        "parent": plan.parent.sha256,
+        "footage": sorted(identities),
+        "steps": plan.settings.steps,
+        "seed": plan.settings.seed,
+    }
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+    return own_models_dir() / _WORK_FOLDER / f"{plan.settings.name}.{digest[:16]}"
+
+
+def work_folders(name: str) -> list[Path]:
+    """Return what stopped runs of a model left, with whatever footage and settings."""
+    # A name has no dot.
+    return sorted((own_models_dir() / _WORK_FOLDER).glob(f"{name}.*"))
+
+
+def _check_matched(teachings: Sequence[Teaching], footage: Footage) -> None:
+    """Refuse cuts and marks from which nothing can be learned, before hours of decoding."""
+    if not any(one.spans for one in teachings):
+        reasons = [note for one in teachings for note in one.notes]
+        raise TrainingError(
+            "nothing in the cuts and marks is about the footage: "
+            + ("; ".join(reasons) or "they hold no span"),
+            hint="name the folder of the raw files, or look for them with --search FOLDER",
+        )
+    for file in footage.files:
+        marks = marks_of(teachings, file, ClipGrid.covering(file.duration_seconds).num_clips)
+        if (marks == 1).any() and (marks == 0).any():
+            return
+    raise TrainingError(
+        "no file has both kept and passed-over footage",
+        hint="mark at least one span to keep and one to drop in the same file; a cut must pass "
+        "over some of a file that it uses",
+    )

@@ -1,0 +1,290 @@
+"""One run of `hl finetune`: footage, cuts and marks in, one of the user's models out.
+
+Features are kept in the cache, the training state in a folder of its own; a run that is stopped
+anywhere goes on there and makes the same model. The taste is fitted in seconds, so it is not kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hlcli.atomic import make_folder
+from hlcli.errors import TrainingError
+from hlcli.features.device import memory_errors, resolve_device
+from hlcli.features.encoders import load_encoders_of
+from hlcli.features.types import VideoFeatures
+from hlcli.finetune.adapt import AdaptSettings, adapt, trained_with
+from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
+from hlcli.finetune.footage import LeftOut, RawFile
+from hlcli.finetune.gather import gather_features
+from hlcli.finetune.held_out import HeldOut, OnCheck, held_out, ignore_check
+from hlcli.finetune.plan import Plan, work_folder, work_folders
+from hlcli.finetune.report import card_of_run, warnings_of
+from hlcli.finetune.spans import marks_of
+from hlcli.model.checkpoint import Checkpoint
+from hlcli.model.exchange import add_model
+from hlcli.model.fusion import FusedScorer, has_sound
+from hlcli.model.load import load_scorer, save_scorer
+from hlcli.progress import Progress, silent
+from hlcli.training.corpus import Corpus
+from hlcli.training.dataset import SequenceSampler
+from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.loop import OnStep, ignore_step
+from hlcli.training.recipe import DataConfig
+from hlcli.training.toml_text import write_toml
+from hlcli.zoo.card import ModelCard
+from hlcli.zoo.manifest import ModelManifest
+from hlcli.zoo.reservation import Reservation
+from hlcli.zoo.weights import weights_path
+
+_MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run gave."""
+
+    manifest: ModelManifest
+    """The new model."""
+    card: ModelCard
+    """Its card."""
+    check: HeldOut | None
+    """Against its parent on held-out marks; None without marks or with too few."""
+    left_out: tuple[LeftOut, ...]
+    """Files that taught nothing."""
+
+    @property
+    def is_recommended(self) -> bool:
+        """Whether the held-out marks say that it is better than its parent."""
+        return self.check is not None and self.check.is_better
+
+
+def carry_out(
+    plan: Plan,
+    held: Reservation | None,
+    *,
+    created: str,
+    ranks: Ranks = ALONE,
+    progress: Progress = silent,
+    on_step: OnStep = ignore_step,
+    on_check: OnCheck = ignore_check,
+) -> Outcome | None:
+    """Learn, check and register.
+
+    Args:
+        plan: What `make_plan` gave.
+        held: The reserved name, in the first process; None in the others.
+        created: Today, in ISO 8601.
+        ranks: The processes that train together.
+        progress: Told seconds of new video.
+        on_step: Called after each training step.
+        on_check: Called after each held-out part.
+
+    Returns:
+        What came of it; None in processes that are not the first.
+
+    Raises:
+        TrainingError: Nothing to learn from, or the loss is no longer a number.
+        ModelError: The parent or its encoders cannot be used.
+        DeviceError: The device is out of memory.
+        OutputError: The disk is full or cannot be written; what was done is kept.
+    """
+    device = resolve_device(plan.settings.device)
+    with memory_errors(device):
+        encoders = load_encoders_of(plan.spec, device)
+        weights = weights_path(plan.parent, progress=progress)
+        trained = _root_recipe(Checkpoint.read(weights).recipe)
+        parent = load_scorer(
+            weights,
+            kind="rasl" if plan.parent.kind == "rasl" else "subspace",
+            device=device,
+            feature_spec=plan.spec,
+        )
+        with ranks.first_alone():
+            features, lost = gather_features(
+                plan.footage.files, encoders=encoders, progress=progress
+            )
+        del encoders
+        files = [file for file in plan.footage.files if file.identity in features]
+        videos = marked_videos(plan, files, features)
+        corpus = Corpus(
+            spec=plan.spec,
+            names=tuple(video.name for video in videos),
+            videos=tuple(video.features for video in videos),
+        )
+        work = work_folder(plan, list(features))
+        base = parent
+        if plan.adapts:
+            make_folder(work, hint="set HL_MODELS_DIR to a folder you may write to")
+            base = adapt(
+                parent,
+                corpus,
+                settings=AdaptSettings(steps=plan.settings.steps, seed=plan.settings.seed),
+                device=device,
+                work=work,
+                recipe=trained,
+                ranks=ranks,
+                on_step=on_step,
+            )
+        if not ranks.is_first or held is None:
+            return None
+        is_network = plan.parent.kind == "rasl"
+        data = trained_with(trained).data if is_network else DataConfig()
+        sequences = SequenceSampler(corpus, data, seed=plan.settings.seed).calibration()
+        tuned, check = tune(
+            parent, base, videos, sequences, is_marked=bool(plan.teachings), on_check=on_check
+        )
+    left_out = (*plan.footage.left_out, *lost)
+    manifest, card = _register(
+        plan, held, tuned, files, check, left_out, work, created, recipe=recipe_of(plan, trained)
+    )
+    for folder in work_folders(plan.settings.name):
+        # The name is taken now: nothing can go on there.
+        shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(manifest=manifest, card=card, check=check, left_out=left_out)
+
+
+def marked_videos(
+    plan: Plan, files: Sequence[RawFile], features: dict[str, VideoFeatures]
+) -> list[MarkedVideo]:
+    """Bring features and marks together.
+
+    Raises:
+        TrainingError: There are marks, and no file that could be read has kept and passed-over
+            ones.
+    """
+    videos = [
+        MarkedVideo(
+            name=file.path.name,
+            features=features[file.identity],
+            marks_T=marks_of(plan.teachings, file, features[file.identity].num_clips),
+        )
+        for file in files
+    ]
+    if plan.teachings and not any(
+        (video.marks_T == 1).any() and (video.marks_T == 0).any() for video in videos
+    ):
+        raise TrainingError(
+            "none of the files that could be read has both kept and passed-over footage",
+            hint="bring the missing files back and run the same command again",
+        )
+    return videos
+
+
+def tune(
+    parent: FusedScorer,
+    base: FusedScorer,
+    videos: Sequence[MarkedVideo],
+    sequences: Sequence[VideoFeatures],
+    *,
+    is_marked: bool,
+    on_check: OnCheck = ignore_check,
+) -> tuple[FusedScorer, HeldOut | None]:
+    """Make the model out of its parent, or of what adapting gave: calibration and taste.
+
+    Args:
+        parent: What the result is compared with.
+        base: The same object as `parent`, or what adapting gave.
+        videos: The footage with its marks.
+        sequences: What calibration is fitted on.
+        is_marked: Whether there are marks at all.
+        on_check: Called after each held-out part.
+
+    Raises:
+        TrainingError: The marks cannot be learned.
+    """
+    tuned = base.with_taste(base.taste)
+    if base is not parent:
+        _calibrate(tuned, sequences)
+    check = None
+    if is_marked:
+        # A taste of the parent's own is replaced: two editors do not mix.
+        bare = tuned.with_taste(None)
+        check = held_out(parent, bare, videos, on_check=on_check)
+        tuned = bare.with_taste(fit_taste(bare, videos))
+        tuned.calibrate_squash(sequences)
+    return tuned, check
+
+
+def _calibrate(scorer: FusedScorer, sequences: Sequence[VideoFeatures]) -> None:
+    before = scorer.statistics
+    scorer.calibrate(sequences)
+    if not any(has_sound(one) for one in sequences):
+        # Silent footage says nothing about sound; other videos will have some.
+        scorer.statistics = dataclasses.replace(
+            scorer.statistics, terms=before.terms | scorer.statistics.terms
+        )
+        scorer.calibrate_squash(sequences)
+    if not all(np.isfinite([one.mean, one.sd]).all() for one in scorer.statistics.terms.values()):
+        raise TrainingError(
+            "the adapted model could not be calibrated: its terms are no longer numbers",
+            hint="try fewer --steps, or --no-adapt with --from-cut or --labels",
+        )
+
+
+def _register(
+    plan: Plan,
+    held: Reservation,
+    tuned: FusedScorer,
+    files: Sequence[RawFile],
+    check: HeldOut | None,
+    left_out: Sequence[LeftOut],
+    work: Path,
+    created: str,
+    *,
+    recipe: dict[str, Any],
+) -> tuple[ModelManifest, ModelCard]:
+    make_folder(work, hint="set HL_MODELS_DIR to a folder you may write to")
+    save_scorer(tuned, work / _MODEL_FILE, feature_spec=plan.spec, recipe=recipe)
+    card = card_of_run(
+        plan,
+        files,
+        check,
+        warnings=warnings_of(plan, check, left_out),
+        work=work,
+        created=created,
+    )
+    manifest = add_model(
+        work / _MODEL_FILE,
+        card=card,
+        training_data=f"{len(files)} files of my own footage",
+        source="hl finetune",
+        scores={"held_out_average_precision": round(check.after, 6)} if check else None,
+        recipe=write_toml(recipe),
+        held=held,
+    )
+    return manifest, card
+
+
+def recipe_of(plan: Plan, parent_recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return what the model was made with; it names no folders.
+
+    Args:
+        plan: The run.
+        parent_recipe: What the first of its parents was trained with.
+    """
+    return {
+        "kind": "finetune",
+        "parent": plan.parent.name,
+        "parent_sha256": plan.parent.sha256,
+        "adapt": plan.adapts,
+        "steps": plan.settings.steps if plan.adapts else 0,
+        "seed": plan.settings.seed,
+        "cuts": [path.name for path in plan.settings.cuts],
+        "labels": [path.name for path in plan.settings.labels],
+        "parent_recipe": parent_recipe,
+    }
+
+
+def _root_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return what the first parent was trained with, through all that was tuned since."""
+    while recipe.get("kind") == "finetune":
+        recipe = recipe.get("parent_recipe", {})
+    return recipe
