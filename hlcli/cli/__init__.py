@@ -1,4 +1,4 @@
-"""The command line: `hl score`, `hl export`, `hl train`, `hl eval`, `hl models` and the others.
+"""The command line: `hl score`, `hl export`, `hl train`, `hl finetune` and the others.
 
 Nothing heavy is imported here: torch, PyAV, numpy and OpenTimelineIO load inside the commands
 that need them, so that `hl --help` answers at once.
@@ -18,6 +18,7 @@ from hlcli.cli import (
     doctor,
     evaluate,
     export,
+    finetune,
     models,
     plugins,
     render,
@@ -67,6 +68,7 @@ app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
 app.command("render", cls=HlCommand)(render.render)
 app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)
+app.command("finetune", cls=HlCommand)(finetune.finetune)
 app.command("eval", cls=HlCommand)(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
