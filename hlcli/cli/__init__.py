@@ -23,6 +23,7 @@ from hlcli.cli import (
     plugins,
     render,
     score,
+    serve,
     train,
 )
 from hlcli.cli.console import HlGroup, stop_on_signals
@@ -72,6 +73,7 @@ app.command("finetune", cls=HlCommand)(finetune.finetune)
 app.command("eval", cls=HlCommand)(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
+app.command("serve", cls=HlCommand)(serve.serve)
 app.command("doctor", cls=HlCommand)(doctor.doctor)
 
 

@@ -1,0 +1,318 @@
+"""The queue: one worker at a time for what computes, another for what only writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hlcli.atomic import make_folder
+from hlcli.errors import OutputError
+from hlcli.serve.job import MAX_INTERRUPTIONS, Job, State
+from hlcli.serve.process import Worker
+from hlcli.serve.refusal import Refused, problem
+from hlcli.serve.store import LOG_FILE, TEMPORARY_FOLDER, JobStore
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 1000
+"""Most jobs that wait."""
+_LANES = {"score": "device", "finetune": "device", "render": "device", "export": "light"}
+_MAX_REMARKS = 100
+
+
+class JobQueue:
+    """Runs jobs in the order they came, each in a process of its own.
+
+    Args:
+        store: Where jobs are kept; those found there go on.
+        device: What workers compute on, as `--device` names it.
+        on_end: Called with each job that comes to an end.
+    """
+
+    def __init__(
+        self, store: JobStore, *, device: str, on_end: Callable[[Job], None] = lambda job: None
+    ) -> None:
+        self._store = store
+        self._device = device
+        self._on_end = on_end
+        self._changed = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._workers: dict[str, Worker] = {}
+        self._cancelled: set[str] = set()
+        self.is_closing = False
+        """Whether the service is about to end."""
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Take up what an earlier service left, and begin."""
+        for job in self._store.load():
+            self._jobs[job.id] = job
+            if job.state == "running":
+                self._take_up(job)
+        self._prune()
+        for lane in dict.fromkeys(_LANES.values()):
+            thread = threading.Thread(target=self._run_lane, args=(lane,), name=f"jobs-{lane}")
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> int:
+        """Stop; returns how many jobs were running. They and those that wait go on next time."""
+        with self._changed:
+            self.is_closing = True
+            workers = list(self._workers.values())
+            self._changed.notify_all()
+        stopping = [threading.Thread(target=worker.stop) for worker in workers]
+        for thread in stopping:
+            thread.start()
+        for thread in [*stopping, *self._threads]:
+            thread.join()
+        return len(workers)
+
+    def submit(self, job: Job) -> Job:
+        """Take a job; when this returns, it survives whatever happens.
+
+        Raises:
+            Refused: Too many are waiting.
+            OutputError: It cannot be kept.
+        """
+        with self._changed:
+            if sum(one.state == "queued" for one in self._jobs.values()) >= MAX_WAITING:
+                raise Refused(
+                    f"{MAX_WAITING} jobs are waiting", hint="wait until some are done", status=429
+                )
+            job = dataclasses.replace(job, id=secrets.token_hex(8), created=_now())
+            self._put(job)
+            self._changed.notify_all()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            Refused: There is none.
+        """
+        with self._changed:
+            job = self._jobs.get(job_id)
+        if job is None:
+            raise Refused("there is no such job", hint="GET /v1/jobs lists them", status=404)
+        return job
+
+    def jobs(self, state: State | None = None) -> list[Job]:
+        """Return all jobs, or those in one state, the newest first."""
+        with self._changed:
+            return [
+                job for job in reversed(self._jobs.values()) if state is None or job.state == state
+            ]
+
+    def position(self, job: Job) -> int | None:
+        """Return how many jobs are before a queued one."""
+        if job.state != "queued":
+            return None
+        with self._changed:
+            waiting = [
+                one.id
+                for one in self._jobs.values()
+                if one.state == "queued" and _LANES[one.kind] == _LANES[job.kind]
+            ]
+        return waiting.index(job.id) if job.id in waiting else 0
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job: at once when it waits, soon when it runs, not at all when it is over.
+
+        Raises:
+            Refused: There is none.
+        """
+        with self._changed:
+            job = self.get(job_id)
+            worker = self._workers.get(job_id)
+            if job.state == "queued":
+                self._put(dataclasses.replace(job, state="cancelled", finished=_now()))
+            elif job.state == "running":
+                self._cancelled.add(job_id)
+        if job.state == "running" and worker is not None:
+            # The lane sees its end and says so.
+            threading.Thread(target=worker.stop, daemon=True).start()
+        return self.get(job_id)
+
+    def folder_of(self, job: Job) -> Path:
+        """Return a job's own folder."""
+        return self._store.folder_of(job.id)
+
+    def _take_up(self, job: Job) -> None:
+        """Decide about a job that was running when the service died."""
+        times = job.interruptions + 1
+        if times <= MAX_INTERRUPTIONS:
+            job = dataclasses.replace(_fresh(job), interruptions=times)
+        else:
+            job = dataclasses.replace(
+                job,
+                state="interrupted",
+                interruptions=times,
+                finished=_now(),
+                error=problem(
+                    "hl serve ended twice in the middle of this job",
+                    hint="run it on the command line to see why",
+                    exit_code=1,
+                ),
+            )
+        self._put(job)
+
+    def _run_lane(self, lane: str) -> None:
+        while True:
+            with self._changed:
+                job = self._next(lane)
+                while job is None and not self.is_closing:
+                    self._changed.wait()
+                    job = self._next(lane)
+                if self.is_closing or job is None:
+                    return
+                job = dataclasses.replace(job, state="running", started=_now())
+                try:
+                    self._put(job)
+                except OutputError as error:
+                    # Nothing can be kept on a full disk: said, and not tried over and over.
+                    self._jobs[job.id] = job = _failed(job, str(error), error.hint, 6)
+                    continue
+            try:
+                job = self._run(job, lane)
+            except OSError as error:
+                job = _failed(job, f"no worker could be started: {error.strerror}", "", 1)
+            self._end(job)
+
+    def _next(self, lane: str) -> Job | None:
+        return next(
+            (
+                job
+                for job in self._jobs.values()
+                if job.state == "queued" and _LANES[job.kind] == lane
+            ),
+            None,
+        )
+
+    def _run(self, job: Job, lane: str) -> Job:
+        """Have a worker do a job, and return what came of it."""
+        folder = self._store.folder_of(job.id)
+        temporary = folder / TEMPORARY_FOLDER
+        make_folder(temporary, hint="")
+        names = ("TMPDIR", "TEMP", "TMP")
+        worker = Worker(
+            "hlcli.serve.worker",
+            folder,
+            log=folder / LOG_FILE,
+            environment=dict.fromkeys(names, str(temporary)),
+        )
+        with self._changed:
+            self._workers[job.id] = worker
+            is_wanted = not self.is_closing and job.id not in self._cancelled
+        if is_wanted:
+            worker.tell(
+                {
+                    "job": job.to_json(),
+                    "folder": str(folder),
+                    "device": self._device,
+                    "lock": str(self._store.folder.parent / f"{lane}.lock"),
+                }
+            )
+        else:
+            worker.stop()
+        for message in worker.messages():
+            job = _after(job, message)
+            if job.is_final:
+                # Nobody is told before it is on disk.
+                break
+            with self._changed:
+                self._jobs[job.id] = job
+                self._changed.notify_all()
+        code = worker.close()
+        with self._changed:
+            del self._workers[job.id]
+            was_cancelled = job.id in self._cancelled
+            self._cancelled.discard(job.id)
+            closing = self.is_closing
+        self._store.tidy(job)
+        if job.is_final:
+            return job
+        if was_cancelled:
+            return dataclasses.replace(job, state="cancelled")
+        if closing:
+            return _fresh(job)
+        logger.warning("the worker of job %s ended with %d: %s", job.id, code, folder / LOG_FILE)
+        return _failed(
+            job,
+            f"the worker died ({'signal' if code < 0 else 'exit code'} {abs(code)})",
+            "memory may have run out; the terminal of hl serve says where the details are",
+            1,
+        )
+
+    def _end(self, job: Job) -> None:
+        if job.is_final:
+            job = dataclasses.replace(job, finished=_now())
+        with self._changed:
+            try:
+                self._put(job)
+            except OutputError as error:
+                logger.warning("job %s cannot be kept: %s", job.id, error)
+                self._jobs[job.id] = job
+            self._prune()
+        if job.is_final:
+            self._on_end(job)
+
+    def _put(self, job: Job) -> None:
+        """Keep a job, on disk first: what a client was told is never forgotten."""
+        self._store.save(job)
+        self._jobs[job.id] = job
+        self._changed.notify_all()
+
+    def _prune(self) -> None:
+        now = datetime.datetime.now(tz=datetime.timezone.utc)
+        for job in self._store.prune(list(self._jobs.values()), now=now):
+            del self._jobs[job.id]
+
+
+def _after(job: Job, message: dict[str, Any]) -> Job:
+    """Return a job after something that its worker said."""
+    event = message.get("event")
+    if event == "progress":
+        return dataclasses.replace(
+            job, stage=message["stage"], done=message["done"], total=message["total"]
+        )
+    if event == "remark":
+        return dataclasses.replace(job, remarks=(*job.remarks, message["text"])[:_MAX_REMARKS])
+    error = {name: message.get(name) for name in ("message", "hint", "exit_code")}
+    if event == "problem":
+        return dataclasses.replace(job, problems=(*job.problems, error)[:_MAX_REMARKS])
+    if event == "failed":
+        return dataclasses.replace(job, state="failed", error=error)
+    if event == "done":
+        return dataclasses.replace(
+            job,
+            state="done",
+            files=tuple(message["files"]),
+            num_scores=message["num_scores"],
+            model=message["model"],
+        )
+    return job
+
+
+def _fresh(job: Job) -> Job:
+    """Return a job as it was before it was begun."""
+    return dataclasses.replace(
+        job, state="queued", stage="", done=0.0, total=0.0, started=None, problems=(), remarks=()
+    )
+
+
+def _failed(job: Job, message: str, hint: str, exit_code: int) -> Job:
+    return dataclasses.replace(
+        job, state="failed", error=problem(message, hint=hint, exit_code=exit_code)
+    )
+
+
+def _now() -> str:
+    now = datetime.datetime.now(tz=datetime.timezone.utc)
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

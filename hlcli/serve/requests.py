@@ -1,0 +1,269 @@
+"""What clients may ask for, checked: the options of the command line with underscores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from hlcli.errors import UsageError
+from hlcli.quantities import parse_duration, parse_frame_rate, parse_path_map, parse_size
+
+if TYPE_CHECKING:
+    from hlcli.moments import Selection
+    from hlcli.render.settings import RenderSettings
+    from hlcli.timeline.build import Layout
+
+MAX_PATHS = 1000
+"""Most paths of one job."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Length = Seconds | Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Paths = Annotated[list[Text], Field(min_length=1, max_length=MAX_PATHS)]
+Files = Annotated[list[Text], Field(max_length=MAX_PATHS)]
+
+
+class _Options(BaseModel):
+    # strict: "yes" is no number of moments, 1 no truth.
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, by their names."""
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True, mode="json")
+
+
+class Choice(_Options):
+    """How much to keep."""
+
+    target_duration: Length | None = None
+    top: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    min_duration: Length | None = None
+    max_duration: Length | None = None
+    handles: Length | None = None
+
+    def selection(self) -> Selection:
+        """Return the rule by which moments are chosen.
+
+        Raises:
+            UsageError: Values exclude each other or cannot be read.
+        """
+        from hlcli.moments import Selection
+
+        lengths = {
+            f"{name}_seconds": seconds(value, name)
+            for name in ("target_duration", "min_duration", "max_duration", "handles")
+            if (value := getattr(self, name)) is not None
+        }
+        return Selection(top=self.top, threshold=self.threshold, **lengths)
+
+
+class ExportOptions(Choice):
+    """Options of `hl export`."""
+
+    model: Word | None = None
+    visual_only: bool = False
+    for_: Annotated[Word | list[Word] | None, Field(alias="for")] = None
+    order: Literal["time", "rank"] = "time"
+    markers_only: bool = False
+    track_per_source: bool = False
+    start_timecode: Annotated[str, StringConstraints(max_length=20)] | None = None
+    frame_rate: Annotated[str, StringConstraints(max_length=30)] | float | None = None
+    map_path: Files = []
+    search: Files = []
+    output: Text | Files | None = None
+    overwrite: bool = False
+
+    @property
+    def targets(self) -> list[str]:
+        """Programs that timelines are for, each once."""
+        return list(dict.fromkeys(as_list(self.for_)))
+
+    def layout(self) -> Layout:
+        """Return the shape of the timeline.
+
+        Raises:
+            UsageError: A rate or a pair of folders cannot be read.
+        """
+        from hlcli.timeline.build import Layout
+
+        rate = self.frame_rate
+        return Layout(
+            order=self.order,
+            markers_only=self.markers_only,
+            track_per_source=self.track_per_source,
+            start_timecode=self.start_timecode,
+            frame_rate=None if rate is None else parse_frame_rate(f"{rate}", option="frame_rate"),
+            path_maps=tuple(parse_path_map(text, option="map_path") for text in self.map_path),
+        )
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before any work is done.
+
+        Raises:
+            UsageError: A value cannot be read, or a program is unknown.
+        """
+        from hlcli.timeline.formats import check_target
+
+        self.selection()
+        self.layout()
+        for name in self.targets:
+            check_target(name)
+
+
+class ScoreOptions(ExportOptions):
+    """Options of `hl score`."""
+
+    no_cache: bool = False
+
+
+class RenderOptions(_Options):
+    """Options of `hl render`."""
+
+    output: Text | None = None
+    overwrite: bool = False
+    size: Annotated[str, StringConstraints(max_length=20)] | None = None
+    vertical: bool = False
+    crossfade: Length | None = None
+    audio: Literal["mix", "all", "first"] = "mix"
+    encoder: Word = "auto"
+    quality: Annotated[int, Field(ge=0, le=51)] | None = None
+    # `copy` is a method of pydantic's models.
+    copy_: Annotated[bool, Field(alias="copy")] = False
+    search: Files = []
+
+    def settings(self) -> RenderSettings:
+        """Return how the film is made.
+
+        Raises:
+            UsageError: A size or a length cannot be read, or `copy` goes with something else.
+        """
+        from fractions import Fraction
+
+        from hlcli.render.settings import RenderSettings
+
+        fade = 0.0 if self.crossfade is None else seconds(self.crossfade, "crossfade")
+        settings = RenderSettings(
+            size=parse_size(self.size, vertical=self.vertical, option="size"),
+            vertical=self.vertical,
+            crossfade_seconds=Fraction(str(fade)),
+            audio=self.audio,
+            encoder=self.encoder,
+            quality=self.quality,
+        )
+        if self.copy_ and settings != RenderSettings():
+            raise UsageError(
+                "copy changes nothing in picture and sound, so it goes with no other option",
+                hint="leave copy out to encode",
+            )
+        return settings
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before any work is done."""
+        self.settings()
+
+
+class FinetuneOptions(_Options):
+    """Options of `hl finetune`."""
+
+    name: Word
+    from_cut: Files = []
+    labels: Files = []
+    search: Files = []
+    parent: Word | None = None
+    steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    no_adapt: bool = False
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+
+    def check(self) -> None:
+        """Refuse a name that is taken, now and not after hours."""
+        from hlcli.zoo.reservation import check_free
+
+        check_free(self.name)
+
+
+class ScoreRequest(BaseModel):
+    """Score videos."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["score"]
+    paths: Paths
+    options: ScoreOptions = ScoreOptions()
+
+
+class ExportRequest(BaseModel):
+    """Choose again from stored scores."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["export"]
+    paths: Paths
+    options: ExportOptions = ExportOptions()
+
+
+class RenderRequest(BaseModel):
+    """Render one timeline."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["render"]
+    paths: Annotated[list[Text], Field(min_length=1, max_length=1)]
+    options: RenderOptions = RenderOptions()
+
+
+class FinetuneRequest(BaseModel):
+    """Teach a model."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["finetune"]
+    paths: Paths
+    options: FinetuneOptions
+
+
+JobRequest = Annotated[
+    ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest, Field(discriminator="kind")
+]
+"""What `POST /v1/jobs` takes."""
+
+
+class PairRequest(BaseModel):
+    """The digits."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+
+
+class PickedRequest(BaseModel):
+    """Files that the user chose."""
+
+    model_config = ConfigDict(extra="forbid")
+    paths: Paths
+
+
+OPTIONS: dict[str, type[ExportOptions] | type[RenderOptions] | type[FinetuneOptions]] = {
+    "score": ScoreOptions,
+    "export": ExportOptions,
+    "render": RenderOptions,
+    "finetune": FinetuneOptions,
+}
+"""Options by kind of job."""
+
+
+def as_list(value: str | list[str] | None) -> list[str]:
+    """Return one, several or no texts as a list."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def seconds(value: float | str, option: str) -> float:
+    """Return a length of time in seconds.
+
+    Raises:
+        UsageError: It is a text that says no length.
+    """
+    return parse_duration(value, option=option) if isinstance(value, str) else float(value)
+
+
+def folders(texts: list[str]) -> list[Path]:
+    """Return folders to search."""
+    return [Path(text) for text in texts]

@@ -1,0 +1,207 @@
+"""What the calls mean, without HTTP: jobs are checked and begun, scores and pictures are found."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hlcli.errors import MediaNotFoundError
+from hlcli.serve.allowed import Allowed
+from hlcli.serve.job import Job
+from hlcli.serve.pairing import Pairing
+from hlcli.serve.pictures import Pictures
+from hlcli.serve.queue import JobQueue
+from hlcli.serve.refusal import Refused
+from hlcli.serve.requests import (
+    Choice,
+    ExportOptions,
+    ExportRequest,
+    FinetuneOptions,
+    FinetuneRequest,
+    RenderOptions,
+    RenderRequest,
+    ScoreRequest,
+    as_list,
+)
+from hlcli.serve.store import SCORES_FILE
+
+MAX_PICKED = 2000
+"""Most picked files that are remembered."""
+_EMPTY = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """All that the calls need."""
+
+    queue: JobQueue
+    """The jobs."""
+    pairing: Pairing
+    """Gives the token."""
+    pictures: Pictures
+    """Thumbnails."""
+    roots: tuple[Path, ...]
+    """Folders that may be read, resolved."""
+    _picked: dict[Path, None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def allowed(self) -> Allowed:
+        """What may be read now."""
+        with self._lock:
+            return Allowed(roots=self.roots, picked=frozenset(self._picked))
+
+    def pick(self, texts: list[str]) -> list[Path]:
+        """Remember files that the user chose, all or none.
+
+        A client with the token could name any file as picked. It gets nothing by that but scores
+        and pictures of videos: other kinds of files are not taken.
+
+        Raises:
+            Refused: One is a folder, or no video, timeline or scores document.
+            MediaNotFoundError: One is not there.
+        """
+        from hlcli.media.discover import VIDEO_SUFFIXES
+        from hlcli.timeline.read import READERS
+
+        paths = []
+        kinds = VIDEO_SUFFIXES | READERS.keys() | {".json", ".csv"}
+        for text in texts:
+            path = Path(text)
+            if not path.is_absolute() or "\0" in text:
+                raise Refused("that is no whole path", hint="write it from the root", status=403)
+            path = _real(path)
+            if path.suffix.lower() not in kinds or path.is_dir():
+                raise Refused(
+                    f"{path.name[:200]} is no video, timeline or scores document",
+                    hint="only such files can be picked; for folders there is --root",
+                    status=403,
+                )
+            if not path.is_file():
+                raise MediaNotFoundError(f"no such file: {path}", hint="check the spelling")
+            paths.append(path)
+        with self._lock:
+            for path in paths:
+                self._picked.pop(path, None)
+                self._picked[path] = None
+            while len(self._picked) > MAX_PICKED:
+                del self._picked[next(iter(self._picked))]
+        return paths
+
+    def begin(self, request: ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest) -> Job:
+        """Check a request as far as that goes at once, and queue it.
+
+        Raises:
+            HlError: An option is refused, a path is outside or missing, an output is there.
+        """
+        allowed = self.allowed
+        options = request.options
+        options.check()
+        paths = [allowed.existing(text) for text in request.paths]
+        outputs: list[Path] = []
+        if isinstance(options, FinetuneOptions):
+            for text in (*options.from_cut, *options.labels):
+                allowed.existing(text)
+        elif isinstance(options, RenderOptions):
+            outputs = self._film(options, allowed)
+        else:
+            outputs = self._outputs(options, allowed, paths)
+        for text in options.search:
+            if not allowed.existing(text).is_dir():
+                raise Refused(f"{text} is no folder", status=403)
+        return self.queue.submit(
+            Job(
+                id=_EMPTY,
+                created=_EMPTY,
+                kind=request.kind,
+                paths=tuple(map(str, paths)),
+                options=options.given(),
+                roots=tuple(map(str, self.roots)),
+                picked=tuple(map(str, allowed.picked)),
+                outputs=tuple(map(str, outputs)),
+            )
+        )
+
+    def scores(self, job: Job, choice: Choice) -> list[dict[str, Any]]:
+        """Return the scores documents of a job; with a choice, moments are chosen anew.
+
+        Raises:
+            Refused: It has none (yet).
+            UsageError: The choice contradicts itself.
+        """
+        from hlcli.document import read_documents, select_moments_of
+
+        if job.num_scores == 0:
+            raise Refused(
+                f"the job is {job.state} and has no scores",
+                hint="wait until it is done" if not job.is_final else "",
+                status=409,
+            )
+        documents = read_documents(self.queue.folder_of(job) / SCORES_FILE)
+        if choice.given():
+            selection = choice.selection()
+            documents = [one.with_moments(select_moments_of(one, selection)) for one in documents]
+        return [document.to_json() for document in documents]
+
+    def thumbnail(self, text: str, seconds: float, height: int) -> bytes:
+        """Return one frame of a video as JPEG.
+
+        Raises:
+            Refused: The file may not be read, is a folder, or cannot be decoded.
+            MediaNotFoundError: It is not there.
+        """
+        path = self.allowed.existing(text)
+        if path.is_dir():
+            raise Refused(f"{path.name} is a folder", status=404)
+        return self.pictures.thumbnail(path, seconds, height)
+
+    def close(self) -> int:
+        """Stop all work; returns how many jobs were running."""
+        self.pictures.close()
+        return self.queue.close()
+
+    def _outputs(self, options: ExportOptions, allowed: Allowed, sources: list[Path]) -> list[Path]:
+        from hlcli.timeline.write import check_not_a_source, check_output
+
+        outputs = [_below_roots(text, allowed) for text in as_list(options.output)]
+        for path in outputs:
+            check_output(path, options.targets)
+            check_not_a_source(path, sources)
+            _check_free(path, overwrite=options.overwrite)
+        return outputs
+
+    def _film(self, options: RenderOptions, allowed: Allowed) -> list[Path]:
+        from hlcli.render.settings import SUFFIXES
+        from hlcli.timeline.write import check_folder
+
+        if options.output is None:
+            return []
+        path = _below_roots(options.output, allowed)
+        if path.suffix.lower() not in SUFFIXES:
+            raise Refused(
+                f"{path.name[:200]} is no film", hint=f"use {', '.join(SUFFIXES)}", status=400
+            )
+        check_folder(path)
+        _check_free(path, overwrite=options.overwrite)
+        return [path]
+
+
+def _below_roots(text: str, allowed: Allowed) -> Path:
+    """Return where to write: never over a file outside, not even a picked one."""
+    return Allowed(roots=allowed.roots).resolved(text)
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if not overwrite and path.exists() and not path.is_dir():
+        raise Refused(
+            f"{path} is there already", hint="choose another name, or say overwrite", status=409
+        )
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise MediaNotFoundError(f"no such file: {path}", hint="check the spelling") from error

@@ -1,0 +1,124 @@
+"""Jobs on disk: a folder for each, one JSON file in it, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import re
+import shutil
+from pathlib import Path
+
+from hlcli.atomic import make_folder, write_text
+from hlcli.serve.folder import private_folder
+from hlcli.serve.job import Job
+
+MAX_FINISHED = 200
+"""Most jobs in a final state that are kept."""
+MAX_AGE = datetime.timedelta(days=30)
+"""How long one is kept."""
+SCORES_FILE = "scores.json"
+"""The scores documents, in the job's folder."""
+OUTPUT_FOLDER = "files"
+"""What was written without a place of its own, in the job's folder."""
+LOG_FILE = "worker.log"
+"""What the worker's libraries said, in the job's folder."""
+TEMPORARY_FOLDER = "tmp"
+"""Where the worker's libraries put what they forget."""
+
+_JOB_FILE = "job.json"
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class JobStore:
+    """Keeps jobs.
+
+    Args:
+        folder: Where; it is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = private_folder(folder)
+
+    def folder_of(self, job_id: str) -> Path:
+        """Return a job's own folder."""
+        return self.folder / job_id
+
+    def save(self, job: Job) -> None:
+        """Write a job in place of what was there.
+
+        Raises:
+            OutputError: The disk is full or cannot be written.
+        """
+        folder = self.folder_of(job.id)
+        make_folder(folder, hint="set HL_CACHE_DIR to a folder you may write to")
+        write_text(folder / _JOB_FILE, json.dumps(job.to_json(), indent=1) + "\n")
+
+    def load(self) -> list[Job]:
+        """Return all jobs, the oldest first; what a service that died left half-written is removed.
+
+        A folder without a whole job is of one that was never confirmed to the client.
+        """
+        jobs = []
+        for folder in self.folder.iterdir():
+            try:
+                job = Job.from_json(json.loads((folder / _JOB_FILE).read_bytes()))
+            except (OSError, ValueError, TypeError):
+                job = None
+            if job is None or job.id != folder.name or not _ID.fullmatch(job.id):
+                _remove(folder)
+                continue
+            self.tidy(job)
+            jobs.append(job)
+        return sorted(jobs, key=lambda job: (job.created, job.id))
+
+    def tidy(self, job: Job) -> None:
+        """Remove what a worker that was killed left behind."""
+        folder = self.folder_of(job.id)
+        _remove(folder / TEMPORARY_FOLDER)
+        places = [(folder, ""), (folder / OUTPUT_FOLDER, "")]
+        places += [(Path(output).parent, Path(output).name) for output in job.outputs]
+        for place, name in places:
+            # As hlcli.atomic names them.
+            for path in _matching(place, f".{name[:64]}", ".part"):
+                _remove(path)
+
+    def prune(self, jobs: list[Job], *, now: datetime.datetime) -> list[Job]:
+        """Remove the folders of jobs that finished long ago, and return those jobs.
+
+        Args:
+            jobs: All jobs.
+            now: The time, with its zone.
+        """
+        finished = sorted(
+            (job for job in jobs if job.is_final), key=lambda job: job.finished or "", reverse=True
+        )
+        oldest = (now - MAX_AGE).isoformat()
+        gone = [
+            job
+            for number, job in enumerate(finished)
+            if number >= MAX_FINISHED or (job.finished or "") < oldest
+        ]
+        for job in gone:
+            _remove(self.folder_of(job.id))
+        return gone
+
+
+def _matching(folder: Path, start: str, end: str) -> list[Path]:
+    # No glob: names may hold its characters.
+    with contextlib.suppress(OSError):
+        return [
+            path
+            for path in folder.iterdir()
+            if path.name.startswith(start) and path.name.endswith(end)
+        ]
+    return []
+
+
+def _remove(path: Path) -> None:
+    # What cannot be removed today, on Windows because it is open, is removed at the next start.
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
