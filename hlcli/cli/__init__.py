@@ -22,6 +22,7 @@ from hlcli.cli import (
     models,
     plugins,
     render,
+    resolve_job,
     score,
     serve,
     train,
@@ -75,6 +76,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command("serve", cls=HlCommand)(serve.serve)
 app.command("doctor", cls=HlCommand)(doctor.doctor)
+# For the scripts in DaVinci Resolve, not for people.
+app.command("resolve-job", cls=HlCommand, hidden=True)(resolve_job.resolve_job)
 
 
 def main() -> None:

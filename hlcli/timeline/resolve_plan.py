@@ -1,0 +1,108 @@
+"""What the Resolve plugin must know of a timeline: each item that shall come in, each marker.
+
+Resolve imports a timeline file with or without everything in it, and says nothing about the
+difference. The plugin reads the imported timeline back item by item and compares it with this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from hlcli.timeline.edit_list import EditList, Event, Marker
+from hlcli.timeline.records import Record, record
+
+_COLORS = {
+    "RED": "Red",
+    "ORANGE": "Sand",
+    "YELLOW": "Yellow",
+    "GREEN": "Green",
+    "CYAN": "Cyan",
+    "BLUE": "Blue",
+    "PURPLE": "Purple",
+    "MAGENTA": "Fuchsia",
+    "PINK": "Pink",
+}
+"""Resolve's marker colours by OpenTimelineIO's; it has no orange, Sand is the nearest."""
+_AS_NAMED: Mapping[str, str] = MappingProxyType({})
+
+
+def plan_records(
+    edit: EditList, *, timeline_file: str | None, asked: Mapping[str, str] = _AS_NAMED
+) -> Iterator[Record]:
+    """Yield what a plugin checks an imported timeline against, or builds it from.
+
+    * `timeline`: `name`, `rate` ("30000/1001"), `length` in frames, numbers of tracks, and `file`,
+      left out when no timeline is wanted.
+    * `source`: `path` as the timeline names it, `asked` as the plugin named it, `rate`, `frames`.
+    * `item`: `source` from 1, `type` "video" or "audio", `track` from 1, `start` and `stop` in
+      frames of the file from its first (half-open), `at` and `length` in frames of the timeline
+      from its start, `exact` 1 where the file has the rate of the timeline, `event` from 1.
+    * `mark`: `event`, `source`, `frame` and `frames` in the file, `at` and `length` on the
+      timeline, `color`, `name`, `note` and `id`, which is the same for the same moment.
+
+    Args:
+        edit: The timeline.
+        timeline_file: Absolute path of the timeline file; None for markers alone.
+        asked: What the plugin called a media file, by the path of its source.
+    """
+    sources = {source: number for number, source in enumerate(edit.sources, start=1)}
+    named = {} if timeline_file is None else {"file": timeline_file}
+    yield record(
+        "timeline",
+        name=edit.name,
+        rate=_ratio(edit.frame_rate.numerator, edit.frame_rate.denominator),
+        length=edit.num_frames,
+        video_tracks=edit.num_video_tracks,
+        audio_tracks=edit.num_audio_tracks,
+        **named,
+    )
+    for source in sources:
+        yield record(
+            "source",
+            path=source.path,
+            asked=asked.get(source.path, source.path),
+            rate=_ratio(source.frame_rate.numerator, source.frame_rate.denominator),
+            frames=source.num_frames,
+        )
+    for number, event in enumerate(edit.events, start=1):
+        place = {
+            "event": number,
+            "source": sources[event.source],
+            "start": event.frames.start,
+            "stop": event.frames.stop,
+            "at": event.record.start,
+            "length": len(event.record),
+            "exact": int(event.source.frame_rate == edit.frame_rate),
+        }
+        if event.video_track is not None:
+            yield record("item", type="video", track=event.video_track + 1, **place)
+        for sound in event.sound:
+            yield record("item", type="audio", track=sound.track + 1, **place)
+    for number, event in enumerate(edit.events, start=1):
+        for marker in event.markers:
+            yield _mark(edit, event, marker, event=number, source=sources[event.source])
+
+
+def _mark(edit: EditList, of: Event, marker: Marker, **numbers: int) -> Record:
+    at = of.record_of(marker.frames.start, edit.frame_rate)
+    last = of.record_of(marker.frames[-1], edit.frame_rate)
+    # Of a cut the moment is the event, of a whole file it is what the marker covers.
+    moment = of.frames if of.finding is not None else marker.frames
+    content = (of.source.sha256_head or "")[:12]
+    return record(
+        "mark",
+        **numbers,
+        frame=marker.frames.start,
+        frames=len(marker.frames),
+        at=at,
+        length=last + 1 - at,
+        color=_COLORS.get(marker.color, "Blue"),
+        name=marker.name,
+        note=marker.comment,
+        id=f"hl:{content}-{moment.start}-{moment.stop}",
+    )
+
+
+def _ratio(numerator: int, denominator: int) -> str:
+    return f"{numerator}/{denominator}"

@@ -1,0 +1,179 @@
+-- What the three entries of the menu do. Called with the folder of the parts; returns start(program, action).
+local folder = ...
+
+local loaded = {}
+local function part(name)
+  if loaded[name] == nil then
+    local chunk = assert(loadfile(folder .. name .. ".lua"), "the part " .. name .. " of the plugin is missing")
+    loaded[name] = chunk(part) or false
+  end
+  return loaded[name] or nil
+end
+
+-- Lists are 1-based; the console shows lines.
+local function say(text)
+  print("hl: " .. text)
+end
+
+local actions = {}
+
+local function base_name(path)
+  return path:match("([^/\\]+)$") or path
+end
+
+local function stem(path)
+  return base_name(path):gsub("%.[^.]*$", "")
+end
+
+-- The selected clips and the options; nil and a reason if there are none.
+local function asked_for(opened)
+  local editor, job = part("editor"), part("job")
+  local files, known, without = editor.clips(opened)
+  if without > 0 then say(without .. " of the selected clips have no file of their own and are left out") end
+  if #files == 0 then
+    return nil, "select a clip in the media pool, or put the playhead on one, and start this again"
+  end
+  local for_hl, ours = job.options()
+  if not for_hl then return nil, ours end
+  return { files = files, known = known, for_hl = for_hl, ours = ours }
+end
+
+local function run(hl, opened, asked, kind)
+  local job, editor = part("job"), part("editor")
+  local name = stem(asked.files[1]) .. (#asked.files > 1 and " and " .. #asked.files - 1 .. " more" or "")
+  local fields = { kind = kind, name = name .. " highlights" }
+  -- A timeline has the rate of its project; counted at another one, nothing would be where it belongs.
+  if kind == "highlights" then
+    fields.frame_rate = tostring(editor.call(opened.project, "GetSetting", "timelineFrameRate") or "")
+  end
+  say("looking at " .. #asked.files .. (#asked.files == 1 and " file" or " files"))
+  local place, reason = job.run(hl, job.request(fields, asked.files, asked.for_hl), asked.ours.wait_minutes, say)
+  if not place then return nil, reason end
+  return job.plan(place)
+end
+
+function actions.highlights(hl, opened)
+  local timelines, marks, editor = part("timeline"), part("marks"), part("editor")
+  local asked, reason = asked_for(opened)
+  if not asked then return nil, reason end
+  local plan
+  plan, reason = run(hl, opened, asked, "highlights")
+  if not plan then return nil, reason end
+  local missing = timelines.missing_files(plan)
+  if #missing > 0 then return nil, "the file is gone: " .. table.concat(missing, ", ") end
+
+  local name = editor.free_name(opened, plan.timeline.name)
+  local timeline, items = timelines.import(opened, plan, name), nil
+  if timeline then
+    local differences
+    differences, items = timelines.differences(timeline, plan)
+    if #differences > 0 then
+      say("Resolve imported something else (" .. timelines.said(differences) .. "): hl builds the timeline itself")
+      editor.call(opened.pool, "DeleteTimelines", { timeline })
+      timeline = nil
+    end
+  else
+    say("Resolve did not import the timeline, and does not say why: hl builds it itself")
+  end
+  if not timeline then
+    timeline, items = timelines.build(opened, plan, plan.timeline.name, asked.known)
+    if not timeline then
+      return nil, "the timeline could not be made: " .. items .. ". Its file is " .. plan.timeline.file
+        .. ": try File > Import > Timeline"
+    end
+  end
+  editor.call(opened.project, "SetCurrentTimeline", timeline)
+  local unset = marks.on_timeline(timeline, plan, items)
+  if unset > 0 then say(unset .. " markers could not be set") end
+  return #plan.marks .. " highlights on the timeline " .. (editor.call(timeline, "GetName") or plan.timeline.name)
+end
+
+function actions.marks(hl, opened)
+  local marks, editor = part("marks"), part("editor")
+  local asked, reason = asked_for(opened)
+  if not asked then return nil, reason end
+  local plan
+  plan, reason = run(hl, opened, asked, "marks")
+  if not plan then return nil, reason end
+  local unset = 0
+  for number, source in ipairs(plan.sources) do
+    local of_source, item = {}, asked.known[source.asked] or editor.find_item(opened, source.path)
+    for _, mark in ipairs(plan.marks) do
+      if mark.source == number then of_source[#of_source + 1] = mark end
+    end
+    unset = unset + (item and marks.on_source(item, of_source, source.frames) or #of_source)
+  end
+  if unset == #plan.marks then return nil, "Resolve takes no marker: is the clip still in the media pool?" end
+  if unset > 0 then say(unset .. " markers could not be set") end
+  return #plan.marks - unset .. " markers on " .. #plan.sources .. (#plan.sources == 1 and " clip" or " clips")
+end
+
+-- The files a timeline shows.
+local function files_of(timeline)
+  local editor, list, known = part("editor"), {}, {}
+  for track = 1, editor.call(timeline, "GetTrackCount", "video") or 0 do
+    for _, item in ipairs(editor.call(timeline, "GetItemListInTrack", "video", track) or {}) do
+      local path = editor.path_of(editor.call(item, "GetMediaPoolItem"))
+      if path and not known[path] then
+        known[path] = true
+        list[#list + 1] = path
+      end
+    end
+  end
+  return list
+end
+
+local function shell_words(list)
+  local system, words = part("system"), {}
+  for index, text in ipairs(list) do words[index] = system.quoted(text) or text end
+  return table.concat(words, " ")
+end
+
+function actions.send_cut(hl, opened)
+  local editor, job, system = part("editor"), part("job"), part("system")
+  local timeline = editor.call(opened.project, "GetCurrentTimeline")
+  if not timeline then return nil, "open the timeline that hl shall learn from, and start this again" end
+  local for_hl, ours = job.options()
+  if not for_hl then return nil, ours end
+  local kind = opened.resolve.EXPORT_OTIO
+  if kind == nil then return nil, "this needs Resolve 18.5 or later: older versions write no OpenTimelineIO" end
+  local files = files_of(timeline)
+  if #files == 0 then return nil, "this timeline shows no file" end
+  local place = ours.cut_folder or system.documents()
+  if not place or not system.mkdir(place) then
+    return nil, "cannot write in " .. tostring(place) .. ": name another folder in options.txt (cut_folder)"
+  end
+  local name = (editor.call(timeline, "GetName") or "cut"):gsub('[%c<>:"/\\|?*%%]', "_")
+  local path = place .. system.separator .. name .. ".otio"
+  system.remove(path)
+  if not editor.call(timeline, "Export", path, kind) or system.exists(path) == false then
+    return nil, "Resolve did not write " .. path .. ": name another folder in options.txt (cut_folder)"
+  end
+  say("wrote " .. path)
+  if not ours.learn_as then
+    say("to learn from it, run in a terminal:")
+    print(shell_words({ hl, "finetune" }) .. " " .. shell_words(files) .. " --name my-style --from-cut " .. shell_words({ path }))
+    return "or put the line `learn_as my-style` into options.txt and start this again"
+  end
+  say("learning " .. ours.learn_as .. " from it; this takes a while")
+  local request = job.request({ kind = "finetune", name = ours.learn_as, cut = path }, files, {})
+  local done, reason = job.run(hl, request, ours.wait_minutes, say)
+  if not done then return nil, reason end
+  return "learned; to use it, put the line `model " .. ours.learn_as .. "` into options.txt"
+end
+
+return function(hl, action)
+  -- A traceback helps nobody who cuts films: one sentence, and where the rest is.
+  local ran, done, reason = pcall(function()
+    local opened, why = part("editor").open()
+    if not opened then return nil, why end
+    return actions[action](hl, opened)
+  end)
+  if not ran then
+    say("this is a bug in the plugin, please report it: " .. tostring(done))
+  elseif done then
+    say(done)
+  else
+    say(tostring(reason))
+  end
+end
