@@ -36,8 +36,13 @@ class Moment:
 
     @property
     def name(self) -> str:
-        """What strips and markers are called, as in other editors."""
+        """What markers are called, as in other editors."""
         return f"H{self.rank:02d} {self.score:.2f}"
+
+    @property
+    def strip_name(self) -> str:
+        """What strips are called: Blender would count the decimals up to make a name unique."""
+        return f"H{self.rank:02d} ({self.score:.2f})"
 
 
 class Finding:

@@ -11,6 +11,9 @@ from .finding import BANDS, Finding, Moment, blocks, key
 from .scene import all_strips_of, is_rate_of, path_of, rate_of, strips_of
 from .trouble import Trouble
 
+_OURS = "hl_rank"
+"""Custom property of the strips that this add-on lays: the rank of the moment."""
+
 
 def add_highlights(scene: bpy.types.Scene, finding: Finding, at: int) -> list:
     """Lay every moment's picture and sound back to back; returns the strips.
@@ -35,12 +38,12 @@ def add_highlights(scene: bpy.types.Scene, finding: Finding, at: int) -> list:
     made = []
     for moment in finding.moments:
         movie = strips_of(scene).new_movie(
-            moment.name, moment.path, picture_channel + 1, _parking_frame(scene)
+            moment.strip_name, moment.path, picture_channel + 1, _parking_frame(scene)
         )
         made.append(_placed(movie, moment, at))
         if moment.num_sounds:
             sound = strips_of(scene).new_sound(
-                moment.name, moment.path, picture_channel, _parking_frame(scene)
+                moment.strip_name, moment.path, picture_channel, _parking_frame(scene)
             )
             made.append(_placed(sound, moment, at))
         at += moment.count
@@ -58,6 +61,7 @@ def _placed(strip, moment: Moment, at: int):
     if (strip.frame_final_start, strip.frame_final_duration) != (at, count):
         raise Trouble(f"Blender laid {strip.name} at {strip.frame_final_start}, not {at}")
     strip.select = True
+    strip[_OURS] = moment.rank
     return strip
 
 
@@ -113,7 +117,7 @@ def add_score_strip(scene: bpy.types.Scene, finding: Finding) -> list:
             shown_end = min(int(strip.frame_start) + end, int(strip.frame_final_end))
             if shown_start >= shown_end:
                 continue
-            block = _new_colour(scene, f"hl {score:.2f}", channel, shown_start, shown_end)
+            block = _new_colour(scene, f"hl ({score:.2f})", channel, shown_start, shown_end)
             block.color = next(colour for lowest, colour in BANDS if score >= lowest)
             # It is to be looked at, not to be rendered.
             block.mute = True
@@ -132,10 +136,9 @@ def _new_colour(scene: bpy.types.Scene, name: str, channel: int, start: int, end
 
 def _scored_strips(scene: bpy.types.Scene, finding: Finding) -> list:
     """Return the movie strips of scored files, those of our own making aside."""
-    ours = {moment.name for moment in finding.moments}
     found = []
     for strip in strips_of(scene):
-        if strip.type != "MOVIE" or strip.name.rsplit(".", 1)[0] in ours or strip.name in ours:
+        if strip.type != "MOVIE" or _OURS in strip:
             continue
         document = finding.scores.get(key(path_of(strip)))
         if document is None:
