@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import opentimelineio as otio
 
 COLORS = frozenset(
-    ["Blue", "Cyan", "Green", "Yellow", "Red", "Pink", "Purple", "Fuchsia", "Rose", "Lavender"]
-    + ["Sky", "Mint", "Lemon", "Sand", "Cocoa", "Cream"]
+    {"Blue", "Cyan", "Green", "Yellow", "Red", "Pink", "Purple", "Fuchsia", "Rose", "Lavender"}
+    | {"Sky", "Mint", "Lemon", "Sand", "Cocoa", "Cream"}
 )
 OTIO_COLORS = {"GREEN": "Green", "CYAN": "Cyan", "YELLOW": "Yellow", "RED": "Red", "BLUE": "Blue"}
 ONLY_IN_STUDIO = frozenset({"TranscribeAudio", "DetectSceneCuts", "AnalyzeForIntellisearch"})

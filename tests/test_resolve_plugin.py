@@ -8,91 +8,41 @@ import stat
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import lupa.lua51
-import lupa.luajit21
 import pytest
 from document_factory import make_document
 from edit_list_factory import ODD_NAME
-from fake_resolve import FakeTimeline, Media, World, lua_object
+from fake_resolve import FakeTimeline, Media, MediaPoolItem, World, lua_object
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_factory import AudioTrack, click_track, make_video, shots
+from resolve_desk import (
+    ENGINES,
+    NTSC,
+    PLACES_30,
+    PLUGIN,
+    ROOT,
+    SPANS,
+    Desk,
+    add_clip,
+    custom_data,
+    make_program,
+    posix,
+    prepare,
+    ready_clip,
+)
 
-from hlcli.document import ScoresDocument
-from hlcli.plugins.baking import bake
 from hlcli.plugins.manifest import find_plugin
-from hlcli.timeline.build import Layout, build_edit_list
-from hlcli.timeline.formats import otio
+from hlcli.timeline.build import Layout
 from hlcli.timeline.records import HEADER, Record, parse_records, record, records_text
-from hlcli.timeline.resolve_plan import plan_records
-
-ROOT = Path(__file__).resolve().parents[1]
-PLUGIN = ROOT / "plugins" / "resolve"
-NTSC = Fraction(30000, 1001)
-ENGINES = {"luajit": lupa.luajit21, "lua51": lupa.lua51}
-posix = pytest.mark.skipif(sys.platform == "win32", reason="starts programs through sh")
-SPANS = [(2.0, 4.0), (10.0, 12.5), (20.0, 21.0)]
-PLACES_30 = [(0, 60, 60), (60, 300, 75), (135, 600, 30)]
-"""What SPANS are at 30 frames a second: frame of the timeline, frame of the file, length."""
 
 
 @pytest.fixture(params=list(ENGINES))
 def engine(request: pytest.FixtureRequest) -> ModuleType:
     return ENGINES[request.param]
-
-
-@dataclass
-class Desk:
-    """A user in front of Resolve: files, an installed plugin, and what the console showed."""
-
-    folder: Path
-    engine: ModuleType
-    world: World
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def fusion(self) -> Path:
-        return self.folder / "Fusion"
-
-    @property
-    def jobs(self) -> list[Path]:
-        base = self.folder / "cache" / "hl-resolve"
-        return [path for path in base.iterdir() if path.is_dir()] if base.is_dir() else []
-
-    def install(self, program: Path) -> None:
-        """Put the files where `plugin.toml` says, as `hl plugins install` does."""
-        for file in find_plugin("resolve", ROOT / "plugins").files:
-            content = file.source.read_bytes()
-            if file.program is not None:
-                content = bake(
-                    content, language=file.program, program=str(program), name=file.source.name
-                )
-            target = self.fusion / file.target
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-
-    def press(self, entry: str, *, wait_seconds: float = 0.1) -> str:
-        """Choose an entry of the menu; returns the last line of the console."""
-        lua = self.engine.LuaRuntime(unpack_returned_tuples=True)
-        made = lua.globals()
-        made.resolve = lua_object(lua, self.world)
-        made.bmd = lua.table_from({"wait": lambda seconds: time.sleep(wait_seconds)})
-        made.print = lambda *words: self.lines.append("\t".join(str(word) for word in words))
-        made.Fusion = lua.eval("function() error('a second Fusion was started') end")
-        made.dofile(str(self.fusion / "Scripts" / "Utility" / f"{entry}.lua"))
-        assert self.world.violations == []
-        return self.lines[-1]
-
-    def options(self, *lines: str) -> None:
-        base = self.folder / "cache" / "hl-resolve"
-        base.mkdir(parents=True, exist_ok=True)
-        (base / "options.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.fixture
@@ -101,64 +51,6 @@ def desk(tmp_path: Path, engine: ModuleType, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     return Desk(tmp_path, engine, World(media={}))
-
-
-def make_program(desk: Desk, body: str) -> None:
-    """Install the plugin with a program that stands for `hl`; `folder` is that of the job."""
-    script = desk.folder / "program.py"
-    script.write_text(
-        "import pathlib, shutil, sys, time\n"
-        "folder = pathlib.Path(sys.argv[2])\n"
-        "def status(**fields):\n"
-        "    line = '\\t'.join(['status', *(f'{k}={v}' for k, v in fields.items())])\n"
-        "    part = folder / 'part'\n"
-        f"    part.write_text({HEADER!r} + f'\\n{{line}}\\ttime={{int(time.time())}}\\nend\\n')\n"
-        "    part.replace(folder / 'status.txt')\n"
-        "with (folder / 'starts').open('a') as starts:\n"
-        "    starts.write(' '.join(sys.argv[1:2]) + '\\n')\n" + body,
-        encoding="utf-8",
-    )
-    program = desk.folder / "it's hl"
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n", encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    desk.install(program)
-
-
-def prepare(
-    desk: Desk, *documents: ScoresDocument, layout: Layout | None = None, is_cut: bool = True
-) -> None:
-    """Install the plugin with a program that answers with the timeline of these documents."""
-    edit = build_edit_list(documents, name="match highlights", layout=layout or Layout())
-    ready = desk.folder / "ready"
-    ready.mkdir(exist_ok=True)
-    file = ready / "timeline.otio" if is_cut else None
-    if file is not None:
-        otio.write(edit, file, target="resolve")
-    plan = records_text(plan_records(edit, timeline_file=file and str(file)))
-    (ready / "plan.txt").write_text(plan, encoding="utf-8", newline="\n")
-    make_program(desk, f"shutil.copy({str(ready / 'plan.txt')!r}, folder)\nstatus(state='done')\n")
-
-
-def add_clip(desk: Desk, name: str = ODD_NAME, **facts: Any) -> str:
-    """Put a file on the disk and, selected, into the media pool."""
-    path = desk.folder / "footage" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"pictures")
-    values: dict[str, Any] = {"rate": Fraction(30), "num_frames": 900} | facts
-    desk.world.media[str(path)] = Media(**values)
-    desk.world.selected.append(desk.world.add_media(str(path)))
-    return str(path)
-
-
-def ready_clip(desk: Desk, name: str = ODD_NAME, **facts: Any) -> str:
-    """Add a clip of 900 frames and what `hl` finds in it."""
-    path = add_clip(desk, name, **facts)
-    prepare(desk, make_document(path=path, num_frames=900, spans=SPANS))
-    return path
-
-
-def custom_data(markers: dict[float, dict[str, Any]]) -> dict[float, str]:
-    return {frame: marker["customData"] for frame, marker in markers.items()}
 
 
 # The scripts themselves
@@ -196,6 +88,7 @@ def test_every_part_is_installed() -> None:
         "Scripts/Utility/hl Highlights.lua",
         "Scripts/Utility/hl Mark Only.lua",
         "Scripts/Utility/hl Send Cut.lua",
+        "Scripts/Utility/hl Highlights for Studio.py",
     }
 
 
@@ -380,8 +273,6 @@ def test_clip_under_the_playhead_when_none_is_selected(desk: Desk) -> None:
 @posix
 def test_what_has_no_file_is_left_out(desk: Desk) -> None:
     ready_clip(desk)
-    from fake_resolve import MediaPoolItem
-
     desk.world.selected.insert(0, MediaPoolItem(desk.world, None))
     desk.press("hl Highlights")
     assert desk.lines[0] == (
@@ -464,14 +355,16 @@ def test_parts_that_are_missing(desk: Desk) -> None:
 
 
 @posix
-def test_running_job_is_found_again(desk: Desk) -> None:
+@pytest.mark.parametrize("ends_first", [False, True])
+def test_running_job_is_found_again(desk: Desk, ends_first: bool) -> None:
     path = add_clip(desk)
     prepare(desk, make_document(path=path, num_frames=900, spans=SPANS))
+    gate, ready = desk.folder / "go", desk.folder / "ready" / "plan.txt"
     make_program(
         desk,
         "status(state='running', stage='looking', done=30, total=120, file='/x/match.mp4')\n"
-        f"while not pathlib.Path({str(desk.folder / 'go')!r}).exists(): time.sleep(0.05)\n"
-        f"shutil.copy({str(desk.folder / 'ready' / 'plan.txt')!r}, folder)\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
+        f"shutil.copy({str(ready)!r}, folder)\n"
         "status(state='done')\n",
     )
     desk.options("wait_minutes 0.01")
@@ -479,14 +372,21 @@ def test_running_job_is_found_again(desk: Desk) -> None:
         "hl: hl is still at work, in the background. Start the script again later: it goes on "
         "from there"
     )
-    while not (desk.jobs[0] / "status.txt").exists():
-        time.sleep(0.05)
-    (desk.folder / "go").touch()
-    desk.options("wait_minutes 5")
-    assert desk.press("hl Highlights") == "hl: 3 highlights on the timeline match highlights"
     (job,) = desk.jobs
+    while not (job / "status.txt").exists():
+        time.sleep(0.05)
+    if ends_first:
+        gate.touch()
+        while "state=done" not in (job / "status.txt").read_text(encoding="utf-8"):
+            time.sleep(0.05)
+    desk.options("wait_minutes 5")
+    last = desk.press("hl Highlights", while_waiting=gate.touch)
+    assert last == "hl: 3 highlights on the timeline match highlights"
+    # Found by its folder, started once.
     assert (job / "starts").read_text() == "resolve-job\n"
-    assert "hl: match.mp4: looking 25%" in desk.lines
+    assert ("hl: hl has finished this in the meantime" in desk.lines) is ends_first
+    assert ("hl: hl is at work on this already" in desk.lines) is not ends_first
+    assert "hl: match.mp4: looking 25%" in desk.lines or ends_first
 
 
 @posix

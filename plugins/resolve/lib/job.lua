@@ -8,6 +8,7 @@ local POLL_SECONDS = 1
 local START_SECONDS = 60   -- Python and hl may have to be read from a slow disk
 local SILENT_SECONDS = 20  -- hl gives a sign of life every second
 local SPEAK_SECONDS = 15   -- never longer without a word
+local KEEP_SECONDS = 86400 -- a result that nobody took is good for a day
 local DEFAULT_WAIT_MINUTES = 20
 
 local OURS = { cut_folder = true, learn_as = true, wait_minutes = true }
@@ -51,6 +52,11 @@ end
 
 local function is_alive(status)
   return status and status.state == "running" and math.abs(os.time() - status.time) <= SILENT_SECONDS
+end
+
+-- Whether a job ended while nobody looked. What was taken has no status any more: see M.run.
+local function is_unclaimed(status)
+  return status and status.state == "done" and math.abs(os.time() - status.time) <= KEEP_SECONDS
 end
 
 local function said(status)
@@ -107,8 +113,11 @@ function M.run(hl, request, wait_minutes, say)
   local folder = base .. system.separator .. records.key(request)
   if not system.mkdir(folder) then return nil, "cannot write in " .. folder end
   local file = function(name) return folder .. system.separator .. name end
-  if is_alive(status_of(folder)) then
+  local before = status_of(folder)
+  if is_alive(before) then
     say("hl is at work on this already")
+  elseif is_unclaimed(before) then
+    say("hl has finished this in the meantime")
   else
     if system.exists(hl) == false then
       return nil, "hl is not where it was (" .. hl .. "): run `hl plugins install resolve` again"
@@ -122,6 +131,7 @@ function M.run(hl, request, wait_minutes, say)
   local minutes = tonumber(wait_minutes) or DEFAULT_WAIT_MINUTES
   local status, reason = wait(folder, 60 * minutes, say)
   if not status then return nil, reason end
+  system.remove(file("status.txt"))  -- taken: the next press asks hl anew, which knows its scores
   for _, warning in ipairs(status.warnings) do say("warning: " .. (warning.text or "")) end
   if status.state ~= "done" then
     local hint = status.hint and status.hint ~= "" and ". " .. status.hint or ""
