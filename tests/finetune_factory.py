@@ -15,6 +15,11 @@ from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.finetune.footage import Footage, RawFile
 from hlcli.media.identity import content_identity
+from hlcli.model.config import RaslConfig
+from hlcli.training.corpus import Corpus
+from hlcli.training.recipe import DataConfig, RaslRecipe, TrainingConfig
+from hlcli.training.register import register_run
+from hlcli.training.run import train_on
 from hlcli.zoo.manifest import find_model
 
 RATE = Fraction(5)
@@ -69,6 +74,27 @@ def store_features(path: Path, types: list[int], *, seed: int) -> VideoFeatures:
     )
     FeatureStore(paths.features_dir()).put(content_identity(path), spec, features)
     return features
+
+
+def make_parent(folder: Path, raw: Path, *, name: str = "small") -> None:
+    """Train a small network on the takes in `raw` and add it to the user's models."""
+    store, spec = FeatureStore(paths.features_dir()), spec_of()
+    takes = sorted(raw.glob("*.mp4"))
+    videos = [store.get(content_identity(path), spec) for path in takes]
+    recipe = RaslRecipe(
+        name=name,
+        output=str(folder),
+        data=DataConfig(sequence_clips=16, pseudo_categories=4, calibration_sequences=8),
+        model=RaslConfig(
+            width=16, input_dim=4, rasl_width=8, embedding_width=8, num_layers=1, dropout=0.0
+        ),
+        training=TrainingConfig(steps=3, batch_size=4),
+    )
+    corpus = Corpus(
+        spec=spec, names=tuple(path.name for path in takes), videos=tuple(v for v in videos if v)
+    )
+    train_on(corpus, recipe)
+    register_run(folder, name=name, created="2025-11-23")
 
 
 def raw_file(path: Path) -> RawFile:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import media_factory
 import numpy as np
 import pytest
 from finetune_factory import make_take, raw_file, types_of, write_cut
+from synthetic_features import World
+from test_subspace import make_scorer
 from typer.testing import CliRunner
 
 from hlcli.cli import app
 from hlcli.finetune import held_out as held_out_module
-from hlcli.finetune.fit_taste import MarkedVideo
+from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
 from hlcli.finetune.held_out import average_precision
 from hlcli.finetune.plan import FinetuneSettings, make_plan
 from hlcli.finetune.run import carry_out
@@ -61,7 +65,7 @@ def test_opposite_cuts_of_one_footage_give_opposite_models(tmp_path: Path, raw: 
     unseen = make_take(tmp_path / "new", 7)
     for name, kind in (("first", 0), ("second", 3)):
         cut = cut_of(raw, kind, tmp_path / f"{name}.otio")
-        result = hl("finetune", raw, "--name", name, "--from-cut", cut, "--no-adapt")
+        result = hl("finetune", raw, "--name", name, "--from-cut", cut)
         assert result.exit_code == 0, result.output
         assert result.stdout.strip() == str(own_models_dir() / name)
         assert f"next: hl score VIDEO --model {name}" in result.stderr
@@ -89,9 +93,7 @@ def test_opposite_cuts_of_one_footage_give_opposite_models(tmp_path: Path, raw: 
 def test_from_score_to_export_to_a_model_of_that_cut(tmp_path: Path, raw: Path) -> None:
     cut = tmp_path / "film.otio"
     assert hl("score", raw, "-o", cut, "--target-duration", "30s", "-q").exit_code == 0
-    result = hl(
-        "finetune", raw, "--name", "mine", "--from-cut", cut, "--no-adapt", "--json", "--quiet"
-    )
+    result = hl("finetune", raw, "--name", "mine", "--from-cut", cut, "--json", "--quiet")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["name"] == "mine"
@@ -119,7 +121,7 @@ MARKS = (
 def test_the_same_marks_give_the_same_model(tmp_path: Path, raw: Path) -> None:
     marks = labels(tmp_path / "marks.csv", *MARKS)
     for name in ("one", "two"):
-        assert hl("finetune", raw, "--name", name, "--labels", marks, "--no-adapt").exit_code == 0
+        assert hl("finetune", raw, "--name", name, "--labels", marks).exit_code == 0
     assert find_model("one").sha256 == find_model("two").sha256
 
 
@@ -139,7 +141,7 @@ def test_a_model_that_is_not_better_says_so_and_is_not_recommended(
 
     monkeypatch.setattr(held_out_module, "fit_taste", contrary)
     cut = cut_of(raw, 0, tmp_path / "cut.otio")
-    result = hl("finetune", raw, "--name", "worse", "--from-cut", cut, "--no-adapt", "--json")
+    result = hl("finetune", raw, "--name", "worse", "--from-cut", cut, "--json")
     assert result.exit_code == 0
     assert "it is not better than its parent rasl" in result.stderr
     assert "hl models default" not in result.stderr
@@ -156,7 +158,7 @@ def test_one_file_is_checked_on_stretches_of_itself(tmp_path: Path) -> None:
         for start in range(0, 40, 5)
     ]
     marks = labels(tmp_path / "marks.csv", *rows)
-    result = hl("finetune", take, "--name", "one", "--labels", marks, "--no-adapt", "--json")
+    result = hl("finetune", take, "--name", "one", "--labels", marks, "--json")
     assert result.exit_code == 0, result.output
     card = json.loads(result.stdout)["card"]
     assert card["figures"][0]["num_files"] == 1
@@ -165,7 +167,7 @@ def test_one_file_is_checked_on_stretches_of_itself(tmp_path: Path) -> None:
 
 def test_one_span_teaches_but_cannot_be_checked(tmp_path: Path, raw: Path) -> None:
     marks = labels(tmp_path / "marks.csv", "take0.mp4,5,10,keep")
-    result = hl("finetune", raw, "--name", "one", "--labels", marks, "--no-adapt", "--json")
+    result = hl("finetune", raw, "--name", "one", "--labels", marks, "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["card"]["figures"] == []
@@ -256,11 +258,11 @@ def test_contradictory_marks_and_one_sided_ones(tmp_path: Path, raw: Path) -> No
 def test_two_runs_under_one_name(tmp_path: Path, raw: Path) -> None:
     marks = labels(tmp_path / "m.csv", *MARKS)
     with reserve("twice"):
-        result = hl("finetune", raw, "--name", "twice", "--labels", marks, "--no-adapt")
+        result = hl("finetune", raw, "--name", "twice", "--labels", marks)
     assert result.exit_code == 2
     assert "another run is making or removing a model called 'twice'" in result.stderr
-    assert hl("finetune", raw, "--name", "twice", "--labels", marks, "--no-adapt").exit_code == 0
-    result = hl("finetune", raw, "--name", "twice", "--labels", marks, "--no-adapt")
+    assert hl("finetune", raw, "--name", "twice", "--labels", marks).exit_code == 0
+    result = hl("finetune", raw, "--name", "twice", "--labels", marks)
     assert result.exit_code == 2
     assert "there is a model called 'twice' already" in result.stderr
 
@@ -274,7 +276,7 @@ def test_too_little_room_is_said_before_it_starts(
 
     monkeypatch.setattr("hlcli.finetune.estimate.shutil.disk_usage", lambda _: Usage)
     marks = labels(tmp_path / "m.csv", *MARKS)
-    result = hl("finetune", raw, "--name", "x", "--labels", marks, "--no-adapt")
+    result = hl("finetune", raw, "--name", "x", "--labels", marks)
     assert result.exit_code == 6
     assert "has room for 5 MiB" in result.stderr
 
@@ -289,11 +291,11 @@ def test_a_disk_that_fills_up_loses_nothing(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patch.setattr("hlcli.atomic.os.fsync", full)
-        result = hl("finetune", raw, "--name", "x", "--labels", marks, "--no-adapt")
+        result = hl("finetune", raw, "--name", "x", "--labels", marks)
     assert result.exit_code == 6
     assert "the disk is full" in result.stderr
     assert not (own_models_dir() / "x").exists()
-    assert hl("finetune", raw, "--name", "x", "--labels", marks, "--no-adapt").exit_code == 0
+    assert hl("finetune", raw, "--name", "x", "--labels", marks).exit_code == 0
 
 
 def test_files_that_vanish_are_named_and_left_out(tmp_path: Path, raw: Path) -> None:
@@ -319,6 +321,19 @@ def test_files_that_vanish_are_named_and_left_out(tmp_path: Path, raw: Path) -> 
     assert "Left out, because they could not be read: take5.mp4." in outcome.card.warnings
 
 
+def test_a_sense_to_which_all_clips_are_alike_has_no_say() -> None:
+    scorer = make_scorer()
+    features = World().video([0] * 6 + [1] * 6, seed=0)
+    assert features.audio_TA is not None
+    features = dataclasses.replace(features, audio_TA=np.ones_like(features.audio_TA))
+    marks = np.array([0] * 6 + [1] * 6, np.int8)
+    video = MarkedVideo(name="a.mp4", features=features, marks_T=marks)
+    head = fit_taste(scorer, [video])
+    assert head.audio is not None
+    assert not head.audio.weight_V["a"].any()
+    assert head.visual.weight_V["va"].any()
+
+
 def test_average_precision_shares_thresholds() -> None:
     kept = np.array([True, False, True, False])
     assert average_precision(kept, np.array([4.0, 3.0, 2.0, 1.0])) == pytest.approx(5 / 6)
@@ -326,3 +341,34 @@ def test_average_precision_shares_thresholds() -> None:
     assert average_precision(kept, np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(
         (1 / 2 + 2 / 4) / 2
     )
+
+
+@pytest.mark.slow
+def test_new_footage_is_looked_at_and_listened_to_once(tmp_path: Path) -> None:
+    sound = media_factory.AudioTrack(media_factory.click_track(8, (1.0, 2.0)))
+    for number in range(2):
+        take = media_factory.make_video(
+            tmp_path,
+            name=f"take{number}.mp4",
+            num_frames=80,
+            rate=Fraction(10),
+            first_number=100 * number,
+            paint=media_factory.shots(20, 60),
+            audio=(sound,),
+        )
+    marks = labels(tmp_path / "m.csv", "take0.mp4,2,6,keep", "take1.mp4,2,6,keep")
+    settings = FinetuneSettings(name="one", footage=(str(tmp_path),), labels=(marks,))
+    told = []
+    plan = make_plan(settings)
+    assert (plan.estimate.new_seconds, plan.adapts) == (16.0, False)
+    with reserve("one") as held:
+        outcome = carry_out(
+            plan,
+            held,
+            created="2025-11-23",
+            progress=lambda stage, done, total: told.append((stage, done, total)),
+        )
+    assert outcome is not None
+    assert told[-1] == ("looking and listening", 16.0, 16.0)
+    assert make_plan(dataclasses.replace(settings, name="two")).estimate.new_seconds == 0
+    assert hl("score", take, "--model", "one", "--json").exit_code == 0

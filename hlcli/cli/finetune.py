@@ -69,10 +69,15 @@ def finetune(
             "--steps", metavar="N", help="Steps of training on the footage; 200 if not given."
         ),
     ] = None,
-    no_adapt: Annotated[
-        bool,
-        typer.Option("--no-adapt", help="Learn the cuts and marks alone, in seconds."),
-    ] = False,
+    adapt: Annotated[
+        bool | None,
+        typer.Option(
+            "--adapt/--no-adapt",
+            help="Train the network on the footage, in minutes; without a cut or marks it always "
+            "is.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all chance.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Put what came of it on stdout, as JSON.")
@@ -92,7 +97,7 @@ def finetune(
 
         hl finetune footage/ --name weddings --from-cut film.otio
 
-        hl finetune footage/ --name weddings --labels marks.csv --no-adapt
+        hl finetune footage/ --name weddings --labels marks.csv --adapt
     """
     from hlcli.features.device import resolve_device
     from hlcli.finetune.plan import STEPS, FinetuneSettings, make_plan
@@ -110,7 +115,7 @@ def finetune(
         parent=parent,
         device=device,
         steps=STEPS if steps is None else steps,
-        adapt=not no_adapt,
+        adapt=adapt,
         seed=seed,
     )
     quiet = quiet or not ranks.is_first

@@ -135,7 +135,10 @@ def rank_weights(
     # The minimum lies in the span of the clips: solve there, however many features there are.
     stacked = np.concatenate([x[y >= 0] for x, y in zip(inputs, marks, strict=True)])
     _, sizes, directions = np.linalg.svd(stacked, full_matrices=False)
-    basis = directions[sizes > sizes[0] * 1e-9].T
+    basis = directions[(sizes > sizes[0] * 1e-9) & (sizes > 0)].T
+    if not basis.shape[1]:
+        # All clips are alike to this sense, as in silence: it has no say.
+        return np.zeros(len(basis))
     files = []
     for x, offset, y in zip(inputs, offsets, marks, strict=True):
         kept, dropped = _evenly(y == 1, _MOST_KEPT), _evenly(y == 0, _MOST_DROPPED)

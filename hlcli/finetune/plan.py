@@ -15,6 +15,7 @@ from typing import Any, cast
 from hlcli.errors import TrainingError, UnknownModelError, UsageError
 from hlcli.features.device import resolve_device
 from hlcli.features.types import FeatureSpec
+from hlcli.finetune.adapt import AdaptSettings
 from hlcli.finetune.cut import read_cut
 from hlcli.finetune.estimate import Estimate, check_room, estimate_run
 from hlcli.finetune.footage import Footage
@@ -26,12 +27,10 @@ from hlcli.progress import Progress, silent
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.reservation import check_free
 
-STEPS = 200
+STEPS = AdaptSettings().steps
 """Steps of going on with the training where none are given."""
 LEAST_SECONDS = 10
 """Shorter footage teaches nothing."""
-LEAST_TRAINED_SECONDS = 60
-"""Shorter footage is not trained on where marks say more."""
 _WORK_FOLDER = ".finetune"
 
 
@@ -55,8 +54,9 @@ class FinetuneSettings:
     """As `--device` names it."""
     steps: int = STEPS
     """Training steps on the footage, at least 1."""
-    adapt: bool = True
-    """Whether the network goes on training on the footage, without labels."""
+    adapt: bool | None = None
+    """Whether the network goes on training on the footage, without labels. None does so where
+    there are no cuts and no marks: it takes minutes where they take seconds, and teaches less."""
     seed: int = 0
     """Seed of everything random, at least 0."""
 
@@ -67,11 +67,16 @@ class FinetuneSettings:
             raise UsageError(f"--seed is at least 0, got {self.seed}", hint="try --seed 0")
         if not self.footage:
             raise UsageError("no footage is named", hint="name files or folders of raw video")
-        if not self.adapt and not self.cuts and not self.labels:
+        if self.adapt is False and not self.has_marks:
             raise UsageError(
                 "--no-adapt leaves nothing to learn from",
                 hint="leave it out, or give --from-cut or --labels",
             )
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether there are cuts or marks."""
+        return bool(self.cuts or self.labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +96,7 @@ class Plan:
     estimate: Estimate
     """What it will cost."""
     adapts: bool
-    """Whether the network goes on training: a closed-form parent has none, and with marks short
-    footage is not trained on."""
+    """Whether the network goes on training."""
     notes: tuple[str, ...]
     """What was decided, one sentence each, without a full stop."""
 
@@ -118,15 +122,17 @@ def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Pla
             hint="run `hl models list` and name a detector with --parent",
         )
     notes = []
-    has_labels = bool(settings.cuts or settings.labels)
-    adapts = settings.adapt and parent.kind == "rasl"
-    if not adapts and settings.adapt:
-        if not has_labels:
+    adapts = settings.adapt if settings.adapt is not None else not settings.has_marks
+    if adapts and parent.kind != "rasl":
+        if not settings.has_marks:
             raise TrainingError(
                 f"{parent.name} has no network that could train on footage alone",
                 hint="give --from-cut or --labels, or take --parent rasl",
             )
+        adapts = False
         notes.append(f"{parent.name} has no network to train: only the marks are learned")
+    elif not adapts and settings.adapt is None:
+        notes.append("the taste is learned, which takes seconds; --adapt trains the network, too")
     footage = Footage(settings.footage, search=settings.search, progress=progress)
     teachings = tuple(
         [read_cut(path, footage) for path in settings.cuts]
@@ -138,12 +144,6 @@ def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Pla
             f"the footage is {length:.1f} seconds long: too little to learn from",
             hint=f"give at least {LEAST_SECONDS} seconds; minutes teach more",
         )
-    if adapts and has_labels and length < LEAST_TRAINED_SECONDS:
-        adapts = False
-        notes.append(
-            f"{length:.0f} s of footage are too little to train the network on: only the marks "
-            "are learned"
-        )
     check_contradictions(teachings)
     if teachings:
         _check_matched(teachings, footage)
@@ -153,7 +153,7 @@ def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Pla
         spec,
         model_bytes=parent.size_bytes,
         steps=settings.steps if adapts else 0,
-        has_labels=has_labels,
+        has_labels=settings.has_marks,
         on_gpu=device.type != "cpu",
     )
     check_room(estimate, own_models_dir())
