@@ -90,7 +90,7 @@ def errors(*statuses: int, content: str | None = None) -> dict[int | str, dict[s
         statuses: Errors of this call, besides those of every call.
         content: Type of the result where it is no JSON.
     """
-    always = (401, 403, 421, 422, 500, 503)
+    always = (401, 403, 421, 422, 431, 500, 503)
     described: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem} for status in sorted({*always, *statuses})
     }

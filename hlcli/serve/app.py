@@ -73,12 +73,12 @@ def _add_pairing(app: FastAPI, service: Service) -> None:
             }
         )
 
-    @app.post("/v1/pair", response_model=Paired, responses=errors(408, 413, 415, 429))
+    @app.post("/v1/pair", response_model=Paired, responses=errors(400, 408, 413, 415, 429))
     def pair(body: PairRequest) -> Response:
         """Give the token for the code."""
         return reply({"token": service.pairing.pair(body.code), "protocol": PROTOCOL})
 
-    @app.post("/v1/picked", response_model=Picked, responses=errors(404, 408, 413, 415))
+    @app.post("/v1/picked", response_model=Picked, responses=errors(400, 404, 408, 413, 415))
     def picked(body: PickedRequest) -> Response:
         """Remember files that the user chose."""
         return reply({"picked": [str(path) for path in service.pick(body.paths)]})

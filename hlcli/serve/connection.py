@@ -10,12 +10,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hlcli.serve.refusal import problem
 
-HEADER_SECONDS = 10.0
+HEADER_SECONDS = 5.0
 """How long the headers of a request may take to arrive."""
 MAX_CONNECTIONS = 100
 """Most connections at once."""
-MAX_HEADER_BYTES = 16 * 1024
-"""Longest headers of a request."""
 
 
 class Connection(H11Protocol):

@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 """Longest body that is read."""
-BODY_SECONDS = 10.0
+MAX_HEAD_BYTES = 16 * 1024
+"""Longest address and headers together."""
+BODY_SECONDS = 5.0
 """How long a body may take to arrive."""
 SEND_SECONDS = 30.0
 """How long a client may take to read a piece of the answer."""
@@ -101,6 +103,9 @@ class Guard:
     def _refused(
         self, scope: Message, headers: dict[bytes, list[bytes]]
     ) -> tuple[int, str, str] | None:
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+            return 431, "the headers are too long", f"send at most {MAX_HEAD_BYTES // 1024} KiB"
         host = headers.get(b"host", [])
         # Names are compared as they are: nothing that is not exactly this machine gets in.
         if len(host) != 1 or host[0].decode("latin-1").lower() not in self._hosts:

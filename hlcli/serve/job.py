@@ -115,7 +115,5 @@ class Result:
 
     files: list[str] = field(default_factory=list)
     """What was written."""
-    num_scores: int = 0
-    """Scores documents in the job's folder."""
     model: str | None = None
     """Name of the model that was tuned."""

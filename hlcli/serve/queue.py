@@ -9,13 +9,13 @@ import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hlcli.atomic import make_folder
 from hlcli.errors import OutputError
-from hlcli.serve.job import MAX_INTERRUPTIONS, Job, State
+from hlcli.serve.changes import after_death, after_message, failed, fresh, now
+from hlcli.serve.job import Job, State
 from hlcli.serve.process import Worker
-from hlcli.serve.refusal import Refused, problem
+from hlcli.serve.refusal import Refused
 from hlcli.serve.store import LOG_FILE, TEMPORARY_FOLDER, JobStore
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 MAX_WAITING = 1000
 """Most jobs that wait."""
 _LANES = {"score": "device", "finetune": "device", "render": "device", "export": "light"}
-_MAX_REMARKS = 100
 
 
 class JobQueue:
@@ -49,17 +48,20 @@ class JobQueue:
         """Whether the service is about to end."""
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Take up what an earlier service left, and begin."""
-        for job in self._store.load():
-            self._jobs[job.id] = job
-            if job.state == "running":
-                self._take_up(job)
-        self._prune()
+    def start(self) -> int:
+        """Take up what an earlier service left, and begin; returns how many jobs go on."""
+        with self._changed:
+            for job in self._store.load():
+                self._jobs[job.id] = job
+                if job.state == "running":
+                    self._put(after_death(job))
+            self._prune()
+            waiting = sum(job.state == "queued" for job in self._jobs.values())
         for lane in dict.fromkeys(_LANES.values()):
             thread = threading.Thread(target=self._run_lane, args=(lane,), name=f"jobs-{lane}")
             thread.start()
             self._threads.append(thread)
+        return waiting
 
     def close(self) -> int:
         """Stop; returns how many jobs were running. They and those that wait go on next time."""
@@ -86,7 +88,7 @@ class JobQueue:
                 raise Refused(
                     f"{MAX_WAITING} jobs are waiting", hint="wait until some are done", status=429
                 )
-            job = dataclasses.replace(job, id=secrets.token_hex(8), created=_now())
+            job = dataclasses.replace(job, id=secrets.token_hex(8), created=now())
             self._put(job)
             self._changed.notify_all()
         return job
@@ -132,7 +134,7 @@ class JobQueue:
             job = self.get(job_id)
             worker = self._workers.get(job_id)
             if job.state == "queued":
-                self._put(dataclasses.replace(job, state="cancelled", finished=_now()))
+                self._put(dataclasses.replace(job, state="cancelled", finished=now()))
             elif job.state == "running":
                 self._cancelled.add(job_id)
         if job.state == "running" and worker is not None:
@@ -144,25 +146,6 @@ class JobQueue:
         """Return a job's own folder."""
         return self._store.folder_of(job.id)
 
-    def _take_up(self, job: Job) -> None:
-        """Decide about a job that was running when the service died."""
-        times = job.interruptions + 1
-        if times <= MAX_INTERRUPTIONS:
-            job = dataclasses.replace(_fresh(job), interruptions=times)
-        else:
-            job = dataclasses.replace(
-                job,
-                state="interrupted",
-                interruptions=times,
-                finished=_now(),
-                error=problem(
-                    "hl serve ended twice in the middle of this job",
-                    hint="run it on the command line to see why",
-                    exit_code=1,
-                ),
-            )
-        self._put(job)
-
     def _run_lane(self, lane: str) -> None:
         while True:
             with self._changed:
@@ -172,17 +155,17 @@ class JobQueue:
                     job = self._next(lane)
                 if self.is_closing or job is None:
                     return
-                job = dataclasses.replace(job, state="running", started=_now())
+                job = dataclasses.replace(job, state="running", started=now())
                 try:
                     self._put(job)
                 except OutputError as error:
                     # Nothing can be kept on a full disk: said, and not tried over and over.
-                    self._jobs[job.id] = job = _failed(job, str(error), error.hint, 6)
+                    self._jobs[job.id] = job = failed(job, str(error), error.hint, 6)
                     continue
             try:
                 job = self._run(job, lane)
             except OSError as error:
-                job = _failed(job, f"no worker could be started: {error.strerror}", "", 1)
+                job = failed(job, f"no worker could be started: {error.strerror}", "", 1)
             self._end(job)
 
     def _next(self, lane: str) -> Job | None:
@@ -222,7 +205,7 @@ class JobQueue:
         else:
             worker.stop()
         for message in worker.messages():
-            job = _after(job, message)
+            job = after_message(job, message)
             if job.is_final:
                 # Nobody is told before it is on disk.
                 break
@@ -241,9 +224,9 @@ class JobQueue:
         if was_cancelled:
             return dataclasses.replace(job, state="cancelled")
         if closing:
-            return _fresh(job)
+            return fresh(job)
         logger.warning("the worker of job %s ended with %d: %s", job.id, code, folder / LOG_FILE)
-        return _failed(
+        return failed(
             job,
             f"the worker died ({'signal' if code < 0 else 'exit code'} {abs(code)})",
             "memory may have run out; the terminal of hl serve says where the details are",
@@ -252,7 +235,7 @@ class JobQueue:
 
     def _end(self, job: Job) -> None:
         if job.is_final:
-            job = dataclasses.replace(job, finished=_now())
+            job = dataclasses.replace(job, finished=now())
         with self._changed:
             try:
                 self._put(job)
@@ -270,49 +253,6 @@ class JobQueue:
         self._changed.notify_all()
 
     def _prune(self) -> None:
-        now = datetime.datetime.now(tz=datetime.timezone.utc)
-        for job in self._store.prune(list(self._jobs.values()), now=now):
+        moment = datetime.datetime.now(tz=datetime.timezone.utc)
+        for job in self._store.prune(list(self._jobs.values()), now=moment):
             del self._jobs[job.id]
-
-
-def _after(job: Job, message: dict[str, Any]) -> Job:
-    """Return a job after something that its worker said."""
-    event = message.get("event")
-    if event == "progress":
-        return dataclasses.replace(
-            job, stage=message["stage"], done=message["done"], total=message["total"]
-        )
-    if event == "remark":
-        return dataclasses.replace(job, remarks=(*job.remarks, message["text"])[:_MAX_REMARKS])
-    error = {name: message.get(name) for name in ("message", "hint", "exit_code")}
-    if event == "problem":
-        return dataclasses.replace(job, problems=(*job.problems, error)[:_MAX_REMARKS])
-    if event == "failed":
-        return dataclasses.replace(job, state="failed", error=error)
-    if event == "done":
-        return dataclasses.replace(
-            job,
-            state="done",
-            files=tuple(message["files"]),
-            num_scores=message["num_scores"],
-            model=message["model"],
-        )
-    return job
-
-
-def _fresh(job: Job) -> Job:
-    """Return a job as it was before it was begun."""
-    return dataclasses.replace(
-        job, state="queued", stage="", done=0.0, total=0.0, started=None, problems=(), remarks=()
-    )
-
-
-def _failed(job: Job, message: str, hint: str, exit_code: int) -> Job:
-    return dataclasses.replace(
-        job, state="failed", error=problem(message, hint=hint, exit_code=exit_code)
-    )
-
-
-def _now() -> str:
-    now = datetime.datetime.now(tz=datetime.timezone.utc)
-    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

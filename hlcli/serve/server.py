@@ -13,9 +13,9 @@ import uvicorn
 from hlcli import paths
 from hlcli.errors import UsageError
 from hlcli.serve.app import make_app
-from hlcli.serve.connection import MAX_HEADER_BYTES, Connection
+from hlcli.serve.connection import Connection
 from hlcli.serve.folder import held, private_folder, read_or_make_token, token_file
-from hlcli.serve.guard import Guard
+from hlcli.serve.guard import MAX_HEAD_BYTES, Guard
 from hlcli.serve.job import Job
 from hlcli.serve.pairing import Pairing
 from hlcli.serve.pictures import Pictures
@@ -103,14 +103,14 @@ def serve(
         guard = Guard(make_app(service), token=token, port=port, origins=settings.origins)
         stopped = 0
         try:
-            queue.start()
+            num_waiting = queue.start()
             on_start(
                 Started(
                     address=f"http://{ADDRESS}:{port}",
                     roots=roots,
                     code=pairing.code,
                     token_file=token_file(folder),
-                    num_waiting=len(queue.jobs("queued")),
+                    num_waiting=num_waiting,
                 )
             )
             _run(guard, listener, service)
@@ -149,7 +149,7 @@ def _run(guard: Guard, listener: socket.socket, service: Service) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
@@ -167,6 +167,8 @@ def _listening(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     try:
         listener.bind((ADDRESS, port))
+        # From here on clients wait for an answer instead of being turned away.
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise UsageError(

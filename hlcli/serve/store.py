@@ -27,6 +27,8 @@ TEMPORARY_FOLDER = "tmp"
 """Where the worker's libraries put what they forget."""
 
 _JOB_FILE = "job.json"
+# As hlcli.atomic and hlcli.render.workspace name what they have not finished.
+_UNFINISHED = (".part", ".hl-render")
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -79,8 +81,7 @@ class JobStore:
         places = [(folder, ""), (folder / OUTPUT_FOLDER, "")]
         places += [(Path(output).parent, Path(output).name) for output in job.outputs]
         for place, name in places:
-            # As hlcli.atomic names them.
-            for path in _matching(place, f".{name[:64]}", ".part"):
+            for path in _matching(place, f".{name[:64]}"):
                 _remove(path)
 
     def prune(self, jobs: list[Job], *, now: datetime.datetime) -> list[Job]:
@@ -104,13 +105,13 @@ class JobStore:
         return gone
 
 
-def _matching(folder: Path, start: str, end: str) -> list[Path]:
+def _matching(folder: Path, start: str) -> list[Path]:
     # No glob: names may hold its characters.
     with contextlib.suppress(OSError):
         return [
             path
             for path in folder.iterdir()
-            if path.name.startswith(start) and path.name.endswith(end)
+            if path.name.startswith(start) and path.name.endswith(_UNFINISHED)
         ]
     return []
 

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hlcli.errors import HlError, MediaError
-from hlcli.progress import Progress, counts_bytes
-from hlcli.serve.allowed import Allowed
-from hlcli.serve.job import Job, Result
-from hlcli.serve.refusal import Refused
+from hlcli.progress import counts_bytes
+from hlcli.serve.finetune_task import finetune
+from hlcli.serve.job import Result
 from hlcli.serve.requests import (
     ExportOptions,
-    FinetuneOptions,
     RenderOptions,
     ScoreOptions,
     as_list,
     folders,
 )
 from hlcli.serve.store import OUTPUT_FOLDER, SCORES_FILE
+from hlcli.serve.task import Problems, Task, find_allowed_videos
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One job and the way to talk about it."""
-
-    job: Job
-    """What is asked for."""
-    folder: Path
-    """The job's own folder."""
-    device: str
-    """As `--device` names it."""
-    progress: Progress
-    """Told how far it is."""
-    problem: Callable[[HlError], None]
-    """Told of an input that cannot be used; the others are done all the same."""
-    remark: Callable[[str], None]
-    """Told sentences worth showing."""
-
-    @property
-    def allowed(self) -> Allowed:
-        """What may be read."""
-        return self.job.allowed
 
 
 def carry_out(task: Task) -> Result:
@@ -70,8 +44,8 @@ def _score(task: Task) -> Result:
         model_name=options.model, device=task.device, use_cache=not options.no_cache
     )
     documents: list[ScoresDocument] = []
-    problems = _Problems(task)
-    for path in _videos(task, problems):
+    problems = Problems(task)
+    for path in find_allowed_videos(task, problems):
 
         def report(stage: str, done: float, total: float, name: str = path.name) -> None:
             task.progress(stage if counts_bytes(stage) else f"{name}: {stage}", done, total)
@@ -94,12 +68,12 @@ def _export(task: Task) -> Result:
     relinker = Relinker(folders(options.search))
     found: list[ScoresDocument] = []
     documents: list[ScoresDocument] = []
-    problems = _Problems(task)
+    problems = Problems(task)
     files = [Path(text) for text in task.job.paths if text.lower().endswith(".json")]
     for file in files:
         with problems.kept(HlError):
             found.extend(_from_file(allowed.existing(str(file)), options))
-    for path in _videos(task, problems, without=files):
+    for path in find_allowed_videos(task, problems, without=files):
         with problems.kept(HlError):
             found.append(_stored(path, options))
     for document in found:
@@ -174,102 +148,12 @@ def _render(task: Task) -> Result:
     return Result(files=[str(report.path)])
 
 
-def _finetune(task: Task) -> Result:
-    from hlcli.finetune.plan import STEPS, FinetuneSettings, make_plan
-    from hlcli.finetune.run import carry_out as learn
-    from hlcli.training.loop import StepReport
-    from hlcli.zoo.reservation import reserve
-
-    options = FinetuneOptions.model_validate(task.job.options)
-    allowed = task.allowed
-    steps = STEPS if options.steps is None else options.steps
-    problems = _Problems(task)
-    videos = _videos(task, problems)
-    problems.raise_if_nothing(videos)
-    settings = FinetuneSettings(
-        name=options.name,
-        footage=tuple(map(str, videos)),
-        cuts=tuple(allowed.existing(text) for text in options.from_cut),
-        labels=tuple(allowed.existing(text) for text in options.labels),
-        search=tuple(folders(options.search)),
-        parent=options.parent,
-        device=task.device,
-        steps=steps,
-        adapt=not options.no_adapt,
-        seed=options.seed,
-    )
-
-    def on_step(report: StepReport) -> None:
-        task.progress("training", report.step, steps)
-
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
-    with reserve(options.name) as reserved:
-        plan = make_plan(settings, progress=task.progress)
-        for note in (*plan.notes, *(note for one in plan.teachings for note in one.notes)):
-            task.remark(note)
-        outcome = learn(plan, reserved, created=today, progress=task.progress, on_step=on_step)
-    if outcome is None:
-        return Result()
-    for warning in outcome.card.warnings:
-        task.remark(warning.removesuffix("."))
-    if outcome.check is not None:
-        task.remark(
-            f"average precision on held-out marks: {outcome.check.before:.3f} before, "
-            f"{outcome.check.after:.3f} after"
-        )
-    return Result(model=outcome.manifest.name)
-
-
 _TASKS: dict[str, Callable[[Task], Result]] = {
     "score": _score,
     "export": _export,
     "render": _render,
-    "finetune": _finetune,
+    "finetune": finetune,
 }
-
-
-class _Problems:
-    """Errors of single inputs: said, and raised only when nothing is left.
-
-    Args:
-        task: Whose they are.
-    """
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._held: list[HlError] = []
-
-    @contextlib.contextmanager
-    def kept(self, kind: type[HlError]) -> Iterator[None]:
-        """Go on after an error of this kind."""
-        try:
-            yield
-        except (kind, Refused) as error:
-            self._held.append(error)
-
-    def raise_if_nothing(self, left: Sequence[Any]) -> None:
-        """Say all problems, or raise the first when nothing could be used."""
-        if not left and self._held:
-            raise self._held[0]
-        for error in self._held:
-            self._task.problem(error)
-
-
-def _videos(task: Task, problems: _Problems, *, without: Sequence[Path] = ()) -> list[Path]:
-    """Return the videos of a job, each where it really is, none outside of what is allowed."""
-    from hlcli.media.discover import find_videos
-
-    allowed = task.allowed
-    found: dict[Path, None] = {}
-    for text in task.job.paths:
-        if Path(text) in without:
-            continue
-        with problems.kept(MediaError):
-            # Checked again: a link may lead elsewhere by now.
-            for path in find_videos([str(allowed.existing(text))]):
-                with problems.kept(MediaError):
-                    found[allowed.existing(str(path))] = None
-    return list(found)
 
 
 def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) -> Result:
@@ -279,7 +163,9 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
     from hlcli.timeline.write import check_not_a_source, write_output
 
     write_documents(task.folder / SCORES_FILE, documents)
-    result = Result(num_scores=len(documents))
+    # Said now: where a timeline cannot be written, the scores are there all the same.
+    task.scored(len(documents))
+    result = Result()
     layout = options.layout()
     sources = [Path(document.video.path) for document in documents]
     outputs = as_list(options.output)

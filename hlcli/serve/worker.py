@@ -48,7 +48,8 @@ def main() -> int:
 
 
 def _done(request: dict[str, Any], line: Line) -> dict[str, Any]:
-    from hlcli.serve.tasks import Task, carry_out
+    from hlcli.serve.task import Task
+    from hlcli.serve.tasks import carry_out
     from hlcli.zoo.lock import exclusive_lock
 
     deadline = time.monotonic() + _WAIT_SECONDS
@@ -63,17 +64,13 @@ def _done(request: dict[str, Any], line: Line) -> dict[str, Any]:
         device=request["device"],
         progress=throttled(line.send, interval_seconds=0.1),
         problem=lambda error: line.send({"event": "problem", **problem_of(error)}),
+        scored=lambda count: line.send({"event": "scored", "num_scores": count}),
         remark=lambda text: line.send({"event": "remark", "text": text}),
     )
     # After kill -9 of the service its last worker takes a moment to notice.
     with exclusive_lock(Path(request["lock"]), on_wait=wait):
         result = carry_out(task)
-    return {
-        "event": "done",
-        "files": result.files,
-        "num_scores": result.num_scores,
-        "model": result.model,
-    }
+    return {"event": "done", "files": result.files, "model": result.model}
 
 
 if __name__ == "__main__":
