@@ -148,6 +148,9 @@ def render(scene: bpy.types.Scene, folder: Path) -> None:
     render.resolution_x, render.resolution_y = 160, 96
     render.resolution_percentage = 100
     scene.view_settings.view_transform = "Standard"
+    if hasattr(render.image_settings, "media_type"):
+        # Blender 5.
+        render.image_settings.media_type = "VIDEO"
     render.image_settings.file_format = "FFMPEG"
     render.ffmpeg.format = "MPEG4"
     render.ffmpeg.codec = "H264"

@@ -43,18 +43,24 @@ RATES = {
 }
 
 
-@pytest.fixture
-def blender() -> None:
-    require("blender")
+BLENDER = ["blender", "-b", "--factory-startup", "--python-exit-code", "3", "-P"]
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("blender")
+@pytest.mark.parametrize("engine", ["blender", "bpy"])
 @pytest.mark.parametrize("rate", RATES)
-def test_addon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+def test_addon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str, engine: str) -> None:
+    command = BLENDER
+    if engine == "blender":
+        require("blender")
+    elif python := os.environ.get("HL_BPY_PYTHON"):
+        # The package bpy is Blender too: the way to test other versions.
+        command = [python]
+    else:
+        pytest.skip("HL_BPY_PYTHON names no Python with bpy: no second Blender is tested")
     footage = RATES[rate]
     video = make_footage(tmp_path, footage, name="day #2 50% \u00e4.mov")
-    report, expected = use(tmp_path, monkeypatch, video)
+    report, expected = use(tmp_path, monkeypatch, video, command)
     name = video.name
     assert report["file"].startswith(str(tmp_path / "user scripts/addons/hl_highlights"))
     assert "select a movie strip" in report["without a strip"]
@@ -126,7 +132,9 @@ def read_sound_of(path: Path) -> npt.NDArray[np.float32]:
         return (data[:: file.getnchannels()] / 32768).astype(np.float32)
 
 
-def use(folder: Path, monkeypatch: pytest.MonkeyPatch, video: Path) -> tuple[dict[str, Any], Any]:
+def use(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, video: Path, command: list[str]
+) -> tuple[dict[str, Any], Any]:
     """Install the add-on, use it in Blender; returns its report and what hl says itself."""
     scripts = folder / "user scripts"
     scripts.mkdir()
@@ -138,14 +146,12 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch, video: Path) -> tuple[dic
     if not hl.is_file():
         pytest.skip("hl is not installed beside this Python")
     assert CliRunner().invoke(app, ["plugins", "install", "blender"]).exit_code == 0
+    script = Path(__file__).with_name("blender_addon.py")
     said = subprocess.run(
-        [
-            "blender", "-b", "--factory-startup", "--python-exit-code", "3",
-            "-P", str(Path(__file__).with_name("blender_addon.py")), "--", str(video), str(folder),
-        ],
+        [*command, str(script), "--", str(video), str(folder)],
         capture_output=True, text=True, errors="replace", timeout=300, check=False,
     )  # fmt: skip
-    runs["blender"] += 1
+    runs["blender"] += command is BLENDER
     assert said.returncode == 0, said.stdout[-3000:] + said.stderr[-3000:]
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     scores = folder / "scores.json"

@@ -1,4 +1,4 @@
-"""Finds highlights of movie strips with hl, in Blender's Video Sequencer (3.4 to 4.x).
+"""Finds highlights of movie strips with hl, in Blender's Video Sequencer (3.4 to 5.0).
 
 The work is done by the `hl` program, in the background; the add-on starts it, reads the timeline it
 writes (an .otio file is JSON), and lays strips and markers from its frame numbers.
