@@ -335,6 +335,47 @@ def test_nothing_half_done_when_a_deletion_fails(
     assert len(receipt.files) == 2
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from hlcli.plugins import undo
+from hlcli.plugins.install import install, plan_install
+from hlcli.plugins.manifest import find_plugin
+from hlcli.plugins.system import System
+real = undo.write_bytes
+def write(path, data):
+    if path.name == "hl.py":
+        os._exit(9)
+    real(path, data)
+undo.write_bytes = write
+system = System(platform="linux", home=Path(sys.argv[1]))
+install(plan_install(find_plugin("resolve", Path(sys.argv[2])), system, program=Path(sys.argv[3])))
+"""
+
+
+def test_killed_half_way_nothing_is_forgotten(home: Path, shipped: Path) -> None:
+    system, found = machine("linux", home), find_plugin("resolve", shipped)
+    folder = home / ".local/share/DaVinciResolve/Fusion" / SCRIPTS
+    folder.mkdir(parents=True)
+    (folder / "hl.lua").write_bytes(b"mine")
+    (folder / "hl.py").write_bytes(b"mine too")
+    before = tree(home)
+    for again in (take, put):
+        command = [sys.executable, "-c", KILLED, str(home), str(shipped), str(HL)]
+        assert subprocess.run(command, check=False).returncode == 9
+        # hl.py was moved aside, and not yet written.
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "hl.lua", "hl.lua.backup-1", "hl.py.backup-1"
+        ]  # fmt: skip
+        again(found, system)
+        if again is put:
+            assert [name for _, name in state_of(found, system, program=HL).files] == [
+                "current", "current"
+            ]  # fmt: skip
+            take(found, system)
+        assert tree(home) == before
+
+
 def test_user_and_all_users_are_removed_apart(home: Path, shipped: Path) -> None:
     system, found = machine("macos", home), find_plugin("resolve", shipped)
     put(found, system, force=True)

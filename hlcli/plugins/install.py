@@ -15,6 +15,7 @@ from hlcli.plugins.receipt import (
     InstalledFile,
     Receipt,
     read_receipt,
+    receipt_path,
     sha256_of,
     write_receipt,
 )
@@ -119,9 +120,13 @@ def install(plan: Plan) -> None:
     """
     with all_or_nothing() as changes:
         folders: list[str] = list(plan.receipt.folders) if plan.receipt else []
+        changes.make_folders(receipt_path(plan.plugin.name).parent)
+        changes.watch(receipt_path(plan.plugin.name))
+        # Before and after: whatever ends this in between, `remove` knows what may be there.
+        write_receipt(_receipt(plan, folders, is_done=False))
         for step in plan.steps:
             _do(step, changes, folders)
-        write_receipt(_receipt(plan, folders))
+        write_receipt(_receipt(plan, folders, is_done=True))
 
 
 def _step(file: WantedFile, ours: InstalledFile | None) -> Step:
@@ -174,15 +179,16 @@ def _do(step: Step, changes: Changes, folders: list[str]) -> None:
     changes.write(step.path, step.content)
 
 
-def _receipt(plan: Plan, folders: list[str]) -> Receipt:
+def _receipt(plan: Plan, folders: list[str], *, is_done: bool) -> Receipt:
     before = {file.path: file for file in plan.receipt.files} if plan.receipt else {}
     files = dict(before)
     has_run = plan.receipt is not None and plan.receipt.agent
     for step in plan.steps:
         if step.action == "run":
-            has_run = True
+            has_run = has_run or is_done
         elif step.action == "drop":
-            del files[str(step.path)]
+            if is_done:
+                del files[str(step.path)]
         else:
             known = before.get(str(step.path))
             # The first backup is what was there before hl; later ones are the user's to keep.

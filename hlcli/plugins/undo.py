@@ -40,13 +40,8 @@ class Changes:
         Raises:
             OutputError: It cannot be written.
         """
-        with _explained(f"cannot read {path}"):
-            before = path.read_bytes() if path.exists() else None
+        self.watch(path)
         write_bytes(path, content)
-        if before is None:
-            self._undo.append(path.unlink)
-        else:
-            self._undo.append(lambda: write_bytes(path, before))
 
     def move(self, source: Path, target: Path) -> None:
         """Rename a file within its folder.
@@ -68,6 +63,19 @@ class Changes:
             before = path.read_bytes()
             path.unlink()
         self._undo.append(lambda: write_bytes(path, before))
+
+    def watch(self, path: Path) -> None:
+        """Remember a file that others will write, so that it can be put back as it is now.
+
+        Raises:
+            OutputError: It cannot be read.
+        """
+        with _explained(f"cannot read {path}"):
+            before = path.read_bytes() if path.exists() else None
+        if before is None:
+            self._undo.append(lambda: path.unlink(missing_ok=True))
+        else:
+            self._undo.append(lambda: write_bytes(path, before))
 
     def take_back(self) -> None:
         """Undo everything, the last change first; what cannot be undone is passed over."""

@@ -78,6 +78,11 @@ class Job:
         Raises:
             Trouble: hl failed; its own words.
         """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # Asked to stop, it gets five seconds to tidy up.
+            self._process.wait(timeout=5 if self._is_cancelled else None)
+        if self.is_running:
+            self._process.kill()
         code = self._process.wait()
         self._reader.join()
         try:
