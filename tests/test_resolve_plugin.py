@@ -246,6 +246,16 @@ def test_request_has_the_clips_the_rate_of_the_project_and_the_options(desk: Des
 
 
 @posix
+def test_building_without_import(desk: Desk) -> None:
+    ready_clip(desk)
+    desk.options("import no")
+    desk.press("hl Highlights")
+    assert "ImportTimelineFromFile" not in desk.world.calls
+    (timeline,) = desk.world.timelines
+    assert timeline.places("video") == timeline.places("audio") == PLACES_30
+
+
+@posix
 def test_project_of_another_rate_than_the_plan_is_not_filled_with_wrong_cuts(desk: Desk) -> None:
     ready_clip(desk)
     desk.world.rate_setting = "25"

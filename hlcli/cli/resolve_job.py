@@ -8,10 +8,8 @@ a script on Windows can neither start a program with nor open a name that is not
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -191,23 +189,27 @@ def _read(folder: Path) -> _Request:
 
 
 def _selection(chosen: dict[str, str]) -> Selection:
-    with _numbers():
-        return options.selection_from_options(
-            target_duration=chosen.get("target_duration"),
-            top=int(chosen["top"]) if "top" in chosen else None,
-            threshold=float(chosen["threshold"]) if "threshold" in chosen else None,
-            min_duration=chosen.get("min_duration", options.DEFAULT_MIN_DURATION),
-            max_duration=chosen.get("max_duration", options.DEFAULT_MAX_DURATION),
-            handles=chosen.get("handles", options.DEFAULT_HANDLES),
-        )
+    top = _number(chosen, "top")
+    return options.selection_from_options(
+        target_duration=chosen.get("target_duration"),
+        top=None if top is None else int(top),
+        threshold=_number(chosen, "threshold"),
+        min_duration=chosen.get("min_duration", options.DEFAULT_MIN_DURATION),
+        max_duration=chosen.get("max_duration", options.DEFAULT_MAX_DURATION),
+        handles=chosen.get("handles", options.DEFAULT_HANDLES),
+    )
 
 
-@contextlib.contextmanager
-def _numbers() -> Iterator[None]:
+def _number(chosen: dict[str, str], name: str) -> float | None:
+    value = chosen.get(name)
+    if value is None:
+        return None
     try:
-        yield
+        return int(value) if name == "top" else float(value)
     except ValueError as error:
-        raise UsageError(f"options.txt: {error}", hint="write a number: top 5") from error
+        raise UsageError(
+            f"options.txt: {name} {value!r} is no number", hint="write it as: top 5"
+        ) from error
 
 
 def _order(chosen: dict[str, str]) -> str:

@@ -30,7 +30,7 @@ START_SECONDS = 60
 SILENT_SECONDS = 20
 SPEAK_SECONDS = 15
 KEEP_SECONDS = 86400
-OURS = ("cut_folder", "learn_as", "wait_minutes")
+OURS = ("cut_folder", "import", "learn_as", "wait_minutes")
 
 
 class Stop(Exception):
@@ -388,7 +388,9 @@ def run(resolve: Resolve) -> str:
 
     pool, name = project.GetMediaPool(), free_name(project, plan.timeline["name"])
     choices: Any = {"timelineName": name, "importSourceClips": True}
-    timeline: Timeline | None = pool.ImportTimelineFromFile(plan.timeline["file"], choices)
+    timeline: Timeline | None = None
+    if options.get("import") != "no":
+        timeline = pool.ImportTimelineFromFile(plan.timeline["file"], choices)
     wrong, of_event = differences(timeline, plan) if timeline else (["nothing came in"], {})
     if timeline and wrong:
         pool.DeleteTimelines([timeline])

@@ -11,7 +11,7 @@ local SPEAK_SECONDS = 15   -- never longer without a word
 local KEEP_SECONDS = 86400 -- a result that nobody took is good for a day
 local DEFAULT_WAIT_MINUTES = 20
 
-local OURS = { cut_folder = true, learn_as = true, wait_minutes = true }
+local OURS = { cut_folder = true, import = true, learn_as = true, wait_minutes = true }
 
 -- Reads options.txt: lines "name value", "#" begins a comment. Returns those for hl, those for these scripts; or nil, reason.
 function M.options()

@@ -63,7 +63,8 @@ function actions.highlights(hl, opened)
   if #missing > 0 then return nil, "the file is gone: " .. table.concat(missing, ", ") end
 
   local name = editor.free_name(opened, plan.timeline.name)
-  local timeline, items = timelines.import(opened, plan, name), nil
+  local timeline, items
+  if asked.ours.import ~= "no" then timeline = timelines.import(opened, plan, name) end
   if timeline then
     local differences
     differences, items = timelines.differences(timeline, plan)
@@ -72,7 +73,7 @@ function actions.highlights(hl, opened)
       editor.call(opened.pool, "DeleteTimelines", { timeline })
       timeline = nil
     end
-  else
+  elseif asked.ours.import ~= "no" then
     say("Resolve did not import the timeline, and does not say why: hl builds it itself")
   end
   if not timeline then
