@@ -178,6 +178,21 @@ def test_export_cuts_again_and_render_makes_the_film(
     assert not (served.jobs_folder / film["id"] / "tmp").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_timelines_call_media_what_the_editor_calls_it(
+    served: Served, scored: str, footage: Path
+) -> None:
+    (footage / "linked.mp4").symlink_to(footage / "match.mp4")
+    posted = served.post("export", [footage / "linked.mp4"], top=1, for_="resolve")
+    job = served.wait(posted["id"])
+    assert job["paths"] == [str(footage / "match.mp4")]
+    (path,) = job["results"]["files"]
+    assert Path(path).name == "linked-highlights.otio"
+    assert str(footage / "linked.mp4") in Path(path).read_text(encoding="utf-8")
+    (document,) = served.call("GET", f"/v1/jobs/{job['id']}/scores").json["documents"]
+    assert document["video"]["path"] == str(footage / "linked.mp4")
+
+
 def test_a_timeline_may_not_bring_in_media_from_outside(
     served: Served, footage: Path, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ MAX_INTERRUPTIONS = 1
 """How often a job is begun anew after the service died in it: it may be what killed it."""
 
 # What stays in the service.
-_PRIVATE = ("roots", "picked", "outputs")
+_PRIVATE = ("names", "roots", "picked", "outputs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,9 @@ class Job:
     """Files and folders, whole and with links resolved."""
     options: dict[str, Any]
     """As given, checked."""
+    names: dict[str, str] = field(default_factory=dict)
+    """What the client calls those paths, where a link leads to them: an editor knows its media by
+    that name, so timelines and scores say it, too."""
     roots: tuple[str, ...]
     """Folders that may be read, as they were when the job came."""
     picked: tuple[str, ...] = ()

@@ -117,6 +117,12 @@ class Service:
                 created=_EMPTY,
                 kind=request.kind,
                 paths=tuple(map(str, paths)),
+                names={
+                    str(path): text
+                    for path, text in zip(paths, request.paths, strict=True)
+                    # What stands before ".." may be a link: such a name has no plain form.
+                    if text != str(path) and ".." not in Path(text).parts
+                },
                 options=options.given(),
                 roots=tuple(map(str, self.roots)),
                 picked=tuple(map(str, allowed.picked)),

@@ -162,6 +162,7 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
     from hlcli.timeline.formats import TARGETS, write_format
     from hlcli.timeline.write import check_not_a_source, write_output
 
+    documents = [_named(task, document) for document in documents]
     write_documents(task.folder / SCORES_FILE, documents)
     # Said now: where a timeline cannot be written, the scores are there all the same.
     task.scored(len(documents))
@@ -184,6 +185,11 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
             write_format(path, documents, target=name, layout=layout)
             result.files.append(str(path))
     return result
+
+
+def _named(task: Task, document: ScoresDocument) -> ScoresDocument:
+    name = task.job.names.get(document.video.path)
+    return document if name is None else replace(document, video=replace(document.video, path=name))
 
 
 def _own_folder(task: Task) -> Path:
