@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from document_factory import make_document
+from finetune_factory import make_take
 from media_factory import AudioTrack, click_track, make_video
 from PIL import Image
 from serve_factory import Served, serving
@@ -262,6 +263,25 @@ def test_jobs_wait_their_turn_and_can_be_cancelled(served: Served, footage: Path
     assert [job["id"] for job in listed] == [third["id"], second["id"], first["id"]]
 
 
+def test_a_model_learns_what_was_marked(
+    served: Served, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HL_CACHE_DIR", str(served.cache))
+    raw = footage / "raw"
+    takes = [make_take(raw, number) for number in range(2)]
+    marks = raw / "marks.csv"
+    marks.write_text(
+        "file,start,end,label\n"
+        + "".join(f"{take.name},0,10,keep\n{take.name},20,40,drop\n" for take in takes)
+    )
+    options = {"name": "taught", "no_adapt": True, "labels": [str(marks)]}
+    job = served.wait(served.post("finetune", [raw], **options)["id"])
+    assert (job["state"], job["results"]["model"]) == ("done", "taught"), job
+    assert (served.cache / "own-models/taught").is_dir()
+    taken = {"kind": "finetune", "paths": [str(raw)], "options": {"name": "taught"}}
+    assert served.call("POST", "/v1/jobs", taken).json["exit_code"] == 2
+
+
 @pytest.mark.parametrize(
     ("request_body", "status"),
     [
@@ -274,6 +294,9 @@ def test_jobs_wait_their_turn_and_can_be_cancelled(served: Served, footage: Path
         ({"kind": "score", "paths": ["FOOTAGE"], "options": {"frame_rate": "1e999999"}}, 400),
         ({"kind": "score", "paths": ["FOOTAGE"], "options": {"output": "FOOTAGE/match.mp4"}}, 400),
         ({"kind": "score", "paths": ["FOOTAGE"], "options": {"output": "/x.otio"}}, 403),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"output": "FOOTAGE"}}, 400),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"output": "FOOTAGE/x.exe"}}, 400),
+        ({"kind": "render", "paths": ["FOOTAGE"], "options": {"output": "FOOTAGE/x.otio"}}, 400),
         ({"kind": "render", "paths": ["FOOTAGE"], "options": {"copy": True, "quality": 9}}, 400),
         ({"kind": "render", "paths": ["FOOTAGE"], "options": {"encoder": "a -y /etc/x"}}, 422),
         ({"kind": "finetune", "paths": ["FOOTAGE"]}, 422),

@@ -86,7 +86,7 @@ def _add_pairing(app: FastAPI, service: Service) -> None:
 
 def _add_jobs(app: FastAPI, service: Service) -> None:
     def shown(job: Job) -> dict[str, Any]:
-        return job.shown(service.queue.position(job))
+        return service.queue.shown(job)[0]
 
     @app.post(
         "/v1/jobs",
@@ -101,7 +101,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     @app.get("/v1/jobs", response_model=Jobs, responses=errors())
     def jobs(state: State | None = None) -> Response:
         """List jobs."""
-        return reply({"jobs": [shown(job) for job in service.queue.jobs(state)]})
+        return reply({"jobs": service.queue.shown(*service.queue.jobs(state))})
 
     @app.get("/v1/jobs/{job_id}", response_model=ShownJob, responses=errors(404))
     def job(job_id: JobId) -> Response:
@@ -126,7 +126,10 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
             last: dict[str, Any] | None = None
             spoke = time.monotonic()
             while not service.queue.is_closing:
-                now = await asyncio.to_thread(lambda: shown(service.queue.get(job_id)))
+                try:
+                    now = await asyncio.to_thread(lambda: shown(service.queue.get(job_id)))
+                except HlError:
+                    return  # It was old, and is gone.
                 if now != last:
                     yield f"event: job\ndata: {json.dumps(now)}\n\n"
                     last, spoke = now, time.monotonic()

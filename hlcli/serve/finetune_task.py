@@ -43,6 +43,9 @@ def finetune(task: Task) -> Result:
         plan = make_plan(settings, progress=task.progress)
         for note in (*plan.notes, *(note for one in plan.teachings for note in one.notes)):
             task.remark(note)
+        for file in plan.footage.files:
+            # Cuts and marks may name files of their own.
+            allowed.existing(str(file.path))
         outcome = learn(plan, reserved, created=today, progress=task.progress, on_step=on_step)
     if outcome is None:
         return Result()

@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hlcli.atomic import make_folder
 from hlcli.errors import OutputError
@@ -112,17 +113,16 @@ class JobQueue:
                 job for job in reversed(self._jobs.values()) if state is None or job.state == state
             ]
 
-    def position(self, job: Job) -> int | None:
-        """Return how many jobs are before a queued one."""
-        if job.state != "queued":
-            return None
+    def shown(self, *jobs: Job) -> list[dict[str, Any]]:
+        """Return jobs as clients see them, each with how many are before it while it waits."""
+        before: dict[str, int] = {}
+        lengths = dict.fromkeys(_LANES.values(), 0)
         with self._changed:
-            waiting = [
-                one.id
-                for one in self._jobs.values()
-                if one.state == "queued" and _LANES[one.kind] == _LANES[job.kind]
-            ]
-        return waiting.index(job.id) if job.id in waiting else 0
+            for job in self._jobs.values():
+                if job.state == "queued":
+                    before[job.id] = lengths[_LANES[job.kind]]
+                    lengths[_LANES[job.kind]] += 1
+        return [job.shown(before.get(job.id, 0) if job.state == "queued" else None) for job in jobs]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once when it waits, soon when it runs, not at all when it is over.

@@ -161,7 +161,10 @@ class Service:
         path = self.allowed.existing(text)
         if path.is_dir():
             raise Refused(f"{path.name} is a folder", status=404)
-        return self.pictures.thumbnail(path, seconds, height)
+        try:
+            return self.pictures.thumbnail(path, seconds, height)
+        except OSError as error:
+            raise Refused(f"{path.name} cannot be read", status=404) from error
 
     def close(self) -> int:
         """Stop all work; returns how many jobs were running."""
@@ -200,7 +203,10 @@ def _below_roots(text: str, allowed: Allowed) -> Path:
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
-    if not overwrite and path.exists() and not path.is_dir():
+    if path.is_dir():
+        # What would be written there is known too late to ask before something is written over.
+        raise Refused(f"{path} is a folder", hint="name a file in it", status=400)
+    if not overwrite and path.exists():
         raise Refused(
             f"{path} is there already", hint="choose another name, or say overwrite", status=409
         )
