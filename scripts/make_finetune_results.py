@@ -33,7 +33,10 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     WORK.mkdir(parents=True, exist_ok=True)
-    sections = {"taste": taste_table(options.data, options.seeds)}
+    sections = {
+        "taste": taste_table(options.data, options.seeds),
+        "unlabelled": unlabelled_table(options.data),
+    }
     if options.summe is not None:
         sections["summe"] = summe_table(options.summe)
     text = PAGE.read_text(encoding="utf-8")
@@ -110,8 +113,34 @@ def taste_table(data: Path, seeds: int) -> str:
         opposite.append(" and ".join(f"{100 * sum(s) / len(s):.1f}" for s in sides))
     lines.append("| tuned (v): one taste, and the opposite one | " + " | ".join(opposite) + " |")
     count = len(by_row["tuned (v)", 10])
-    lines += ["", f"{count} runs a cell, {seeds} seeds. {kept['hardware']}"]
+    lines += ["", f"{count} runs a cell, {seeds} seeds. {' '.join(kept['hardware'])}"]
     return "\n".join(lines) + "\n"
+
+
+def unlabelled_table(data: Path) -> str:
+    import torch
+    from bench import hardware
+    from finetune_parts.footage import read_material
+    from finetune_parts.unlabelled import SETTINGS, Adapted, measure_unlabelled, unlabelled_lines
+
+    from hlcli.zoo.manifest import find_model
+    from hlcli.zoo.weights import weights_path
+
+    torch.set_num_threads(1)
+    stored = WORK / "unlabelled.json"
+    if not stored.is_file():
+        found = []
+        weights = weights_path(find_model("rasl"))
+        for one in measure_unlabelled(read_material(data), weights, SETTINGS, work=WORK):
+            if not found or found[-1].average != one.average:
+                print(f"{one.parent}, project {one.project}, rate {one.learning_rate:g}, "
+                      f"average {one.average}", file=sys.stderr, flush=True)  # fmt: skip
+            found.append(one)
+        plain = [dataclasses.asdict(one) for one in found]
+        stored.write_text(json.dumps({"hardware": hardware(), "found": plain}), encoding="utf-8")
+    kept = json.loads(stored.read_text(encoding="utf-8"))
+    lines = unlabelled_lines([Adapted(**one) for one in kept["found"]])
+    return "\n".join([*lines, "", " ".join(kept["hardware"])]) + "\n"
 
 
 def summe_table(data: Path) -> str:

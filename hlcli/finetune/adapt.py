@@ -39,7 +39,7 @@ _SAVE_EVERY = 20
 class AdaptSettings:
     """How far a network follows the footage; the defaults: docs/benchmarks/finetune.md."""
 
-    steps: int = 200
+    steps: int = 40
     """Optimiser steps, at least 1."""
     batch_size: int = 16
     """Sequences in a batch, at least 2."""
@@ -75,8 +75,9 @@ def adapt(
 ) -> RaslScorer:
     """Train a copy of a network on footage, going on from the state in `work` where there is one.
 
-    The input maps, the calibration, the fusion and the taste stay the scorer's. So does everything
-    about sound where the footage is silent, but for what picture and sound share.
+    The input maps, the fusion, the taste and the calibration stay the scorer's: standardising the
+    terms anew on the footage costs much of what the training gains. Where the footage is silent,
+    so does everything about sound but what picture and sound share.
 
     Args:
         scorer: The parent, of kind "rasl"; left as it is.
