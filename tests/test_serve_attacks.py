@@ -547,6 +547,17 @@ def test_a_worker_that_is_killed_fails_its_job_only(queue_folder: Path) -> None:
     assert {job.id: job.state for job in store.load()} == {first.id: "failed", second.id: "done"}
 
 
+@POSIX
+def test_a_worker_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+    deaf = process.Worker("hlcli.serve.worker", tmp_path)
+    os.kill(deaf.pid, signal.SIGSTOP)
+    assert deaf.stop(grace_seconds=0.2) == -signal.SIGKILL
+    assert deaf.close() == -signal.SIGKILL
+    willing = process.Worker("hlcli.serve.worker", tmp_path)
+    assert willing.stop() == lifeline.EXIT_STOPPED
+    assert willing.close() == lifeline.EXIT_STOPPED
+
+
 def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: Path) -> None:
     store = JobStore(queue_folder / "jobs")
     for number, times in enumerate((0, 1)):
@@ -559,6 +570,10 @@ def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: P
                 interruptions=times,
             )
         )
+    killed = store.folder_of(f"{1:016x}")
+    (killed / "tmp").mkdir()
+    (killed / "tmp/forgotten").write_bytes(b"by a library")
+    (killed / ".job.json.abc.part").write_bytes(b"half")
     (store.folder / "0123456789abcdef").mkdir()
     (store.folder / "0123456789abcdef/job.json").write_text('{"id": "0123')
     queue = JobQueue(store, device="cpu")
@@ -573,6 +588,7 @@ def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: P
     assert twice.error is not None
     assert "ended twice" in twice.error["message"]
     assert sorted(path.name for path in store.folder.iterdir()) == [once.id, twice.id]
+    assert [path.name for path in killed.iterdir()] == ["job.json"]
 
 
 def test_scores_stay_where_a_timeline_cannot_be_written(queue_folder: Path) -> None:

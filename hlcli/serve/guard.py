@@ -114,7 +114,8 @@ class Guard:
         if len(origin) > 1 or (origin and not self._is_known(origin[0].decode("latin-1"))):
             return (
                 403,
-                "pages of this origin may not talk to hl serve",
+                # Said, because no document tells what the panels of each version send.
+                f"pages of the origin {origin[0].decode('latin-1')[:100]!r} may not talk to hl serve",
                 "start hl serve with --allow-origin if it is yours",
             )
         return None
