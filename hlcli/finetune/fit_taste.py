@@ -9,6 +9,7 @@ Axes: T clips, V feature size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ of training groups: 0.03 to 0.3 differ by a point from ten spans on, less is bet
 AUDIO_SCALE = 0.5
 """Length of the sound's features beside the picture's."""
 _POWER = 100.0
-# 2,000 x 8,000 pairs of float64 are 128 MB.
-_MOST_KEPT, _MOST_DROPPED = 2_000, 8_000
+# 1,000 x 4,000 pairs of float64 are 32 MB; of several files each has its share.
+_MOST_KEPT, _MOST_DROPPED = 1_000, 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,19 +93,36 @@ def _fit(
 ) -> list[FloatArray]:
     """Weights of each sense given by its centre, in the order picture, sound."""
     marked = [video for video in videos if _has_both(video.marks_T)]
+    share = len(marked) ** 0.5
+    chosen = [
+        np.union1d(
+            _evenly(video.marks_T == 1, math.ceil(_MOST_KEPT / share)),
+            _evenly(video.marks_T == 0, math.ceil(_MOST_DROPPED / share)),
+        )
+        for video in marked
+    ]
     blocks, factors = [], []
     for centre_V, scale in ((visual, 1.0), (audio, AUDIO_SCALE)):
         if centre_V is None:
             continue
-        rows = [v.features.visual_TV if centre_V is visual else _sound(v) for v in marked]
-        off = [smoothed(unit_rows(one).astype(np.float64) - centre_V) for one in rows]
-        power = np.mean(np.concatenate([(one**2).sum(axis=1) for one in off]))
-        factor = scale * np.sqrt(_POWER / max(float(power), 1e-12))
-        blocks.append([factor * one for one in off])
+        power, num_clips, parts = 0.0, 0, []
+        # One file at a time: the features of a hundred hours do not fit twice.
+        for video, indices in zip(marked, chosen, strict=True):
+            rows = video.features.visual_TV if centre_V is visual else _sound(video)
+            off_TV = smoothed(unit_rows(rows).astype(np.float64) - centre_V)
+            power += float((off_TV**2).sum())
+            num_clips += len(off_TV)
+            parts.append(off_TV[indices])
+        factor = scale * np.sqrt(_POWER / max(power / num_clips, 1e-12))
+        blocks.append([factor * part for part in parts])
         factors.append(factor)
-    inputs = [np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True)]
-    offsets = [scorer.raw_scores(video.features, (modality,))[modality] for video in marked]
-    weight = rank_weights(inputs, offsets, [video.marks_T for video in marked], ridge)
+    inputs = [np.concatenate(senses, axis=1) for senses in zip(*blocks, strict=True)]
+    offsets = [
+        scorer.raw_scores(video.features, (modality,))[modality][indices]
+        for video, indices in zip(marked, chosen, strict=True)
+    ]
+    marks = [video.marks_T[indices] for video, indices in zip(marked, chosen, strict=True)]
+    weight = rank_weights(inputs, offsets, marks, ridge)
     sizes = np.cumsum([part[0].shape[1] for part in blocks])[:-1]
     return [
         (factor * part).astype(np.float32)
@@ -132,19 +150,21 @@ def rank_weights(
     Raises:
         TrainingError: The loss is no longer a number.
     """
-    # The minimum lies in the span of the clips: solve there, however many features there are.
-    stacked = np.concatenate([x[y >= 0] for x, y in zip(inputs, marks, strict=True)])
-    _, sizes, directions = np.linalg.svd(stacked, full_matrices=False)
-    basis = directions[(sizes > sizes[0] * 1e-9) & (sizes > 0)].T
-    if not basis.shape[1]:
+    said = np.concatenate([x[y >= 0] for x, y in zip(inputs, marks, strict=True)])
+    if len(said) < said.shape[1]:
+        # The minimum lies in the span of the clips: solve there, however many features there are.
+        _, sizes, directions = np.linalg.svd(said, full_matrices=False)
+        basis = directions[(sizes > sizes[0] * 1e-9) & (sizes > 0)].T
+    else:
+        basis = np.eye(said.shape[1])
+    if not said.any():
         # All clips are alike to this sense, as in silence: it has no say.
         return np.zeros(len(basis))
     files = []
     for x, offset, y in zip(inputs, offsets, marks, strict=True):
-        kept, dropped = _evenly(y == 1, _MOST_KEPT), _evenly(y == 0, _MOST_DROPPED)
         reduced = torch.from_numpy(x @ basis)
         base = torch.from_numpy(offset.astype(np.float64))
-        files.append((reduced[kept], base[kept], reduced[dropped], base[dropped]))
+        files.append((reduced[y == 1], base[y == 1], reduced[y == 0], base[y == 0]))
     weight = torch.zeros(basis.shape[1], dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS(
         [weight], max_iter=300, tolerance_grad=1e-9, tolerance_change=1e-12,

@@ -110,7 +110,8 @@ def warnings_of(plan: Plan, check: HeldOut | None, left_out: Sequence[LeftOut]) 
         return [*warnings, "There were no marks to compare it with its parent on: look at both."]
     kept = sum(one.num_kept for one in plan.teachings)
     if kept < FEW_SPANS:
-        warnings.append(f"It learned from {kept} kept spans; more would teach it more.")
+        spans = "span" if kept == 1 else "spans"
+        warnings.append(f"It learned from {kept} kept {spans}; more would teach it more.")
     if check is None:
         warnings.append("Too few spans to hold some out: it is not known whether it is better.")
     elif not check.is_better:
