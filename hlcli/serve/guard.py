@@ -112,10 +112,11 @@ class Guard:
             return 421, "this is not the host you asked for", "use http://127.0.0.1:PORT"
         origin = headers.get(b"origin", [])
         if len(origin) > 1 or (origin and not self._is_known(origin[0].decode("latin-1"))):
+            name = origin[0].decode("latin-1")[:100]
             return (
                 403,
                 # Said, because no document tells what the panels of each version send.
-                f"pages of the origin {origin[0].decode('latin-1')[:100]!r} may not talk to hl serve",
+                f"pages of the origin {name!r} may not talk to hl serve",
                 "start hl serve with --allow-origin if it is yours",
             )
         return None
