@@ -41,8 +41,8 @@ class Moment:
 
     @property
     def strip_name(self) -> str:
-        """What strips are called: Blender would count the decimals up to make a name unique."""
-        return f"H{self.rank:02d} ({self.score:.2f})"
+        """What strips are called: to make a name unique, Blender rewrites what follows a dot."""
+        return f"H{self.rank:02d} {self.score:.0%}"
 
 
 class Finding:

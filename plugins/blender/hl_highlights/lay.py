@@ -117,10 +117,12 @@ def add_score_strip(scene: bpy.types.Scene, finding: Finding) -> list:
             shown_end = min(int(strip.frame_start) + end, int(strip.frame_final_end))
             if shown_start >= shown_end:
                 continue
-            block = _new_colour(scene, f"hl ({score:.2f})", channel, shown_start, shown_end)
+            block = _new_colour(scene, f"hl {score:.0%}", channel, shown_start, shown_end)
             block.color = next(colour for lowest, colour in BANDS if score >= lowest)
             # It is to be looked at, not to be rendered.
             block.mute = True
+            # A new strip is selected; the footage is what the next button is for.
+            block.select = False
             made.append(block)
     return made
 

@@ -87,6 +87,8 @@ class HL_OT_add_strips(_OfFinding, bpy.types.Operator):
             new.render.resolution_x = scene.render.resolution_x
             new.render.resolution_y = scene.render.resolution_y
             new.view_settings.view_transform = scene.view_settings.view_transform
+            for name in ("keep", "seconds", "count", "visual_only", "model", "place"):
+                setattr(new.hl_highlights, name, getattr(scene.hl_highlights, name))
             made = add_highlights(new, finding, 1)
         except Trouble:
             bpy.data.scenes.remove(new)
