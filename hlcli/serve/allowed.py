@@ -64,6 +64,17 @@ class Allowed:
         return True
 
 
+def is_own_name(text: str) -> bool:
+    """Whether an output is a name alone, which lies in the job's own folder.
+
+    Example:
+        >>> is_own_name("match.xml"), is_own_name("../match.xml"), is_own_name("C:match.xml")
+        (True, False, False)
+    """
+    # A dot at the start is for our own temporary files; the rest would lead out, on some system.
+    return len(text) <= 200 and text[:1] not in ("", ".") and not set(text) & set("/\\:\0")
+
+
 def resolve(text: str, *, roots: Iterable[Path] = ()) -> Path:
     """Return the real path that a client means.
 

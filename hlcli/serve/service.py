@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hlcli.errors import MediaNotFoundError
-from hlcli.serve.allowed import Allowed
+from hlcli.serve.allowed import Allowed, is_own_name
 from hlcli.serve.job import Job
 from hlcli.serve.pairing import Pairing
 from hlcli.serve.pictures import Pictures
@@ -174,7 +175,11 @@ class Service:
     def _outputs(self, options: ExportOptions, allowed: Allowed, sources: list[Path]) -> list[Path]:
         from hlcli.timeline.write import check_not_a_source, check_output
 
-        outputs = [_below_roots(text, allowed) for text in as_list(options.output)]
+        texts = as_list(options.output)
+        for name in filter(is_own_name, texts):
+            # The job's own folder is not there yet: any that can be written stands for it.
+            check_output(Path(tempfile.gettempdir()) / name, options.targets)
+        outputs = [_below_roots(text, allowed) for text in texts if not is_own_name(text)]
         for path in outputs:
             check_output(path, options.targets)
             check_not_a_source(path, sources)

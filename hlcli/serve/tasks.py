@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hlcli.errors import HlError, MediaError
 from hlcli.progress import counts_bytes
+from hlcli.serve.allowed import is_own_name
 from hlcli.serve.finetune_task import finetune
 from hlcli.serve.job import Result
 from hlcli.serve.requests import (
@@ -172,7 +173,8 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
     outputs = as_list(options.output)
     task.progress("writing", 0, 0)
     for text in outputs:
-        path = task.allowed.resolved(text)
+        own = is_own_name(text)
+        path = _own_folder(task) / text if own else task.allowed.resolved(text)
         check_not_a_source(path, sources)
         written = write_output(path, documents, targets=options.targets, layout=layout)
         result.files.extend(map(str, written))
