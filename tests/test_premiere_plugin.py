@@ -358,6 +358,8 @@ def test_the_panel_in_a_browser_against_the_service(
         "shots": os.environ.get("HL_PANEL_SHOTS"),
         "count": 2,
         "otio": otio,
+        # Once with a browser's elements, once with Adobe's widgets in their place.
+        "spectrum": otio == "nothing",
         "clips": [{"name": "a", "path": str(footage), "rate": [30000, 1001], "seconds": 20.02}],
     }  # fmt: skip
     done = run_node(checks, "test/browser.js", json.dumps(settings))
@@ -365,6 +367,7 @@ def test_the_panel_in_a_browser_against_the_service(
     seen = json.loads(done.stdout)
 
     assert seen["errors"] == []
+    assert (seen["widgets"], seen["plainWidgets"]) == ((13, 0) if otio == "nothing" else (0, 13))
     steps = {step["name"]: step for step in seen["steps"]}
     assert steps["pairing"]["connection"].endswith("found, not paired yet")
     assert steps["wrong-code"]["message"] == "That is not the code."
@@ -381,7 +384,7 @@ def test_the_panel_in_a_browser_against_the_service(
 
     premiere = seen["premiere"]
     written = premiere["log"]["imports"][0]
-    assert written.endswith(".otio")
+    assert Path(written).name == "match day-highlights.otio"
     (sequence,) = premiere["sequences"]
     cuts = [[item["start"], item["end"], item["inPoint"]] for item in sequence["video"][0]]
     assert cuts == otio_cuts(written)
@@ -402,5 +405,9 @@ def test_the_panel_in_a_browser_against_the_service(
         assert len(seen["sequencesAfterImport"]) == 2
     else:
         # The next way brought it, and the user is told why.
-        assert "imported nothing from the .otio file" in steps["sequence"]["hint"]
+        assert steps["sequence"]["hint"] == "Premiere imported nothing from the .otio file."
+        xml = premiere["log"]["imports"][1]
+        assert xml == written.replace(".otio", ".xml").replace(
+            Path(written).parts[-3], Path(xml).parts[-3]
+        )
         assert steps["imported"]["message"].startswith("Premiere imported nothing")

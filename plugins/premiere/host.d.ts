@@ -6,7 +6,7 @@ declare module "premierepro" {
 }
 
 // Adobe's @adobe/cc-ext-uxp-types declares the DOM anew and does not go together with TypeScript's own, which
-// knows more of what the panel uses; the four calls into the module "uxp" are declared here from it.
+// knows more of what the panel uses; the few calls into the module "uxp" are declared here from it.
 declare module "uxp" {
   interface SecureStorage {
     getItem(key: string): Promise<Uint8Array | null | undefined>;
@@ -17,6 +17,7 @@ declare module "uxp" {
     nativePath: string;
     read(): Promise<string>;
   }
+  const host: { name: string; version: string };
   const storage: {
     secureStorage: SecureStorage;
     localFileSystem: { getFileForOpening(options: { types: string[] }): Promise<PickedFile | null> };

@@ -186,9 +186,14 @@ class App {
       const documents = await this.service.scores(job.id);
       const name = results.paths.length === 1 ? `${fileStem(results.paths[0])} highlights` : "highlights";
       const plan = planFromScores(documents, { name, order: rankOrder ? "rank" : "time", markersOnly });
+      // A name alone: it goes to the job's own folder, as the .otio did.
       const asXml = async () => {
-        const output = otio.replace(/\.otio$/, ".xml");
-        return (await this.finish(await this.service.startJob("export", results.paths, { ...options, output }))).results.files[0];
+        const output = `${fileStem(otio)}.xml`;
+        const written = await this.service.startJob("export", results.paths, { ...options, output }).then(
+          (started) => this.finish(started),
+          () => Promise.reject(new PanelError("hl wrote no .xml file.")),
+        );
+        return written.results.files[0];
       };
       this.set({ progress: { stage: "Creating the sequence ...", share: 1 } });
       const arrival = await bringIn(this.ppro, { plan, files: [async () => otio, asXml], items: this.items });

@@ -3,9 +3,11 @@
 
 const { App } = require("./app.js");
 const { Memory } = require("./keep.js");
+const { useSpectrum } = require("./spectrum.js");
 const { followTheme } = require("./theme.js");
 const { View } = require("./view.js");
 
+useSpectrum(document, require("uxp"));
 const view = new View(document);
 const app = new App({
   ppro: require("premierepro"),

@@ -137,6 +137,8 @@ class View {
       const pressed = state.mode === mode;
       this.at(`mode-${mode}`).className = pressed ? "toggle pressed" : "toggle";
       this.at(`mode-${mode}`).setAttribute("aria-pressed", String(pressed));
+      // Spectrum's button knows no pressed state; its variant stands out as much.
+      this.at(`mode-${mode}`).setAttribute("variant", pressed ? "primary" : "secondary");
     }
     this.showAmount(state);
     if (results.documents === this.shownDocuments) return;

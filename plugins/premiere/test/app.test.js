@@ -176,13 +176,27 @@ test("where no file is taken the API builds it from the bin's own clip, and the 
   await app.start();
   await app.score();
   await app.createSequence();
-  assert.equal(asked[10].body.options.output, OTIO.replace(/otio$/, "xml"));
+  assert.equal(asked[10].body.options.output, "premiere.xml");
   assert.deepEqual(app.state.message, {
     kind: "good",
     text: 'Sequence "match day highlights" with 2 clips and 2 markers.',
-    hint: "Premiere imported nothing from the .otio file. The output is outside the roots.",
+    hint: "Premiere imported nothing from the .otio file. hl wrote no .xml file.",
   });
   assert.equal(premiere.state.sequences.length, 1);
+});
+
+test("the .xml file comes second", async () => {
+  const [, waited] = EXPORTED;
+  const asXml = [
+    ["POST", "/v1/jobs", 202, job({ id: "j3", kind: "export", state: "queued" })],
+    ["GET", "/v1/jobs/j3", 200, { ...waited[3], id: "j3", results: { files: [OTIO.replace(/otio$/, "xml")], num_scores: 1 } }],
+  ];
+  const { app, premiere } = connected([...SCORED, ...EXPORTED, ...asXml], { premiere: { otio: "drops" } });
+  await app.start();
+  await app.score();
+  await app.createSequence();
+  assert.equal(app.state.message.hint, "From the .otio file 1 of 2 clips arrived; that sequence was removed.");
+  assert.deepEqual([premiere.state.sequences.length, premiere.state.sequences[0].markers.length], [1, 2]);
 });
 
 test("a picked file needs no service", async () => {

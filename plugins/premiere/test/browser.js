@@ -1,7 +1,7 @@
 // The panel itself in a browser, against a running `hl serve`: pair, score a real video, move the sliders, create the
 // sequence in the fake Premiere. Settings come as JSON in the first argument, what was seen goes to stdout as JSON.
 //   {"chromium", "port", "code", "clips": [{name, path, rate, seconds}], "theme": "dark", "shots": folder or null,
-//    "otio", "xml": as in fake_ppro.js}
+//    "spectrum": whether UXP's widgets are there, "count": moments to choose, "otio", "xml": as in fake_ppro.js}
 "use strict";
 
 const fs = require("node:fs");
@@ -12,7 +12,7 @@ const panel = path.join(__dirname, "..", "panel");
 const settings = JSON.parse(process.argv[2]);
 
 /** The page's `require`: the panel's own files, and fakes of what the host gives. Runs in the page. */
-function installHost({ sources, clips, otio, xml, theme }) {
+function installHost({ sources, clips, otio, xml, theme, spectrum }) {
   const cache = {};
   globalThis.seen = { stages: [], errors: [] };
   globalThis.addEventListener("error", (event) => globalThis.seen.errors.push(event.message));
@@ -39,6 +39,24 @@ function installHost({ sources, clips, otio, xml, theme }) {
       },
     },
   };
+  if (spectrum) {
+    uxp.host = { name: "premierepro", version: "25.6.0" };
+    // Stand-ins for UXP's widgets: attributes as theirs, focus and keys as those of a button.
+    customElements.define(
+      "sp-button",
+      class extends HTMLElement {
+        connectedCallback() {
+          this.tabIndex = 0;
+          this.setAttribute("role", "button");
+          this.style.cssText = "padding: 4px 12px; border: 1px solid; border-radius: 14px; white-space: nowrap";
+          this.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && this.click());
+          const stop = (event) => this.hasAttribute("disabled") && event.stopImmediatePropagation();
+          this.addEventListener("click", stop, true);
+        }
+      },
+    );
+    customElements.define("sp-progressbar", class extends HTMLElement {});
+  }
   const listeners = [];
   document.theme = { getCurrent: () => theme, onUpdated: { addListener: (listener) => listeners.push(listener) } };
   globalThis.setTheme = (name) => listeners.forEach((listener) => listener(name));
@@ -85,6 +103,7 @@ async function main() {
     otio: settings.otio || "whole",
     xml: settings.xml || "whole",
     theme: settings.theme,
+    spectrum: settings.spectrum || false,
   });
   const shoot = async (name) => {
     if (settings.shots) {
@@ -179,6 +198,8 @@ async function main() {
   await step("imported");
   await page.evaluate(() => globalThis.setTheme("light"));
   report.lightBackground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  report.widgets = await page.evaluate(() => [...document.querySelectorAll("sp-button, sp-progressbar")].length);
+  report.plainWidgets = await page.evaluate(() => [...document.querySelectorAll("button, progress")].length);
   report.errors = await page.evaluate(() => globalThis.seen.errors);
   await browser.close();
   process.stdout.write(JSON.stringify(report));
