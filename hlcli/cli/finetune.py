@@ -66,7 +66,7 @@ def finetune(
     steps: Annotated[
         int | None,
         typer.Option(
-            "--steps", metavar="N", help="Steps of training on the footage; 200 if not given."
+            "--steps", metavar="N", help="Steps of training on the footage; 40 if not given."
         ),
     ] = None,
     adapt: Annotated[

@@ -9,8 +9,9 @@ Axes: T clips, V feature size.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,20 @@ class MarkedVideo:
     """Its features, T clips."""
     marks_T: npt.NDArray[np.int8]
     """1 where a clip was kept, 0 where it was passed over, -1 where nobody said, shape `(T,)`."""
+    untuned: Mapping[Modality, FloatArray] | None = None
+    """Raw scores of the scorer that taste is added to, shape `(T,)`, for each modality the video
+    has; None computes them anew whenever a taste is fitted."""
+
+
+def with_untuned_scores(scorer: FusedScorer, videos: Sequence[MarkedVideo]) -> list[MarkedVideo]:
+    """Return the videos with the raw scores without any taste, for those that have marks."""
+    bare = scorer.with_taste(None)
+    return [
+        dataclasses.replace(video, untuned=_untuned(bare, video))
+        if (video.marks_T >= 0).any()
+        else video
+        for video in videos
+    ]
 
 
 def fit_taste(
@@ -51,7 +66,7 @@ def fit_taste(
     """Learn what an editor keeps.
 
     Args:
-        scorer: The parent, without a taste of its own or with one that is to be replaced.
+        scorer: The parent; a taste of its own is left out.
         videos: All files of the footage; those without marks still tell what it looks like.
         ridge: Weight of the squared norm of the map, above 0.
 
@@ -63,6 +78,7 @@ def fit_taste(
             "no file has both kept and passed-over footage",
             hint="mark at least one span to keep and one to drop in the same file",
         )
+    scorer = scorer.with_taste(None)
     centre_V = _centre([video.features.visual_TV for video in videos])
     with_sound = [video for video in videos if has_sound(video.features)]
     visual_weights: dict[Modality, FloatArray] = {}
@@ -118,7 +134,7 @@ def _fit(
         factors.append(factor)
     inputs = [np.concatenate(senses, axis=1) for senses in zip(*blocks, strict=True)]
     offsets = [
-        scorer.raw_scores(video.features, (modality,))[modality][indices]
+        (video.untuned or _untuned(scorer, video))[modality][indices]
         for video, indices in zip(marked, chosen, strict=True)
     ]
     marks = [video.marks_T[indices] for video, indices in zip(marked, chosen, strict=True)]
@@ -128,6 +144,11 @@ def _fit(
         (factor * part).astype(np.float32)
         for factor, part in zip(factors, np.split(weight, sizes), strict=True)
     ]
+
+
+def _untuned(scorer: FusedScorer, video: MarkedVideo) -> dict[Modality, FloatArray]:
+    sides: tuple[Modality, ...] = ("v", "a", "va") if has_sound(video.features) else ("v",)
+    return scorer.raw_scores(video.features, sides)
 
 
 def rank_weights(

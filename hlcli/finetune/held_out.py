@@ -17,8 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.features.types import VideoFeatures
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
+from hlcli.finetune.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
 from hlcli.finetune.spans import Marks, num_runs
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
@@ -72,28 +71,39 @@ def held_out(
 
     Args:
         parent: What the tuned model is compared with.
-        base: What the taste is added to: the parent, adapted to the footage or as it is.
+        base: What the taste is added to: the parent, adapted to the footage or as it is; without
+            a taste of its own.
         videos: The footage with all marks.
         on_check: Called after each part with the means so far.
 
     Raises:
         TrainingError: The marks cannot be learned.
     """
+    if any(video.untuned is None for video in videos if (video.marks_T >= 0).any()):
+        videos = with_untuned_scores(base, videos)
     folds = list(_folds(videos))
+    # Without training the parent says what the base says; else it is asked once for each file.
+    of_parent: dict[int, npt.NDArray[np.float32]] = {}
     before: list[float] = []
     after: list[float] = []
     files: set[int] = set()
     num_spans = 0
     check = None
     for number, (train, asked) in enumerate(folds, 1):
-        tuned = base.with_taste(fit_taste(base, train))
+        taste = fit_taste(base, train)
         for index, marks in asked:
-            features = videos[index].features
+            features, untuned = videos[index].features, videos[index].untuned
+            assert untuned is not None  # it is marked
+            side: Modality = "va" if has_sound(features) else "v"
+            if index not in of_parent:
+                of_parent[index] = (
+                    untuned[side] if parent is base else parent.raw_scores(features, (side,))[side]
+                )
             is_asked = marks >= 0
             kept = marks[is_asked] == 1
-            for scorer, found in ((parent, before), (tuned, after)):
-                raw = _raw(scorer, features)[is_asked]
-                found.append(average_precision(kept, raw))
+            tuned = untuned[side] + taste.preferences(features, side)
+            before.append(average_precision(kept, of_parent[index][is_asked]))
+            after.append(average_precision(kept, tuned[is_asked]))
             files.add(index)
             num_spans += num_runs(marks, 1)
         check = HeldOut(
@@ -169,11 +179,6 @@ def _stretches(marks: Marks) -> Iterator[tuple[Marks, Marks]]:
         learned[max(0, start - _GUARD_CLIPS) : stop + _GUARD_CLIPS] = -1
         if _has_both(asked) and _has_both(learned):
             yield learned, asked
-
-
-def _raw(scorer: FusedScorer, features: VideoFeatures) -> npt.NDArray[np.float32]:
-    side: Modality = "va" if has_sound(features) else "v"
-    return scorer.raw_scores(features, (side,))[side]
 
 
 def _has_both(marks: Marks) -> bool:

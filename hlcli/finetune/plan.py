@@ -62,7 +62,7 @@ class FinetuneSettings:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise UsageError(f"--steps is at least 1, got {self.steps}", hint="try --steps 200")
+            raise UsageError(f"--steps is at least 1, got {self.steps}", hint="try --steps 40")
         if self.seed < 0:
             raise UsageError(f"--seed is at least 0, got {self.seed}", hint="try --seed 0")
         if not self.footage:
