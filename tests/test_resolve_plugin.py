@@ -353,6 +353,33 @@ def test_script_outside_resolve(desk: Desk) -> None:
 
 
 @posix
+@pytest.mark.parametrize("way", ["arg", "MapPath", "HOME", "APPDATA"])
+def test_parts_are_found_without_the_name_of_the_script(
+    desk: Desk, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_program(desk, "")
+    name = desk.fusion / "Scripts" / "Utility" / "hl Highlights.lua"
+    lua = desk.engine.LuaRuntime()
+    lines: list[str] = []
+    lua.globals().print = lines.append
+    if way == "arg":
+        lua.globals().arg = lua.table_from({0: str(name)})
+    if way == "MapPath":
+        lua.globals().fusion = lua.eval("{ MapPath = function(_, p) return scripts(p) end }")
+        lua.globals().scripts = lambda path: f"{desk.fusion}/Scripts/" if path == "Scripts:" else ""
+    if way == "HOME":
+        place = desk.folder / "home" / ".local/share/DaVinciResolve/Fusion"
+        shutil.copytree(desk.fusion, place)
+    if way == "APPDATA":
+        monkeypatch.setenv("APPDATA", str(desk.folder / "roaming"))
+        product = "Blackmagic Design/DaVinci Resolve/Support/Fusion"
+        shutil.copytree(desk.fusion, desk.folder / "roaming" / product)
+    # As a text, not as a file: nothing says where it lies.
+    lua.execute(name.read_text(encoding="utf-8"))
+    assert lines == ["hl: start this from Resolve: Workspace > Scripts"]
+
+
+@posix
 def test_parts_that_are_missing(desk: Desk) -> None:
     make_program(desk, "")
     shutil.rmtree(desk.fusion / "Modules")
