@@ -274,7 +274,7 @@ def test_a_model_learns_what_was_marked(
         "file,start,end,label\n"
         + "".join(f"{take.name},0,10,keep\n{take.name},20,40,drop\n" for take in takes)
     )
-    options = {"name": "taught", "no_adapt": True, "labels": [str(marks)]}
+    options = {"name": "taught", "labels": [str(marks)]}
     job = served.wait(served.post("finetune", [raw], **options)["id"])
     assert (job["state"], job["results"]["model"]) == ("done", "taught"), job
     assert (served.cache / "own-models/taught").is_dir()

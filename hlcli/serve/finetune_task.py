@@ -31,7 +31,7 @@ def finetune(task: Task) -> Result:
         parent=options.parent,
         device=task.device,
         steps=steps,
-        adapt=not options.no_adapt,
+        adapt=options.adapt,
         seed=options.seed,
     )
 

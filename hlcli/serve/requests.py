@@ -175,7 +175,7 @@ class FinetuneOptions(_Options):
     search: Files = []
     parent: Word | None = None
     steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    no_adapt: bool = False
+    adapt: bool | None = None
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
     def check(self) -> None:
