@@ -189,7 +189,14 @@ def checks_folder() -> Path | str:
     for name in ("panel", "test"):
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.copytree(PLUGIN / name, folder / name)
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "host.d.ts"):
+    for name in (
+        "package.json",
+        "package-lock.json",
+        "tsconfig.json",
+        "tsconfig.uxp.json",
+        "host.d.ts",
+        "uxp_check.ts",
+    ):
         shutil.copyfile(PLUGIN / name, folder / name)
     digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / f".installed-{digest[:16]}"
@@ -224,8 +231,9 @@ def run_node(checks: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def type_errors(checks: Path) -> list[str]:
-    done = run_node(checks, "node_modules/typescript/bin/tsc", "-p", "tsconfig.json")
+def type_errors(checks: Path, project: str = "tsconfig.json") -> list[str]:
+    done = run_node(checks, "node_modules/typescript/bin/tsc", "-p", project)
+    assert done.returncode == 0 or "error TS" in done.stdout, done.stdout + done.stderr
     return [line for line in done.stdout.splitlines() if "error TS" in line]
 
 
@@ -233,7 +241,11 @@ def test_the_panel_fits_adobes_types(checks: Path) -> None:
     assert type_errors(checks) == []
 
 
-def test_a_wrong_call_of_premieres_api_is_found(checks: Path, tmp_path: Path) -> None:
+def test_what_is_declared_of_uxp_is_in_adobes_types(checks: Path) -> None:
+    assert type_errors(checks, "tsconfig.uxp.json") == []
+
+
+def test_a_wrong_call_of_premieres_api_is_found(checks: Path) -> None:
     markers = checks / "panel" / "markers.js"
     text = markers.read_text()
     try:

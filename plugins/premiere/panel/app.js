@@ -35,7 +35,7 @@ class App {
     this.ports = ports;
     this.makeService = makeService;
     this.service = makeService({ origin: `http://127.0.0.1:${ports[0]}`, token: null });
-    /** @type {Map<string, ClipProjectItem>} clips by the path the service knows them under */
+    /** @type {Map<string, ClipProjectItem>} clips that were scored, by path */
     this.items = new Map();
     /** @type {string | null} */
     this.jobId = null;
@@ -138,8 +138,10 @@ class App {
       const clips = this.state.clips.filter((clip) => this.state.chosen.has(clip.path));
       if (clips.length === 0) throw new PanelError("No clip is chosen.", "Tick the clips to look at.");
       this.set({ progress: { stage: "Starting ...", share: 0 } });
-      const paths = await this.service.picked(clips.map((clip) => clip.path));
-      clips.forEach((clip, index) => this.items.set(paths[index], clip.item));
+      // By the names that Premiere knows: documents and timelines keep them, also where they are links.
+      const paths = clips.map((clip) => clip.path);
+      await this.service.picked(paths);
+      for (const clip of clips) this.items.set(clip.path, clip.item);
       const job = await this.finish(await this.service.startJob("score", paths, {}));
       const documents = await this.service.scores(job.id, selection(this.state));
       this.set({ results: { jobId: job.id, paths, documents } });
@@ -173,8 +175,11 @@ class App {
     }
   }
 
-  /** Put what is chosen on a new sequence. */
-  async createSequence() {
+  /**
+   * Put what is chosen on a new sequence.
+   * @param {{byHand?: boolean}} [how] by hand: built by the API, without trying an import
+   */
+  async createSequence({ byHand = false } = {}) {
     await this.work("create", async () => {
       const { results, rankOrder, markersOnly } = this.state;
       if (results === null) return;
@@ -196,7 +201,7 @@ class App {
         return written.results.files[0];
       };
       this.set({ progress: { stage: "Creating the sequence ...", share: 1 } });
-      const arrival = await bringIn(this.ppro, { plan, files: [async () => otio, asXml], items: this.items });
+      const arrival = await bringIn(this.ppro, { plan, files: byHand ? [] : [async () => otio, asXml], items: this.items });
       const text = `Sequence "${arrival.name}" with ${counted(arrival.clips, "clip")} and ${counted(plan.markers.length, "marker")}.`;
       this.tell("good", text, sentences([...arrival.remarks, ...job.remarks]));
     });
@@ -206,7 +211,8 @@ class App {
   async importFile() {
     await this.work("create", async () => {
       const file = await this.uxp.storage.localFileSystem.getFileForOpening({ types: ["otio", "xml"] });
-      if (!file) return;
+      // Empty in one way or another where the dialog was cancelled.
+      if (!file || !file.nativePath) return;
       const isOtio = file.nativePath.toLowerCase().endsWith(".otio");
       const plan = isOtio ? planFromOtio(await file.read()) : null;
       const arrival = await bringIn(this.ppro, { plan, files: [async () => file.nativePath] });

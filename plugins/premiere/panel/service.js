@@ -79,10 +79,9 @@ class Service {
   /**
    * Tell the service that the user chose these files.
    * @param {string[]} paths
-   * @returns {Promise<string[]>} where they really are, links resolved, in the same order
    */
   async picked(paths) {
-    return (await this.json("POST", "/v1/picked", { paths })).picked;
+    await this.json("POST", "/v1/picked", { paths });
   }
 
   /**

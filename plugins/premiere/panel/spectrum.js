@@ -10,7 +10,7 @@
  */
 function useSpectrum(document, uxp) {
   if (!uxp.host) return false;
-  for (const button of [...document.querySelectorAll("button")]) {
+  for (const button of Array.from(document.querySelectorAll("button"))) {
     const widget = document.createElement("sp-button");
     widget.id = button.id;
     widget.className = button.className;
@@ -19,7 +19,7 @@ function useSpectrum(document, uxp) {
     if (button.className === "quiet") widget.setAttribute("quiet", "");
     replace(button, widget);
   }
-  for (const bar of [...document.querySelectorAll("progress")]) {
+  for (const bar of Array.from(document.querySelectorAll("progress"))) {
     const widget = document.createElement("sp-progressbar");
     widget.id = bar.id;
     widget.className = bar.className;

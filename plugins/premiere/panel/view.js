@@ -13,6 +13,9 @@ const { clock, counted, fileName } = require("./words.js");
 /** Pictures shown of one clip at most; more would keep the service busy for nothing. */
 const MOST_THUMBNAILS = 12;
 
+/** The curve's line on the light theme and on the dark ones, as the secondary text of style.css. */
+const LINE_COLORS = ["#5a5a5a", "#b4b4b4"];
+
 class View {
   /** @param {Document} document */
   constructor(document) {
@@ -38,7 +41,7 @@ class View {
    */
   bind(app) {
     this.app = app;
-    /** @type {[string, string, () => unknown][]} */
+    /** @type {[string, string, (event: any) => unknown][]} */
     const handlers = [
       ["connect", "click", () => app.connect(this.at("port").value.trim())],
       ["pair", "click", () => app.pair(this.at("code").value, this.at("port").value.trim())],
@@ -47,7 +50,7 @@ class View {
       ["select-bin", "click", () => app.chooseSelected()],
       ["score", "click", () => app.score()],
       ["cancel", "click", () => app.cancel()],
-      ["create", "click", () => app.createSequence()],
+      ["create", "click", (event) => app.createSequence({ byHand: event.altKey === true })],
       ["import-file", "click", () => app.importFile()],
       ["mode-auto", "click", () => app.adjust({ mode: "auto" })],
       ["mode-length", "click", () => app.adjust({ mode: "length" })],
@@ -195,7 +198,7 @@ class View {
         clipSeconds: document.clip_seconds,
         durationSeconds: video.duration_seconds,
         moments: shown.map((one) => ({ start: one.start_seconds, end: one.end_seconds, color: bandColor(one.score) })),
-        line: getComputedStyle(this.at("stage")).color,
+        line: LINE_COLORS[this.document.body.className === "theme-light" ? 0 : 1],
       }),
     );
     this.showThumbnails(row, document, shown.slice(0, MOST_THUMBNAILS));

@@ -28,7 +28,8 @@ function connected(answers, more = {}) {
 }
 
 const SCORED = [
-  ["POST", "/v1/picked", 200, { picked: ["/footage/match day.mov"] }],
+  // A link: the service looks at the file behind it, documents keep the name that was given.
+  ["POST", "/v1/picked", 200, { picked: ["/real/match day.mov"] }],
   ["POST", "/v1/jobs", 202, job({ state: "queued", position: 2 })],
   ["GET", "/v1/jobs/j1", 200, job({ state: "queued", position: 2 })],
   ["GET", "/v1/jobs/j1", 200, job({ state: "running", stage: "match day.mov: looking", done: 15, total: 60 })],
@@ -199,6 +200,16 @@ test("the .xml file comes second", async () => {
   assert.deepEqual([premiere.state.sequences.length, premiere.state.sequences[0].markers.length], [1, 2]);
 });
 
+test("with the Alt key nothing is imported: the API builds it", async () => {
+  const { app, premiere } = connected([...SCORED, ...EXPORTED]);
+  await app.start();
+  await app.score();
+  await app.createSequence({ byHand: true });
+  assert.deepEqual(app.state.message.text, 'Sequence "match day highlights" with 2 clips and 2 markers.');
+  assert.deepEqual(premiere.log.imports, []);
+  assert.deepEqual(premiere.state.sequences[0].video[0].map((item) => item.end - item.start), [60n, 150n].map((frames) => frames * 8475667200n));
+});
+
 test("a picked file needs no service", async () => {
   const file = { nativePath: OTIO, read: () => readFile(OTIO) };
   const { ppro, state } = makePremiere({ readFile });
@@ -209,9 +220,11 @@ test("a picked file needs no service", async () => {
   const wrong = makeApp({ ppro, answers: [], file: { nativePath: "/x.otio", read: async () => "{}" } });
   await wrong.app.importFile();
   assert.equal(wrong.app.state.message.text, "The file is not an OpenTimelineIO timeline with clips.");
-  const none = makeApp({ ppro, answers: [], file: null });
-  await none.app.importFile();
-  assert.equal(none.app.state.message, null);
+  for (const nothing of [null, []]) {
+    const { app: idle } = makeApp({ ppro, answers: [], file: nothing });
+    await idle.importFile();
+    assert.equal(idle.state.message, null);
+  }
 });
 
 test("one thing at a time", async () => {
