@@ -125,7 +125,7 @@ function makePremiere({
     createClearInOutPointsAction(...args) {
       check(args, []);
       return new Action(() => {
-        Object.assign(this.data, { inPoint: this.data.base, outPoint: this.data.base + this.data.ticks });
+        Object.assign(this.data, { inPoint: this.data.base, outPoint: this.data.base + this.data.ticks, hasPoints: false });
         return true;
       });
     }
@@ -135,7 +135,7 @@ function makePremiere({
       return new Action(() => {
         const { base, ticks } = this.data;
         if (inPoint < base || outPoint <= inPoint || outPoint > base + ticks) return false;
-        Object.assign(this.data, { inPoint, outPoint });
+        Object.assign(this.data, { inPoint, outPoint, hasPoints: true });
         return true;
       });
     }
@@ -408,7 +408,7 @@ function makePremiere({
     const data = {
       type: 1, name: clip.name, id: `item-${index}`, path: clip.path, kind: clip.kind || "clip", offline: clip.offline || false,
       selected: clip.selected || false, audio: clip.audio === undefined ? 1 : clip.audio,
-      ticks, base, inPoint: base, outPoint: base + ticks,
+      ticks, base, inPoint: base, outPoint: base + ticks, hasPoints: false,
     };
     if (!clip.bin) state.items.push(data);
     else {

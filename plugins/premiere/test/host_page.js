@@ -37,7 +37,9 @@ function makeApp({ ppro, answers, token = "secret", file = null }) {
     const [wantedMethod, wantedPath, status, content] = next;
     if (status === 0) throw new TypeError("Network request failed");
     if (method !== wantedMethod || path !== wantedPath) throw new Error(`${method} ${path}, not ${wantedMethod} ${wantedPath}`);
-    return new Response(typeof content === "string" ? content : JSON.stringify(content), { status });
+    // An answer may be late: a promise of its content.
+    const said = await content;
+    return new Response(typeof said === "string" ? said : JSON.stringify(said), { status });
   };
   const states = [];
   const app = new App({

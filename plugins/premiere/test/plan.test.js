@@ -84,6 +84,18 @@ test("the best first is an order of its own", () => {
   ]);
 });
 
+test("moments that meet within a frame share none", () => {
+  const [document] = documents("drop_frame");
+  const moment = { ...document.moments[0], peak_seconds: 1 };
+  const moments = [
+    { ...moment, start_seconds: 0, end_seconds: 1.02 },
+    { ...moment, start_seconds: 1, end_seconds: 1.01 },
+    { ...moment, start_seconds: 59.9, end_seconds: 61 },
+  ];
+  const plan = planFromScores([{ ...document, moments }], { name: "x" });
+  assert.deepEqual(plan.cuts.map((cut) => [cut.first, cut.end]), [[0, 31], [31, 32], [1795, 1800]]);
+});
+
 test("what is no timeline is refused in words", () => {
   for (const text of ["", "{", "null", "[]", "{}", '{"tracks": {"children": [], "markers": []}}']) {
     assert.throws(() => planFromOtio(text), { name: "RangeError", message: /not an OpenTimelineIO timeline/ }, text);
