@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from serve_factory import Served, children, is_alive, serving, until
 
 from hlcli.serve import connection, guard, lifeline, process
+from hlcli.serve import queue as serve_queue
 from hlcli.serve.allowed import Allowed
 from hlcli.serve.folder import read_or_make_token
 from hlcli.serve.job import Job
@@ -589,6 +590,33 @@ def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: P
     assert "ended twice" in twice.error["message"]
     assert sorted(path.name for path in store.folder.iterdir()) == [once.id, twice.id]
     assert [path.name for path in killed.iterdir()] == ["job.json"]
+
+
+def test_a_worker_of_another_version_fails_its_job_only(
+    queue_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understood = serve_queue.after_message
+
+    def misunderstood(job: Job, message: dict[str, Any]) -> Job:
+        return understood(job, {name: message[name] for name in message if name != "num_scores"})
+
+    store = JobStore(queue_folder / "jobs")
+    queue = JobQueue(store, device="cpu")
+    queue.start()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(serve_queue, "after_message", misunderstood)
+            first = queue.submit(export_job(queue_folder))
+            until(lambda: queue.get(first.id).is_final, bool)
+        second = queue.submit(export_job(queue_folder))
+        until(lambda: queue.get(second.id).is_final, bool)
+    finally:
+        queue.close()
+    ended = queue.get(first.id)
+    assert ended.state == "failed"
+    assert ended.error is not None
+    assert "does not understand" in ended.error["message"]
+    assert queue.get(second.id).state == "done"
 
 
 def test_scores_stay_where_a_timeline_cannot_be_written(queue_folder: Path) -> None:

@@ -205,7 +205,18 @@ class JobQueue:
         else:
             worker.stop()
         for message in worker.messages():
-            job = after_message(job, message)
+            try:
+                job = after_message(job, message)
+            except (KeyError, TypeError, ValueError):
+                # hl was updated while the service runs: its workers are of another version.
+                logger.exception("the worker of job %s said %r", job.id, message)
+                worker.stop()
+                job = failed(
+                    job,
+                    "the worker said something that hl serve does not understand",
+                    "stop hl serve and start it again",
+                    1,
+                )
             if job.is_final:
                 # Nobody is told before it is on disk.
                 break
