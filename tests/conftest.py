@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 import pytest
 
+# A shell starts what runs in the background with Ctrl-C ignored, CI perhaps too, and children
+# inherit that: tests that stop a program by Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # As the program does, and as early: torch's threads shall not spin while others work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -41,6 +46,24 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         real_connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints the summary which engines this one asked for."""
+    engines = sys.modules.get("engines")
+    told = getattr(session.config, "workeroutput", None)
+    if engines is not None and told is not None:
+        told["engines"] = dict(engines.runs)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a process of pytest-xdist told."""
+    runs = getattr(node, "workeroutput", {}).get("engines")
+    if runs is not None:
+        import engines
+
+        engines.runs.update(runs)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

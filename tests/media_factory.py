@@ -7,6 +7,7 @@ corner, so that it can see which way up it is.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import shutil
 import tempfile
@@ -25,7 +26,7 @@ Sound = npt.NDArray[np.float32]
 NUM_BITS = 12
 """Frames that can be told apart: 4096, over a minute at 60 a second."""
 _cache: dict[tuple[object, ...], Path] = {}
-_folder: tempfile.TemporaryDirectory[str] | None = None
+_folder: Path | None = None
 
 
 def plain(index: int, image: Image) -> None:
@@ -153,8 +154,11 @@ def make_video(folder: Path, recipe: Recipe | None = None, **changes: object) ->
     key = _key(recipe)
     if key not in _cache:
         global _folder
-        _folder = _folder or tempfile.TemporaryDirectory(prefix="hl-media-")
-        made = Path(_folder.name) / f"{len(_cache)}{Path(recipe.name).suffix}"
+        if _folder is None:
+            _folder = Path(tempfile.mkdtemp(prefix="hl-media-"))
+            # Not TemporaryDirectory: pytest-xdist's processes end before its finalizer may speak.
+            atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+        made = _folder / f"{len(_cache)}{Path(recipe.name).suffix}"
         _encode(recipe, made)
         _cache[key] = made
     target = folder / recipe.name

@@ -297,14 +297,7 @@ def test_ctrl_c_leaves_no_litter(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     environment = os.environ | {"HL_CACHE_DIR": str(cache)}
     command = [sys.executable, "-m", "hlcli", "score", str(DEMO), "-o", str(output)]
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts what runs in the background with Ctrl-C ignored, CI perhaps too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     # The remembered hashes of the weights are the first thing written: decoding starts after.
     deadline = time.monotonic() + 60
     while not cache.exists() and time.monotonic() < deadline:

@@ -40,7 +40,9 @@ def contact_sheet(
     ] = None,
     order: Annotated[
         layout_options.OrderChoice,
-        typer.Option("--order", help="Moments as they happened, or the best first."),
+        typer.Option(
+            "--order", metavar="time|rank", help="Moments as they happened, or the best first."
+        ),
     ] = layout_options.OrderChoice.time,
     columns: Annotated[
         int, typer.Option("--columns", metavar="N", help="Thumbnails in a row.")

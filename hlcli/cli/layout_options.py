@@ -36,7 +36,10 @@ For: TypeAlias = Annotated[
 Order: TypeAlias = Annotated[
     OrderChoice,
     typer.Option(
-        "--order", help="Moments as they happened, or the best first.", rich_help_panel=_TIMELINE
+        "--order",
+        metavar="time|rank",
+        help="Moments as they happened, or the best first.",
+        rich_help_panel=_TIMELINE,
     ),
 ]
 MarkersOnly: TypeAlias = Annotated[

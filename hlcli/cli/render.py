@@ -74,6 +74,7 @@ def render(
         AudioOption,
         typer.Option(
             "--audio",
+            metavar="mix|all|first",
             help="Several sound tracks: mixed into one, all kept, or only the first.",
             rich_help_panel=_SOUND,
         ),
