@@ -182,9 +182,10 @@ def test_colours_and_their_labels_are_kept(tmp_path: Path, matrix: str) -> None:
     path = tmp_path / "source.mkv"
     ffmpeg(
         "-f", "lavfi", "-i", "color=c=0xC83C1E:size=160x96:rate=25", "-frames:v", 5,
-        "-vf", f"scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p10le",
-        "-c:v", "ffv1", "-colorspace", matrix, "-color_range", "tv",
-        "-color_primaries", "bt2020", "-color_trc", "smpte2084", path,
+        # Labels belong to the frames: newer programs pass over those given to the encoder.
+        "-vf", f"scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p10le,"
+        f"setparams=range=tv:colorspace={matrix}:color_primaries=bt2020:color_trc=smpte2084",
+        "-c:v", "ffv1", path,
     )  # fmt: skip
     film = tmp_path / "film.mp4"
     report = render(cuts([(source_of(path), 0, 5)]), film)

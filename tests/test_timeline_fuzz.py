@@ -415,3 +415,34 @@ def test_list_of_a_file_over_midnight_counts_on(tmp_path: Path, start: str, rate
     found = read_timeline(tmp_path / "x.edl", known=edit.sources, rate=rate)
     assert found.notes == ()
     assert [event.frames for event in found.edit.events] == [e.frames for e in edit.events]
+
+
+@pytest.mark.parametrize(("suffix", "target"), ROUND_TRIPS)
+def test_whole_files_that_end_between_two_frames_of_the_timeline(suffix: str, target: str) -> None:
+    """A whole file lasts as many frames as begin in it: a little longer than it is."""
+    made = [
+        document_of(
+            f"/footage/{number}.mov",
+            frame_rate=rate,
+            num_frames=num_frames,
+            spans=[(0.0, float(num_frames / rate))],
+        )
+        for number, (rate, num_frames) in enumerate(
+            [
+                (Fraction(24000, 1001), 1),
+                (Fraction(50), 26),
+                (Fraction(50), 36),
+                (Fraction(60), 501),
+            ]
+        )
+    ]
+    layout = Layout(markers_only=True)
+    edit = build_edit_list(made, name="cut", layout=layout)
+    try:
+        back = read_back(suffix, target, edit, made, layout)
+    except UsageError:
+        return  # One that cannot mix rates says so.
+    for event, true in zip(back.events, edit.events, strict=True):
+        # Never more than the file has, and what begins within one frame of the timeline may go.
+        slack = math.ceil(true.source.frame_rate / edit.frame_rate)
+        assert len(true.frames) - slack <= len(event.frames) <= len(true.frames)

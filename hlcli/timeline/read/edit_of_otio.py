@@ -150,6 +150,7 @@ def _pieces(
             duration=leaf.duration,
             available_start=origin,
             available_duration=None if available is None else exact_seconds(available.duration),
+            grid=rate,
             notes=notes,
         )
         if source.frame_rate == rate and len(frames) != len(record):

@@ -24,6 +24,7 @@ def frames_in_file(
     duration: Fraction,
     available_start: Fraction | None,
     available_duration: Fraction | None,
+    grid: Fraction,
     notes: Notes,
 ) -> range:
     """Return the frames of a file, from its first one.
@@ -34,6 +35,8 @@ def frames_in_file(
         duration: Length of the range, in seconds.
         available_start: Where the same counting has the file's first frame; None if not stated.
         available_duration: How long the timeline says the file is; None if not stated.
+        grid: Rate of the timeline, in frames per second. Formats that count everything at it take
+            a whole file for as many frames as begin in it, and so a little more than there is.
         notes: Gets what had to be assumed.
 
     Raises:
@@ -54,7 +57,7 @@ def frames_in_file(
             start, timecode, available_start, available_duration, length=length, tolerance=tolerance
         )
     for begin, assumption in begins:
-        if begin >= -tolerance and begin + duration <= length + tolerance:
+        if begin >= -tolerance and begin + duration <= length + _ROUNDING / min(rate, grid):
             if assumption:
                 notes.add(f"{source.name}: {assumption}")
             first = min(max(0, frame_at(begin, rate)), source.num_frames - 1)
