@@ -57,7 +57,7 @@ def read(
         ]
     except ValueError as error:
         raise TimelineError(
-            f"cannot read {path}: {error}", hint="the rate is another one: --frame-rate"
+            f"cannot read {path}: {error}", hint="its timecodes do not fit the rate of its media"
         ) from error
     timeline = load(path, "cmx_3600", text=plain, rate=float(rate), ignore_timecode_mismatch=True)
     timeline.global_start_time = otio.opentime.RationalTime(start, float(rate))
@@ -151,5 +151,5 @@ def _rate_of(path: Path, text: str, search: Sequence[Path], known: Sequence[Sour
             return probe(file).frame_rate
     raise TimelineError(
         f"{path} does not say its frame rate, and its media is not beside it",
-        hint="name the rate with --frame-rate, and the folder of the media with --search",
+        hint="put its media beside it, or name their folder with --search",
     )
