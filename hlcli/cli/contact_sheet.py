@@ -58,14 +58,7 @@ def contact_sheet(
             help="A .ttf or .otf font, for file names that the built-in one has no letters for.",
         ),
     ] = None,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--search",
-            metavar="FOLDER",
-            help="Look here for videos that are no longer where they were. Repeatable.",
-        ),
-    ] = None,
+    search: options.Search = None,
     model: options.Model = None,
     target_duration: options.TargetDuration = None,
     top: options.Top = None,

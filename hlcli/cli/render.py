@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say
 from hlcli.errors import UsageError
 from hlcli.quantities import parse_duration, parse_size
@@ -111,14 +112,7 @@ def render(
             rich_help_panel=_ENCODING,
         ),
     ] = False,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--search",
-            metavar="FOLDER",
-            help="Look here for videos that are no longer where they were. Repeatable.",
-        ),
-    ] = None,
+    search: options.Search = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words but errors.")] = False,
 ) -> None:
     """Render a timeline to a film: the same frames, the same samples, nothing more.

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
+from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
 from hlcli.finetune.spans import Marks, num_runs
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
@@ -73,14 +73,12 @@ def held_out(
         parent: What the tuned model is compared with.
         base: What the taste is added to: the parent, adapted to the footage or as it is; without
             a taste of its own.
-        videos: The footage with all marks.
+        videos: The footage with all marks, after `with_untuned_scores` of the base.
         on_check: Called after each part with the means so far.
 
     Raises:
         TrainingError: The marks cannot be learned.
     """
-    if any(video.untuned is None for video in videos if (video.marks_T >= 0).any()):
-        videos = with_untuned_scores(base, videos)
     folds = list(_folds(videos))
     # Without training the parent says what the base says; else it is asked once for each file.
     of_parent: dict[int, npt.NDArray[np.float32]] = {}

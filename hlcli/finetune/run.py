@@ -198,9 +198,6 @@ def tune(
         TrainingError: The marks cannot be learned.
     """
     tuned = base.with_taste(base.taste)
-    if base is not parent:
-        # Standardising the terms anew on the footage was measured to cost most of the gain.
-        tuned.calibrate_squash(sequences)
     check = None
     if is_marked:
         # A taste of the parent's own is replaced: two editors do not mix.
@@ -209,6 +206,8 @@ def tune(
         untuned = bare if base is parent and parent.taste is None else parent
         check = held_out(untuned, bare, videos, on_check=on_check)
         tuned = bare.with_taste(fit_taste(bare, videos))
+    if is_marked or base is not parent:
+        # Standardising the terms anew on the footage was measured to cost most of the gain.
         tuned.calibrate_squash(sequences)
     return tuned, check
 
