@@ -17,13 +17,16 @@ import numpy as np
 import pytest
 import torch
 from synthetic_features import SPEC, World
+from typer.testing import CliRunner
 
-from hlcli.errors import CheckpointError, OutputError, TrainingError
+from hlcli.cli import app
+from hlcli.errors import CheckpointError, OutputError, TrainingError, UsageError
 from hlcli.model.checkpoint import Checkpoint, read_tensors
 from hlcli.model.config import RaslConfig, SubspaceConfig
 from hlcli.model.load import load_scorer
 from hlcli.training.corpus import Corpus
 from hlcli.training.dataset import SequenceSampler
+from hlcli.training.distributed import Ranks
 from hlcli.training.loop import StepReport, learning_rate
 from hlcli.training.recipe import (
     LOSS_NAMES,
@@ -34,7 +37,7 @@ from hlcli.training.recipe import (
     TrainingConfig,
     read_recipe,
 )
-from hlcli.training.run import train_on
+from hlcli.training.run import output_held, train_on
 from hlcli.training.segments import group_alike
 
 DATA = DataConfig(sequence_clips=16, pseudo_categories=6, calibration_sequences=8)
@@ -295,6 +298,50 @@ def test_output_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot make the folder"):
         train_on(make_corpus(4), make_recipe(tmp_path / "file" / "run"))
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_training import make_recipe
+from hlcli.training.run import output_held
+with output_held(make_recipe(Path({output!r}))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    root, output = Path(__file__).parents[1], tmp_path / "run"
+    recipe = make_recipe(output)
+    code = HOLDING.format(tests=str(root / "tests"), output=str(output))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=root, **pipes) as holder:  # type: ignore[call-overload]
+        assert holder.stdout.readline() == "held\n"
+        busy = pytest.raises(UsageError, match="another run is writing into")
+        with busy as caught, output_held(recipe):
+            pytest.fail("two runs hold one folder")
+        assert "--set output=FOLDER" in (caught.value.hint or "")
+        with output_held(make_recipe(tmp_path / "other")):
+            pass  # other folders are free
+        # Of processes that train together only the first one holds the folder.
+        with output_held(recipe, Ranks(rank=1, size=2)):
+            pass
+        holder.kill()
+    # Whoever dies lets go.
+    with output_held(recipe):
+        pass
+
+
+def test_a_locked_folder_is_refused_before_any_video_is_read(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'kind = "subspace"\noutput = "{(tmp_path / "run").as_posix()}"\n')
+    with output_held(read_recipe(recipe)):
+        result = CliRunner().invoke(app, ["train", str(recipe)])
+    assert result.exit_code == UsageError.exit_code
+    assert "another run is writing into" in result.stderr
+    assert result.stdout == ""
 
 
 def test_sequences_are_composed_as_written() -> None:

@@ -49,12 +49,16 @@ def train(
     from hlcli.features.device import resolve_device
     from hlcli.training.corpus import open_corpus
     from hlcli.training.distributed import device_name, joined, ranks_of_environment
-    from hlcli.training.run import train_on
+    from hlcli.training.run import output_held, train_on
 
     ranks = ranks_of_environment()
     device = device_name(device)
     quiet = quiet or not ranks.is_first
-    with silent_unless(ranks.is_first), joined(ranks, resolve_device(device)):
+    with (
+        silent_unless(ranks.is_first),
+        joined(ranks, resolve_device(device)),
+        output_held(resolved, ranks),
+    ):
         with progress_bar(quiet=quiet, counts_files=True) as progress:
             corpus, lost = open_corpus(resolved.data, device=device, ranks=ranks, progress=progress)
         found = len(corpus.names)

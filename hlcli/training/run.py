@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
 from hlcli.atomic import make_folder, write_text
+from hlcli.errors import UsageError
 from hlcli.features.device import memory_errors, resolve_device
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
@@ -34,11 +38,15 @@ from hlcli.training.distributed import (
 from hlcli.training.fit_subspace import fit_subspace
 from hlcli.training.loop import OnStep, ignore_step, train_network
 from hlcli.training.recipe import RaslRecipe, Recipe, recipe_digest, to_toml
+from hlcli.zoo.lock import exclusive_lock
 
 MODEL_FILE = "model.safetensors"
 """The trained detector."""
 RECIPE_FILE = "recipe.toml"
 """The resolved recipe."""
+LOCK_FILE = ".lock"
+"""Held while a run writes into the folder; empty, and it stays."""
+_OUTPUT_HINT = "choose another output with --set output=FOLDER"
 
 
 def train(
@@ -56,16 +64,44 @@ def train(
         RecipeError: The recipe names no data, or data that is not there.
         MediaError: A folder holds no video.
         TrainingError: Nothing to learn from, a loss that is no number, or another run's state.
+        UsageError: Another run is writing into the output folder right now.
         DeviceError: The device is missing or out of memory.
         OutputError: The output folder cannot be written.
     """
     ranks = ranks_of_environment()
     device = device_name(device)
-    with joined(ranks, resolve_device(device)):
+    with joined(ranks, resolve_device(device)), output_held(recipe, ranks):
         corpus, _ = open_corpus(recipe.data, device=device, ranks=ranks, progress=progress)
         return train_on(
             corpus, recipe, device=device, ranks=ranks, progress=progress, on_step=on_step
         )
+
+
+@contextlib.contextmanager
+def output_held(recipe: Recipe, ranks: Ranks = ALONE) -> Iterator[None]:
+    """Make the output folder and keep other runs out of it, before hours are spent on features.
+
+    Two runs in one folder would each go on from the state of the other. Of several processes that
+    train together the first one holds it.
+
+    Raises:
+        UsageError: Another run is writing into it.
+        OutputError: It cannot be made or written.
+    """
+    if not ranks.is_first:
+        yield
+        return
+    output = Path(recipe.output).expanduser()
+    make_folder(output, hint=_OUTPUT_HINT)
+
+    def busy() -> NoReturn:
+        raise UsageError(
+            f"another run is writing into {output} right now",
+            hint=f"wait until it is done, or {_OUTPUT_HINT}",
+        )
+
+    with exclusive_lock(output / LOCK_FILE, on_wait=busy, hint=_OUTPUT_HINT):
+        yield
 
 
 def train_on(
@@ -77,9 +113,12 @@ def train_on(
     progress: Progress = silent,
     on_step: OnStep = ignore_step,
 ) -> Path:
-    """Train on features that are already there; see `train`."""
+    """Train on features that are already there; see `train`.
+
+    The caller sees to it that nothing else writes into the output folder: `output_held`.
+    """
     output = Path(recipe.output).expanduser()
-    make_folder(output, hint="choose another output with --set output=FOLDER")
+    make_folder(output, hint=_OUTPUT_HINT)
     scorer: FusedScorer
     if isinstance(recipe, RaslRecipe):
         where = resolve_device(device)
