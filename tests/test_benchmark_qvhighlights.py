@@ -66,8 +66,9 @@ def test_the_measure_by_hand(tmp_path: Path) -> None:
     assert figures["map_good"] == pytest.approx((1 / 4 + (1 + 2 / 4) / 2 + 0) / 3)
     # Fair: raters 1 and 2 both clips, rater 3 clip 1.
     assert figures["map_fair"] == pytest.approx((0.75 + 0.75 + 1 / 4) / 3)
-    assert entry.measure_headline is not None
-    assert entry.measure_headline(scores, 0) == figures["map"]
+    many = np.array([scores, -scores, np.zeros(5), np.round(scores)])
+    alone = [entry.measure(one, 3)["map"] for one in many]
+    assert entry.measure_many(many, 3) == pytest.approx(alone)
     worst = entry.measure(-scores, 0)
     assert (worst["hit1"], worst["hit1_fair"]) == (0.0, 0.0)
 

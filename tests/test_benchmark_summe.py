@@ -63,8 +63,9 @@ def test_the_measure_by_hand(tmp_path: Path) -> None:
     # second's, none of the third's.
     assert figures["f1"] == pytest.approx(1.0)
     assert figures["f1_mean"] == pytest.approx((1 + 2 * 2 / 12 + 0) / 3)
-    assert video.measure_headline is not None
-    assert video.measure_headline(scores, 0) == figures["f1"]
+    many = np.array([scores, -scores, np.zeros(FRAMES)])
+    alone = [video.measure(one, 3)["f1"] for one in many]
+    assert video.measure_many(many, 3) == pytest.approx(alone)
     # 6 * 34 untied pairs on both sides; the second shares 2 frames: 2*30 agree, 4*4 do not.
     assert figures["tau"] == pytest.approx((1 + (2 * 30 - 16) / 204 + (0 - 36) / 204) / 3)
     assert figures["tau"] == pytest.approx(figures["rho"])

@@ -54,6 +54,8 @@ def test_zero_and_minus_one_are_negative(tmp_path: Path) -> None:
     figures = video.measure(np.array([4.0, 3.0, 2.0, 1.0]), 0)
     assert figures == {"map": pytest.approx(1 / 8 + 5 / 24)}
     assert video.measure(video.oracle_N, 0) == {"map": 1.0}
+    many = np.array([[4.0, 3.0, 2.0, 1.0], video.oracle_N, np.zeros(4)])
+    assert video.measure_many(many, 3).tolist() == [video.measure(one, 3)["map"] for one in many]
 
 
 def test_a_frame_rate_is_guessed_from_the_length_or_read_from_lighthouse(tmp_path: Path) -> None:

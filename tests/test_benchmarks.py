@@ -52,12 +52,16 @@ def video(
         best = best_first(scores_N, seed=seed)[0]
         return {"hit": float(labels[best]), "first": float(best == 0)}
 
+    def measure_many(scores_RN: Float64, seed: int) -> Float64:
+        return np.array([measure(scores_N, seed)["hit"] for scores_N in scores_RN])
+
     return LabelledVideo(
         name=name,
         stratum=stratum,
         spans_seconds_N2=np.stack([starts, starts + 1], axis=1),
         oracle_N=labels,
         measure=measure,
+        measure_many=measure_many,
         parts=frozenset(parts),
         stored=stored,
     )

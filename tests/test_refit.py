@@ -57,6 +57,7 @@ def made(*features: StoredFeatures | None, learnable: str = "") -> Benchmark:
             spans_seconds_N2=np.stack([starts, starts + 2], axis=1),
             oracle_N=labels.mean(axis=1),
             measure=measure,
+            measure_many=measure.many,
             stored=one,
         )
         for i, one in enumerate(features)

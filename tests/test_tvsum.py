@@ -15,7 +15,7 @@ from hlcli.evaluation.benchmarks.candidates import clock_candidates, stored_cand
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
 from hlcli.evaluation.benchmarks.trust import measure_luck
-from hlcli.evaluation.metrics import top5_area, top5_average_precision
+from hlcli.evaluation.metrics import top5_average_precision, trapezoid_area
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from hlcli.evaluation.metrics import top5_area, top5_average_precision
     ],
 )
 def test_worked_values(hits: list[int], area: float) -> None:
-    assert top5_area(np.array(hits)[:, None]) == pytest.approx(area, abs=5e-4)
+    assert trapezoid_area(np.array(hits)[:, None]) == pytest.approx([area], abs=5e-4)
     falling = np.arange(len(hits), 0, -1)
     assert top5_average_precision(hits, falling) == pytest.approx(area, abs=5e-4)
 
@@ -61,7 +61,8 @@ def test_top5_looks_at_five_shots_and_averages_annotators() -> None:
     measure = tvsum.ShotMeasure(labels)
     falling = np.arange(7.0, 0, -1)
     assert measure(falling, 0)["top5_map"] == (1.0 + 0.25) / 2
-    assert measure.headline(falling, 0) == (1.0 + 0.25) / 2
+    many = np.array([falling, -falling, np.zeros(7)])
+    assert measure.many(many, 3).tolist() == [measure(one, 3)["top5_map"] for one in many]
 
 
 @pytest.mark.parametrize("seed", range(5))

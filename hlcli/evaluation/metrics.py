@@ -3,7 +3,7 @@
 Ties are broken by a seeded random key and never by index: highlights often stand early in a
 benchmark's videos, so a constant score would otherwise look better than chance.
 
-Axes: T clips.
+Axes: T clips, R rankings.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ def best_first(scores_T: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.intp
     """Return the clip indices in order of falling score, equal scores in seeded random order.
 
     Args:
-        scores_T: One finite number per clip, shape `(T,)`.
+        scores_T: One finite number per clip, shape `(T,)`, or many rankings of one video, shape
+            `(R, T)`.
         seed: Fixes the order among equal scores.
 
+    Returns:
+        Indices of the shape of the scores, best first along the last axis.
+
     Raises:
-        ValueError: The scores are not one-dimensional, or one is not a finite number.
+        ValueError: The scores have no or more axes, or one is not a finite number.
     """
     scores = np.asarray(scores_T, dtype=np.float64)
-    if scores.ndim != 1:
-        raise ValueError(f"scores have one axis, got shape {scores.shape}")
+    if scores.ndim not in (1, 2):
+        raise ValueError(f"scores have one axis, or two for many rankings, got {scores.shape}")
     if not np.isfinite(scores).all():
         raise ValueError("a score is not a finite number")
-    tie_key = np.random.default_rng(seed).permutation(len(scores))
-    return np.lexsort((tie_key, -scores))
+    tie_key = np.random.default_rng(seed).permutation(scores.shape[-1])
+    return np.lexsort((np.broadcast_to(tie_key, scores.shape), -scores))
 
 
 def average_precision(
@@ -78,7 +82,7 @@ def trapezoid_average_precision(
     Returns:
         In [0, 1]; 0 when no clip is positive.
     """
-    return _trapezoid_area(_hits_best_first(positive_T, scores_T, seed=seed))
+    return float(trapezoid_area(_hits_best_first(positive_T, scores_T, seed=seed)))
 
 
 def top5_average_precision(
@@ -100,49 +104,50 @@ def top5_average_precision(
         >>> round(top5_average_precision([1, 0, 1, 0, 1, 1], [6, 5, 4, 3, 2, 1]), 3)
         0.711
     """
-    return _trapezoid_area(_hits_best_first(positive_T, scores_T, seed=seed)[:5])
+    return float(trapezoid_area(_hits_best_first(positive_T, scores_T, seed=seed)[:5]))
 
 
-def top5_area(hits_5U: npt.ArrayLike) -> float:
-    """`top5_average_precision` against many annotators at once, averaged over them.
+def trapezoid_area(hits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """`trapezoid_average_precision` from the hits, for many rankings or annotators at once.
 
     Args:
-        hits_5U: Whether each of the five best clips, best first, is positive for each annotator,
-            shape `(5, U)`; fewer rows for a shorter video.
+        hits: Whether each clip, best first, is positive, shape `(T, ...)`; of its best five alone
+            for `top5_average_precision`.
+
+    Returns:
+        In [0, 1], of the shape that is left without the first axis.
 
     Example:
-        >>> round(top5_area([[1, 0], [0, 1], [1, 0], [0, 0], [1, 0]]), 4)  # 0.7111 and 0.25
-        0.4806
+        >>> trapezoid_area([[1, 0], [0, 1], [1, 0], [0, 0], [1, 0]]).round(4)
+        array([0.7111, 0.25  ])
     """
-    hits = np.asarray(hits_5U, dtype=np.float64)
-    found = np.cumsum(hits, axis=0)
-    precision = found / np.arange(1, len(hits) + 1)[:, None]
-    before = np.concatenate((np.ones((1, hits.shape[1])), precision[:-1]))
-    area_U = (hits * (before + precision) / 2).sum(axis=0) / np.maximum(found[-1], 1)
-    return float(area_U.mean())
+    hit = np.asarray(hits, dtype=np.float64)
+    precision = _precision(hit)
+    before = np.concatenate((np.ones((1, *hit.shape[1:])), precision[:-1]))
+    return np.asarray((hit * (before + precision) / 2).sum(axis=0) / np.maximum(hit.sum(axis=0), 1))
 
 
-def interpolated_average_precision(hits_TU: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Mean, over the hits, of the best precision at that rank or any later one, per annotator.
+def interpolated_average_precision(hits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Mean, over the hits, of the best precision at that rank or any later one.
 
     The form in which Moment-DETR's public evaluation measures highlights on QVHighlights, for
     rankings without equal scores.
 
     Args:
-        hits_TU: Whether each clip, best first, is positive for each annotator, shape `(T, U)`.
+        hits: Whether each clip, best first, is positive, shape `(T, ...)`, such as one column an
+            annotator.
 
     Returns:
-        In [0, 1], shape `(U,)`; 0 for an annotator without positives.
+        In [0, 1], of the shape that is left without the first axis; 0 where nothing is positive.
 
     Example:
         >>> interpolated_average_precision([[0], [1], [1]]).round(4)
         array([0.6667])
     """
-    hits = np.asarray(hits_TU, dtype=bool)
-    found = np.cumsum(hits, axis=0)
-    precision = found / np.arange(1, len(hits) + 1)[:, None]
+    hit = np.asarray(hits, dtype=np.float64)
+    precision = _precision(hit)
     best_from_here = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    return np.asarray((hits * best_from_here).sum(axis=0) / np.maximum(found[-1], 1))
+    return np.asarray((hit * best_from_here).sum(axis=0) / np.maximum(hit.sum(axis=0), 1))
 
 
 def _hits_best_first(
@@ -152,13 +157,10 @@ def _hits_best_first(
     return (positive > 0)[best_first(scores, seed=seed)]
 
 
-def _trapezoid_area(hits: npt.NDArray[np.bool_]) -> float:
-    if not hits.any():
-        return 0.0
-    found = np.cumsum(hits)
-    precision = np.concatenate(([1.0], found / np.arange(1, len(hits) + 1)))
-    recall = np.concatenate(([0.0], found / found[-1]))
-    return float(np.sum(np.diff(recall) * (precision[:-1] + precision[1:]) / 2))
+def _precision(hit: Numbers) -> Numbers:
+    """Share of positives among the clips down to each rank."""
+    looked_at = np.arange(1, len(hit) + 1).reshape(-1, *[1] * (hit.ndim - 1))
+    return np.asarray(np.cumsum(hit, axis=0) / looked_at)
 
 
 def _same_length(first_T: npt.ArrayLike, second_T: npt.ArrayLike) -> tuple[Numbers, Numbers]:

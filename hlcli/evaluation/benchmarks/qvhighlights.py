@@ -3,7 +3,8 @@
 What is a highlight depends on the query, which neither our detectors nor the baselines read: their
 rows are query-blind and say how much of the benchmark is about the video alone.
 
-Axes: N clips of a video, R raters (3), L levels of rating that count as positive (3), K = L * R.
+Axes: N clips of a video, R raters (3), L levels of rating that count as positive (3), K = L * R,
+M rankings.
 """
 
 from __future__ import annotations
@@ -108,10 +109,11 @@ class RatingMeasure:
             found[f"hit1{level}"] = float(hit_L[position])
         return found
 
-    def headline(self, scores_N: Float64, seed: int) -> float:
-        """Return `map` alone."""
-        hits_NR = self._positive_NK[best_first(scores_N, seed=seed), :NUM_RATERS]
-        return float(interpolated_average_precision(hits_NR).mean())
+    def many(self, scores_MN: Float64, seed: int) -> Float64:
+        """Return `map` of M rankings, see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        positive_NR = self._positive_NK[:, :NUM_RATERS]
+        hits_NMR = positive_NR[best_first(scores_MN, seed=seed).T]
+        return np.asarray(interpolated_average_precision(hits_NMR).mean(axis=1))
 
 
 def read_ratings(row: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int8]:
@@ -158,7 +160,7 @@ def _entry(row: Mapping[str, Any], *, part: str, where: str) -> LabelledVideo:
         spans_seconds_N2=np.stack([starts, starts + CLIP_SECONDS], axis=1),
         oracle_N=ratings_NR.mean(axis=1),
         measure=measure,
-        measure_headline=measure.headline,
+        measure_many=measure.many,
         parts=frozenset({part}),
     )
 

@@ -89,9 +89,9 @@ class SummaryMeasure:
             "rho_consensus": spearman_rho(scores_N, self._consensus_N),
         }
 
-    def headline(self, scores_N: Float64, seed: int) -> float:
-        """Return `f1` alone."""
-        return float(self._f_scores(scores_N, seed).max())
+    def many(self, scores_RN: Float64, seed: int) -> Float64:
+        """Return `f1` of R rankings, see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        return np.array([self._f_scores(scores_N, seed).max() for scores_N in scores_RN])
 
     def _f_scores(self, scores_N: Float64, seed: int) -> Float64:
         summary_N = summarise(scores_N, self._starts_S, seed=seed)
@@ -176,7 +176,7 @@ def _read_video(path: Path) -> LabelledVideo:
         spans_seconds_N2=np.stack([frames, frames + 1], axis=1) / frame_rate,
         oracle_N=kept_NU.mean(axis=1),
         measure=measure,
-        measure_headline=measure.headline,
+        measure_many=measure.many,
         human=humans(kept_NU),
         stored=StoredFeatures(
             times_seconds_T=(row_frames_T + 0.5) / frame_rate,

@@ -3,18 +3,19 @@
 No detector is involved. Rankings that know nothing are drawn, and the best of several is kept, as
 happens when a checkpoint, a seed or a setting is picked on the videos that are then reported.
 
-Axes: R rankings, M videos, C strata (categories).
+Axes: R rankings, M videos, C strata (categories), X trainings, K checkpoints, N units of a video.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
+from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.evaluation.bootstrap import stratum_weights
 from hlcli.progress import Progress, silent
 
@@ -25,6 +26,8 @@ _MEASUREMENTS = 400_000
 _MOST_VIDEOS = 2000
 _PICKS = 200
 _CHECKPOINTS = 50
+_NUMBERS_AT_ONCE = 1 << 20
+"""Scores that are drawn and measured together: what keeps memory small on long videos."""
 _CORRELATION = 0.9
 
 
@@ -135,15 +138,14 @@ def measure_luck(
         progress("drawing random rankings", done, len(videos))
         video = benchmark.videos[index]
         random = np.random.default_rng([seed, index])
-        for run in range(rankings):
-            scores_N = random.random(video.num_units)
-            drawn_RM[run, index] = _figure(benchmark, video, scores_N, seed)
+        at_once = max(_NUMBERS_AT_ONCE // video.num_units, 1)
+        for first in range(0, rankings, at_once):
+            rows = slice(first, min(first + at_once, rankings))
+            scores_RN = random.random((rows.stop - first, video.num_units))
+            drawn_RM[rows, index] = video.measure_many(scores_RN, seed)
         for training in range(trainings):
-            scores_N = random.standard_normal(video.num_units)
-            for checkpoint in range(_CHECKPOINTS):
-                trained_XKM[training, checkpoint, index] = _figure(benchmark, video, scores_N, seed)
-                fresh_N = random.standard_normal(video.num_units)
-                scores_N = _CORRELATION * scores_N + np.sqrt(1 - _CORRELATION**2) * fresh_N
+            scores_KN = _idle_training(random, video.num_units)
+            trained_XKM[training, :, index] = video.measure_many(scores_KN, seed)
     progress("drawing random rankings", len(videos), len(videos))
     strata = [video.stratum for video in benchmark.videos]
     return tuple(
@@ -193,10 +195,13 @@ def luck_lines(luck: Sequence[Luck]) -> list[tuple[str, list[float | None]]]:
     ]
 
 
-def _figure(benchmark: Benchmark, video: LabelledVideo, scores_N: Float64, seed: int) -> float:
-    if video.measure_headline is not None:
-        return video.measure_headline(scores_N, seed)
-    return video.measure(scores_N, seed)[benchmark.metrics[0]]
+def _idle_training(random: np.random.Generator, num_units: int) -> Float64:
+    """Scores of the checkpoints of a training that learns nothing, shape `(K, N)`."""
+    scores_KN = random.standard_normal((_CHECKPOINTS, num_units))
+    for before, after in itertools.pairwise(scores_KN):
+        after *= np.sqrt(1 - _CORRELATION**2)
+        after += _CORRELATION * before
+    return scores_KN
 
 
 def _luck(

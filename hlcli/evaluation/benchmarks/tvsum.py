@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks.cuts import cut_features
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
-from hlcli.evaluation.metrics import best_first, top5_area
+from hlcli.evaluation.metrics import best_first, trapezoid_area
 from hlcli.evaluation.rank_correlation import centred_ranks
 
 CATEGORIES = ("VT", "VU", "GA", "MS", "PK", "PR", "FM", "BK", "BT", "DS")
@@ -95,15 +95,16 @@ class ShotMeasure:
         """See `hlcli.evaluation.benchmarks.types.Measure`."""
         order = best_first(scores_N, seed=seed)[:5]
         return {
-            "top5_map": top5_area(self.above_median_NU[order]),
-            "top5_map_mininet": top5_area(self.better_half_NU[order]),
+            "top5_map": float(trapezoid_area(self.above_median_NU[order]).mean()),
+            "top5_map_mininet": float(trapezoid_area(self.better_half_NU[order]).mean()),
             "tau": self._tau(scores_N),
             "rho": self._rho(scores_N),
         }
 
-    def headline(self, scores_N: Float64, seed: int) -> float:
-        """Return `top5_map` alone."""
-        return top5_area(self.above_median_NU[best_first(scores_N, seed=seed)[:5]])
+    def many(self, scores_RN: Float64, seed: int) -> Float64:
+        """Return `top5_map` of R rankings, see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        order_5R = best_first(scores_RN, seed=seed)[:, :5].T
+        return np.asarray(trapezoid_area(self.above_median_NU[order_5R]).mean(axis=1))
 
     def _tau(self, scores_N: Float64) -> float:
         signs_P = np.sign(scores_N[self._first] - scores_N[self._second]).astype(np.float32)
@@ -203,7 +204,7 @@ def _labelled(
         spans_seconds_N2=np.stack([starts, starts + SHOT_SECONDS], axis=1),
         oracle_N=labels_NU.mean(axis=1),
         measure=measure,
-        measure_headline=measure.headline,
+        measure_many=measure.many,
         parts=parts,
         stored=stored,
     )

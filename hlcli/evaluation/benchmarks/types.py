@@ -1,7 +1,7 @@
 """What every public benchmark gives the runner: videos, what is stored of them, how to measure.
 
 Axes: N units of the benchmark (2-second shots, annotated clips, frames), T stored feature rows,
-D feature size.
+D feature size, R rankings.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 
 Measure: TypeAlias = Callable[[Float64, int], Mapping[str, float]]
 """Scores of the N units and a seed for ties in; each metric's value for this video out."""
+MeasureMany: TypeAlias = Callable[[Float64, int], Float64]
+"""Many rankings' scores, shape `(R, N)`, and a seed for ties in; the first metric of each out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,12 @@ class LabelledVideo:
     """The labels' own ranking: what a scorer that had seen them would say."""
     measure: Measure
     """The benchmark's metrics for scores of the N units; ties by the seed."""
+    measure_many: MeasureMany
+    """The first metric of many rankings: thousands are drawn to find out how far luck goes."""
     parts: frozenset[str] = frozenset()
     """Published parts it belongs to, for example "test"."""
     stored: StoredFeatures | None = None
     """Stored features; None where only labels exist."""
-    measure_headline: Callable[[Float64, int], float] | None = None
-    """The first metric alone, where that is much cheaper than `measure`: thousands of rankings are
-    drawn to find out how far luck goes. None uses `measure`."""
     human: Mapping[str, float] | None = None
     """Each metric for the annotators themselves, every one measured against the others and
     averaged; None where that cannot be computed."""
