@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.errors import DocumentError
+from hlcli.media.rates import rate_text
 
 if TYPE_CHECKING:
     from hlcli.media.probe import MediaInfo
@@ -156,7 +157,7 @@ class ScoresDocument:
             "video": {
                 "path": video.path,
                 "duration_seconds": _rounded(video.duration_seconds),
-                "frame_rate": f"{video.frame_rate.numerator}/{video.frame_rate.denominator}",
+                "frame_rate": rate_text(video.frame_rate),
                 "num_frames": video.num_frames,
                 "is_variable_rate": video.is_variable_rate,
                 "start_timecode": video.start_timecode,

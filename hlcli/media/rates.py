@@ -22,6 +22,16 @@ _FASTEST_RATE = 1000
 _SLOWEST_RATE = 1
 
 
+def rate_text(rate: Fraction) -> str:
+    """Spell a rate exactly, also a whole one; `Fraction` reads it back.
+
+    Example:
+        >>> rate_text(Fraction(25))
+        '25/1'
+    """
+    return f"{rate.numerator}/{rate.denominator}"
+
+
 def nearest_standard_rate(rate: Fraction) -> Fraction:
     """Return the standard rate with the smallest relative distance to `rate`."""
     return min(STANDARD_RATES, key=lambda standard: abs(standard / rate - 1))

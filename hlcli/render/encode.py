@@ -16,6 +16,7 @@ import ffmpeg
 from hlcli.errors import OutputError
 from hlcli.media.canvas import Colour, Planes
 from hlcli.media.ffmpeg import FfmpegProgram
+from hlcli.media.rates import rate_text
 from hlcli.render.encoders import Encoder
 from hlcli.render.sound import SoundFile
 
@@ -40,7 +41,7 @@ def encode_command(
     sample_rate: int,
 ) -> list[str]:
     """Return the command line of the process."""
-    rate = f"{frame_rate.numerator}/{frame_rate.denominator}"
+    rate = rate_text(frame_rate)
     given = ffmpeg.input(
         "pipe:0",
         format="rawvideo",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Event, Marker
 from hlcli.timeline.records import Record, record
 
@@ -51,7 +52,7 @@ def plan_records(
     yield record(
         "timeline",
         name=edit.name,
-        rate=_ratio(edit.frame_rate.numerator, edit.frame_rate.denominator),
+        rate=rate_text(edit.frame_rate),
         length=edit.num_frames,
         video_tracks=edit.num_video_tracks,
         audio_tracks=edit.num_audio_tracks,
@@ -62,7 +63,7 @@ def plan_records(
             "source",
             path=source.path,
             asked=asked.get(source.path, source.path),
-            rate=_ratio(source.frame_rate.numerator, source.frame_rate.denominator),
+            rate=rate_text(source.frame_rate),
             frames=source.num_frames,
         )
     for number, event in enumerate(edit.events, start=1):
@@ -102,7 +103,3 @@ def _mark(edit: EditList, of: Event, marker: Marker, **numbers: int) -> Record:
         note=marker.comment,
         id=f"hl:{content}-{moment.start}-{moment.stop}",
     )
-
-
-def _ratio(numerator: int, denominator: int) -> str:
-    return f"{numerator}/{denominator}"

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from hlcli.atomic import write_text
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats.chapters import chapters_of
 from hlcli.timeline.paths import readable
@@ -26,7 +27,7 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
 
 def ffmetadata_text(edit: EditList) -> str:
     """Return the title and the chapters of a film in FFmpeg's format."""
-    time_base = f"{edit.frame_rate.denominator}/{edit.frame_rate.numerator}"
+    time_base = rate_text(1 / edit.frame_rate)
     lines = [";FFMETADATA1", f"title={_escaped(edit.name)}"]
     for chapter in chapters_of(edit):
         lines += [

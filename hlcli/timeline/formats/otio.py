@@ -20,6 +20,7 @@ import opentimelineio as otio
 
 from hlcli import __version__
 from hlcli.atomic import write_text
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Event, Marker, Sound, Source
 from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC, Dialect
 from hlcli.timeline.paths import readable
@@ -69,7 +70,7 @@ def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Tim
                 "version": METADATA_VERSION,
                 "created_with": f"hl {__version__}",
                 "dialect": dialect.name,
-                "frame_rate": _ratio(edit.frame_rate),
+                "frame_rate": rate_text(edit.frame_rate),
                 "drop_frame": edit.drop_frame,
                 "width": edit.width,
                 "height": edit.height,
@@ -183,7 +184,7 @@ def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
         }
     metadata["source"] = {
         "sha256_head": source.sha256_head,
-        "frame_rate": _ratio(source.frame_rate),
+        "frame_rate": rate_text(source.frame_rate),
         "is_variable_rate": source.is_variable_rate,
         "start_timecode": source.start_timecode,
         "has_timecode_track": source.has_timecode_track,
@@ -249,10 +250,6 @@ def _range(start: int, num_frames: int | Fraction, frame_rate: Fraction) -> otio
         otio.opentime.RationalTime(float(start), rate),
         otio.opentime.RationalTime(float(num_frames), rate),
     )
-
-
-def _ratio(frame_rate: Fraction) -> str:
-    return f"{frame_rate.numerator}/{frame_rate.denominator}"
 
 
 def _short(value: float | None) -> float | None:

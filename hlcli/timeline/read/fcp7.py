@@ -14,6 +14,7 @@ from typing import Any
 
 import opentimelineio as otio
 
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
@@ -61,7 +62,7 @@ def _explain(clip: otio.schema.Clip) -> None:
         if start or drop_frame:
             source["start_timecode"] = format_timecode(start, rate, drop_frame=drop_frame)
         picture = entry(about, "media", "video", "samplecharacteristics")
-        source["frame_rate"] = f"{rate.numerator}/{rate.denominator}"
+        source["frame_rate"] = rate_text(rate)
         source["width"] = _integer(entry(picture, "width"))
         source["height"] = _integer(entry(picture, "height"))
         if entry(about, "media") is not None:

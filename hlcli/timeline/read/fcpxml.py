@@ -15,6 +15,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from hlcli.errors import TimelineError
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Source
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.fcpxml_assets import Assets
@@ -76,7 +77,7 @@ def _timeline(root: ET.Element, path: Path) -> tuple[otio.schema.Timeline, tuple
     start_seconds = assets.seconds(sequence.get("tcStart", "0s"))
     timeline.global_start_time = _time(start_seconds, shape.frame_rate)
     timeline.metadata["hl"] = {
-        "frame_rate": f"{shape.frame_rate.numerator}/{shape.frame_rate.denominator}",
+        "frame_rate": rate_text(shape.frame_rate),
         "drop_frame": sequence.get("tcFormat") == "DF",
         "width": shape.width,
         "height": shape.height,

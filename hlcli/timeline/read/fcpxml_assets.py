@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from hlcli.media.rates import snap_rate
+from hlcli.media.rates import rate_text, snap_rate
 from hlcli.timeline.timecode import format_timecode
 
 _TIME = re.compile(r"(-?\d+(?:\.\d+)?)(?:/(\d+))?s?")
@@ -60,7 +60,7 @@ class Asset:
         own = self.shape.frame_rate or rate
         start = round(self.start * own)
         return {
-            "frame_rate": f"{own.numerator}/{own.denominator}",
+            "frame_rate": rate_text(own),
             "num_frames": None if self.duration is None else round(self.duration * own),
             "start_timecode": format_timecode(start, own, drop_frame=drop_frame) if start else None,
             "width": self.shape.width,

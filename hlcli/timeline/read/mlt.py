@@ -14,6 +14,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from hlcli.errors import TimelineError
+from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
@@ -79,9 +80,8 @@ class _Project:
             main = tracks[0][0]
         timeline = otio.schema.Timeline(name=main.get("title") or self._path.stem)
         timeline.global_start_time = otio.opentime.RationalTime(0, float(self.rate))
-        rate = f"{self.rate.numerator}/{self.rate.denominator}"
         timeline.metadata["hl"] = {
-            "frame_rate": rate,
+            "frame_rate": rate_text(self.rate),
             "width": self._size[0],
             "height": self._size[1],
         }
