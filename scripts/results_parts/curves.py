@@ -37,7 +37,7 @@ def draw_curves(settings: Settings, say: Say) -> None:
         return
     figure, panels = pyplot().subplots(1, 3, figsize=(11, 4.2), layout="constrained")
     for axes, (base, title) in zip(panels, PANELS.items(), strict=False):
-        plain_axes(axes, title=title, x="optimiser step", y="loss, unweighted, mean of seeds")
+        plain_axes(axes, title=title, x="optimiser step", y="loss, unweighted")
         if base in bases:
             _draw_losses(axes, bases[base])
     _draw_precision(panels[2], measured)

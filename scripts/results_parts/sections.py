@@ -22,14 +22,16 @@ def curves_section(settings: Settings, measured: Measured, images: Path) -> list
     lines = ["## Learning curves", ""]
     if not _publish(curves_path(settings), images / "results-curves.png"):
         return [*lines, "Not drawn yet."]
+    means, spread = "", ", of one seed"
+    if settings.seeds > 1:
+        means, spread = "the seeds and over ", "; bars are one standard deviation over the seeds"
     return [
         *lines,
         "![Losses by step for both bases, and dev AP by the length of training]"
         "(../images/results-curves.png)",
         "",
-        "Left and middle: each loss before its weight, means over the seeds and over up to 50 "
-        "stretches of the run. Right: each point is a training of its own with that many steps; "
-        "bars are one standard deviation over the seeds.",
+        f"Left and middle: each loss before its weight, means over {means}up to 50 stretches of "
+        f"the run. Right: each point is a training of its own with that many steps{spread}.",
     ]
 
 
