@@ -15,6 +15,9 @@ import pytest
 # inherit that: tests that stop a program by Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# `nohup` does the same with the end of the terminal.
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # As the program does, and as early: torch's threads shall not spin while others work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

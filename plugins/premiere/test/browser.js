@@ -140,21 +140,28 @@ async function main() {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Space");
   report.ticked = await page.isChecked("#clip-0");
+  // Written down in the page: looking in from here would miss what is shown for an instant.
+  await page.evaluate(() => {
+    const stage = document.getElementById("stage");
+    new MutationObserver(() => globalThis.seen.stages.push(stage.textContent)).observe(stage, {
+      characterData: true,
+      childList: true,
+      subtree: true,
+    });
+  });
   await page.focus("#score");
   await page.keyboard.press("Space");
   await page.waitForSelector("#progress-row", { state: "visible" });
-  const stages = new Set();
   let isShot = false;
   while (await page.isVisible("#progress-row")) {
-    const [stage, share] = await page.evaluate(() => [document.getElementById("stage").textContent, document.getElementById("progress").value]);
-    if (stage) stages.add(stage);
+    const share = await page.evaluate(() => document.getElementById("progress").value);
     if (share > 20 && !isShot) {
       isShot = true;
       await shoot("progress");
     }
     await page.waitForTimeout(50);
   }
-  report.stages = [...stages];
+  report.stages = await page.evaluate(() => [...new Set(globalThis.seen.stages)].filter(Boolean));
   await idle();
   const pictures = () =>
     page.waitForFunction(() => {
