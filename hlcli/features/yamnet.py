@@ -78,11 +78,13 @@ def mel_weights() -> Float64:
     lower, centre, upper = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
     rising_BM = (bins_mel[:, None] - lower) / (centre - lower)
     falling_BM = (upper - bins_mel[:, None]) / (upper - centre)
-    return np.maximum(0.0, np.minimum(rising_BM, falling_BM))
+    weights_BM: Float64 = np.maximum(0.0, np.minimum(rising_BM, falling_BM))
+    return weights_BM
 
 
 def _hertz_to_mel(hertz: Float64) -> Float64:
-    return 1127.0 * np.log1p(hertz / 700.0)
+    mels: Float64 = 1127.0 * np.log1p(hertz / 700.0)
+    return mels
 
 
 _MEL_BM = mel_weights()
