@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from hlcli import paths, stored_scores
+from hlcli import paths, scores_cache
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import OutputError, UnknownModelError
 from hlcli.media.identity import content_identity
@@ -72,9 +72,7 @@ class Pipeline:
         """
         identity = content_identity(path)
         if self.use_cache:
-            stored = stored_scores.find(
-                identity, self.manifest.sha256, "v" if visual_only else "va"
-            )
+            stored = scores_cache.find(identity, self.manifest.sha256, "v" if visual_only else "va")
             if stored is not None:
                 # The file may have been moved or renamed since.
                 return replace(
@@ -191,7 +189,7 @@ class Pipeline:
         )
         if self.use_cache:
             try:
-                stored_scores.put(document, "v" if visual_only else "va")
+                scores_cache.put(document, "v" if visual_only else "va")
             except OutputError as error:
                 logger.warning("scores of %s are not stored: %s", info.path, error)
         return document

@@ -13,7 +13,7 @@ from media_factory import is_upright, make_video, read_frame_number
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from hlcli import stored_scores
+from hlcli import scores_cache
 from hlcli.cli import app
 from hlcli.document import ScoresDocument, write_documents
 from hlcli.errors import UsageError
@@ -169,7 +169,7 @@ def test_same_bytes_every_time_and_jpeg(tmp_path: Path) -> None:
 
 def test_from_stored_scores(tmp_path: Path) -> None:
     video = make_video(tmp_path, num_frames=120)
-    stored_scores.put(document_of(video, [(0.2, 1.0)]))
+    scores_cache.put(document_of(video, [(0.2, 1.0)]))
     moved = video.rename(tmp_path / "elsewhere.mp4")
     result = sheet(moved, "-o", tmp_path / "x.png", "--top", 1)
     assert result.exit_code == 0, result.stderr

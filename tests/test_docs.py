@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import doctest
 import importlib
 import inspect
@@ -200,48 +199,6 @@ def test_every_variable_of_ours_is_documented() -> None:
                 read |= set(re.findall(r"environ(?:\.get\(|\[)\"(HL_\w+)\"", source))
                 read |= set(re.findall(r"\$\{?(HL_\w+)", source))
     assert documented == read
-
-
-def test_the_interfaces_in_the_architecture_are_those_of_the_code() -> None:
-    (text,) = blocks(ROOT / "docs/concepts/architecture.md", "python")
-    parts = re.split(r"^# ([\w/]+)\.py\b.*$", text, flags=re.M)
-    assert len(parts) > 40
-    for path, source in zip(parts[1::2], parts[2::2], strict=True):
-        module = importlib.import_module("hlcli." + path.replace("/", "."))
-        for node in ast.parse(source).body:
-            check_interface(module, node, module.__name__)
-
-
-def check_interface(owner: Any, node: ast.stmt, where: str) -> None:
-    """Compare a function's parameters, a class's fields and methods with the real ones."""
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            assert isinstance(target, ast.Name)
-            assert hasattr(owner, target.id), f"{where}.{target.id}"
-    elif isinstance(node, ast.FunctionDef):
-        function = getattr(owner, node.name)
-        real = {
-            name: one.kind is one.KEYWORD_ONLY
-            for name, one in inspect.signature(function).parameters.items()
-        }
-        written = {one.arg: False for one in node.args.args}
-        written |= {one.arg: True for one in node.args.kwonlyargs}
-        assert written == real, f"{where}.{node.name}"
-    elif isinstance(node, ast.ClassDef):
-        kind = getattr(owner, node.name)
-        fields = set(inspect.get_annotations(kind))
-        written_fields = {
-            one.target.id
-            for one in node.body
-            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
-        }
-        # "..." says that fields are left out.
-        leaves_out = any(isinstance(one, ast.Expr) for one in node.body)
-        if written_fields:
-            assert written_fields < fields if leaves_out else written_fields == fields, kind
-        for one in node.body:
-            if isinstance(one, ast.FunctionDef):
-                check_interface(kind, one, f"{where}.{node.name}")
 
 
 def test_no_color_means_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from document_factory import IDENTITY, WEIGHTS, make_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlcli import paths, stored_scores
+from hlcli import paths, scores_cache
 from hlcli.document import (
     ScoresDocument,
     VideoRecord,
@@ -273,54 +273,54 @@ def age(path: Path, seconds: int) -> None:
 
 def test_stored_scores_are_found_by_what_was_asked_for() -> None:
     silent = make_document(audio=0)
-    stored_scores.put(silent, "va")
-    assert stored_scores.find(IDENTITY, WEIGHTS, "va") == ScoresDocument.from_json(silent.to_json())
-    assert stored_scores.find(IDENTITY, WEIGHTS, "v") is None
-    assert stored_scores.find(IDENTITY, "c" * 64, "va") is None
-    assert stored_scores.find("c" * 64) is None
+    scores_cache.put(silent, "va")
+    assert scores_cache.find(IDENTITY, WEIGHTS, "va") == ScoresDocument.from_json(silent.to_json())
+    assert scores_cache.find(IDENTITY, WEIGHTS, "v") is None
+    assert scores_cache.find(IDENTITY, "c" * 64, "va") is None
+    assert scores_cache.find("c" * 64) is None
 
 
 def test_newest_stored_scores_win() -> None:
-    age(stored_scores.put(make_document(scores=[0.1] * 60)), 100)
-    age(stored_scores.put(make_document(scores=[0.2] * 60, model_sha256="c" * 64)), 50)
-    age(stored_scores.put(make_document(scores=[0.3] * 60), "v"), 200)
-    newest = stored_scores.find(IDENTITY)
+    age(scores_cache.put(make_document(scores=[0.1] * 60)), 100)
+    age(scores_cache.put(make_document(scores=[0.2] * 60, model_sha256="c" * 64)), 50)
+    age(scores_cache.put(make_document(scores=[0.3] * 60), "v"), 200)
+    newest = scores_cache.find(IDENTITY)
     assert newest is not None
     assert newest.scores[0] == 0.2
-    by_model = stored_scores.find(IDENTITY, WEIGHTS)
+    by_model = scores_cache.find(IDENTITY, WEIGHTS)
     assert by_model is not None
     assert by_model.scores[0] == 0.1
-    by_picture = stored_scores.find(IDENTITY, None, "v")
+    by_picture = scores_cache.find(IDENTITY, None, "v")
     assert by_picture is not None
     assert by_picture.scores[0] == 0.3
 
 
 def test_damaged_entry_counts_as_absent_and_is_removed() -> None:
-    older = stored_scores.put(make_document(), "va")
+    older = scores_cache.put(make_document(), "va")
     age(older, 100)
-    damaged = stored_scores.put(make_document(), "v")
+    damaged = scores_cache.put(make_document(), "v")
     damaged.write_bytes(damaged.read_bytes()[:-200])
-    found = stored_scores.find(IDENTITY)
+    found = scores_cache.find(IDENTITY)
     assert found is not None
     assert not damaged.exists()
     assert older.exists()
 
 
 def test_an_entry_whose_name_lies_is_not_given_out() -> None:
-    path = stored_scores.put(make_document())
+    path = scores_cache.put(make_document())
     other = IDENTITY[:32] + "0" * 32  # the same start
-    assert stored_scores.find(other) is None
+    assert scores_cache.find(other) is None
     assert path.exists()
 
 
 def test_store_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_scores, "MAX_STORED", 3)
+    monkeypatch.setattr(scores_cache, "MAX_STORED", 3)
     for number in range(5):
-        age(stored_scores.put(make_document(identity=f"{number:064x}"[::-1])), 100 - number)
-    stored_scores.put(make_document(identity="f" * 64))
+        age(scores_cache.put(make_document(identity=f"{number:064x}"[::-1])), 100 - number)
+    scores_cache.put(make_document(identity="f" * 64))
     assert len(list(paths.scores_dir().iterdir())) == 3
-    assert stored_scores.find("f" * 64) is not None
-    assert stored_scores.find(f"{0:064x}") is None
+    assert scores_cache.find("f" * 64) is not None
+    assert scores_cache.find(f"{0:064x}") is None
 
 
 def test_unusable_cache_folder_is_an_error_of_ours(
@@ -329,15 +329,15 @@ def test_unusable_cache_folder_is_an_error_of_ours(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HL_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="cannot use the cache folder"):
-        stored_scores.put(make_document())
-    assert stored_scores.find(IDENTITY) is None
+        scores_cache.put(make_document())
+    assert scores_cache.find(IDENTITY) is None
 
 
 def test_document_needs_neither_torch_nor_av() -> None:
     import subprocess
 
     code = (
-        "import sys, hlcli.document, hlcli.stored_scores;"
+        "import sys, hlcli.document, hlcli.scores_cache;"
         "print([m for m in ('torch', 'av', 'opentimelineio', 'typer') if m in sys.modules])"
     )
     output = subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 from document_factory import make_document
 from typer.testing import CliRunner, Result
 
-from hlcli import stored_scores
+from hlcli import scores_cache
 from hlcli.cli import app
 from hlcli.cli.options import parse_duration, selection_from_options
 from hlcli.document import read_documents, write_documents
@@ -40,7 +40,7 @@ def make_video(path: Path, content: bytes = b"moving pictures") -> Path:
 
 def store(path: Path, **changes: object) -> None:
     document = make_document(path="/old/place.mp4", identity=content_identity(path), **changes)
-    stored_scores.put(document.with_moments([]))
+    scores_cache.put(document.with_moments([]))
 
 
 # Durations -----------------------------------------------------------------------------------

@@ -199,8 +199,8 @@ def test_speed_is_told_only_where_seconds_of_video_are_counted(
 def test_only_our_own_log_reaches_the_user() -> None:
     code = (
         "import logging\n"
-        "from hlcli.cli.spoken import spoken_warnings\n"
-        "with spoken_warnings():\n"
+        "from hlcli.cli.console import log_to_console\n"
+        "with log_to_console():\n"
         "    logging.getLogger('torch').warning('chatter')\n"
         "    logging.getLogger('hlcli.pipeline').info('detail')\n"
         "    logging.getLogger('hlcli.pipeline').warning('%s is full', 'the disk')\n"

@@ -168,6 +168,28 @@ def stop_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def log_to_console() -> Iterator[None]:
+    """Print our own log records as warnings; nobody else's are shown, unless HL_DEBUG is set."""
+    import logging  # Here: `hl --help` needs none.
+
+    class Printer(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    printed, swallowed = Printer(logging.WARNING), logging.NullHandler()
+    ours, everyone = logging.getLogger("hlcli"), logging.getLogger()
+    ours.addHandler(printed)
+    if not os.environ.get("HL_DEBUG"):
+        # Without any handler Python itself prints the warnings of torch and others.
+        everyone.addHandler(swallowed)
+    try:
+        yield
+    finally:
+        ours.removeHandler(printed)
+        everyone.removeHandler(swallowed)
+
+
 class HlGroup(TyperGroup):
     """The command group that turns errors into words and exit codes, in one place."""
 
@@ -181,11 +203,8 @@ class HlGroup(TyperGroup):
         if os.environ.get("NO_COLOR"):
             # Rich heeds it by itself, Typer's own colours do not.
             ctx.color = False
-        # Here, not above: `hl --help` needs no logging.
-        from hlcli.cli.spoken import spoken_warnings
-
         try:
-            with spoken_warnings():
+            with log_to_console():
                 return super().invoke(ctx)
         except HlError as error:
             show_error(error)

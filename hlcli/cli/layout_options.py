@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hlcli.quantities import parse_frame_rate as parse_frame_rate
-from hlcli.quantities import parse_path_map
+from hlcli.parsing import parse_frame_rate as parse_frame_rate
+from hlcli.parsing import parse_path_map
 
 if TYPE_CHECKING:
     from hlcli.timeline.build import Layout

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hlcli.quantities import parse_duration
+from hlcli.parsing import parse_duration
 
 if TYPE_CHECKING:
     from hlcli.moments import Selection

@@ -12,7 +12,7 @@ import typer
 from hlcli.cli import options
 from hlcli.cli.console import progress_bar, say
 from hlcli.errors import UsageError
-from hlcli.quantities import parse_duration, parse_size
+from hlcli.parsing import parse_duration, parse_size
 
 _PICTURE = "Picture"
 _SOUND = "Sound"

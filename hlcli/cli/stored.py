@@ -105,7 +105,7 @@ def _from_videos(
     outputs: Sequence[Path],
 ) -> list[ScoresDocument | HlError]:
     """Find the stored scores of every video an input names."""
-    from hlcli import stored_scores
+    from hlcli import scores_cache
     from hlcli.document import select_moments_of
     from hlcli.media.discover import find_videos
     from hlcli.media.identity import content_identity
@@ -116,7 +116,7 @@ def _from_videos(
         for output in outputs:
             check_not_a_source(output, [path])
         try:
-            document = stored_scores.find(
+            document = scores_cache.find(
                 content_identity(path), model_sha256, "v" if visual_only else None
             )
             if document is None:

@@ -9,14 +9,14 @@ Axes: T clips.
 
 from __future__ import annotations
 
-from hlcli.document.choice import select_moments_of
-from hlcli.document.files import documents_text, read_documents, write_documents
-from hlcli.document.records import (
+from hlcli.document.records import AudioRecord, ModelRecord, VideoRecord
+from hlcli.document.scores import (
     SCHEMA,
-    AudioRecord,
-    ModelRecord,
     ScoresDocument,
-    VideoRecord,
+    documents_text,
+    read_documents,
+    select_moments_of,
+    write_documents,
 )
 
 __all__ = [

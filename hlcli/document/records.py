@@ -1,30 +1,20 @@
-"""The parts of a scores document, and how they become JSON.
-
-Axes: T clips.
-"""
+"""What a scores document says about a file and a model, as JSON and back."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hlcli import __version__
-from hlcli.atomic import write_text
-from hlcli.errors import DocumentError
+from hlcli.document.fields import Fields
 from hlcli.media.rates import rate_text
 
 if TYPE_CHECKING:
     from hlcli.media.probe import MediaInfo
-    from hlcli.model.scorer import Modality
-    from hlcli.moments import Moment
 
-SCHEMA = "hl.scores/1"
-"""Name and version of the format; the number rises when an older reader would misread it."""
+TIMECODE = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
+"""Pattern of a timecode in a document."""
 _DECIMALS = 6
 """Seconds and scores are rounded to a millionth: far below one frame, and the same everywhere."""
 
@@ -85,7 +75,7 @@ class VideoRecord:
         """
         return cls(
             path=str(info.path),
-            duration_seconds=_rounded(info.duration_seconds),
+            duration_seconds=rounded(info.duration_seconds),
             frame_rate=info.frame_rate,
             num_frames=info.num_frames,
             is_variable_rate=info.is_variable_rate,
@@ -103,6 +93,71 @@ class VideoRecord:
             has_timecode_track=info.has_timecode_track,
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values, in the published order."""
+        return {
+            "path": self.path,
+            "duration_seconds": rounded(self.duration_seconds),
+            "frame_rate": rate_text(self.frame_rate),
+            "num_frames": self.num_frames,
+            "is_variable_rate": self.is_variable_rate,
+            "start_timecode": self.start_timecode,
+            "has_timecode_track": self.has_timecode_track,
+            "width": self.width,
+            "height": self.height,
+            "rotation_degrees": self.rotation_degrees,
+            "has_audio": self.has_audio,
+            "audio": [
+                {k: v for k, v in dataclasses.asdict(track).items() if v is not None}
+                for track in self.audio
+            ],
+            "sha256_head": self.sha256_head,
+        }
+
+    @classmethod
+    def parse(cls, fields: Fields) -> VideoRecord:
+        """Check the fields of a document and return the record.
+
+        Raises:
+            DocumentError: A field is missing or wrong.
+        """
+        written = fields.text("frame_rate", r"[1-9]\d*/[1-9]\d*")
+        frame_rate = Fraction(written)
+        if frame_rate > 1000:
+            raise fields.wrong(
+                "frame_rate", f"must be at most 1000 frames per second, is {written}"
+            )
+        timecode = fields.get("start_timecode")
+        if timecode is not None:
+            fields.text("start_timecode", TIMECODE)
+        audio = tuple(
+            AudioRecord(
+                channels=track.integer("channels", 1),
+                sample_rate=track.integer("sample_rate", 1),
+                index=track.integer("index", 0) if track.has("index") else None,
+            )
+            for track in fields.items("audio")
+        )
+        if fields.flag("has_audio") != bool(audio):
+            raise fields.wrong("has_audio", "disagrees with audio")
+        rotation = fields.integer("rotation_degrees", 0)
+        if rotation not in (0, 90, 180, 270):
+            raise fields.wrong("rotation_degrees", "must be 0, 90, 180 or 270")
+        return cls(
+            path=fields.text("path"),
+            duration_seconds=fields.number("duration_seconds", above=0.0),
+            frame_rate=frame_rate,
+            num_frames=fields.integer("num_frames", 1),
+            is_variable_rate=fields.flag("is_variable_rate"),
+            start_timecode=timecode,
+            width=fields.integer("width", 1),
+            height=fields.integer("height", 1),
+            rotation_degrees=rotation,
+            audio=audio,
+            sha256_head=fields.text("sha256_head", r"[0-9a-f]{64}"),
+            has_timecode_track=fields.flag("has_timecode_track", missing=True),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
@@ -115,151 +170,21 @@ class ModelRecord:
     sha256: str
     """sha256 of its weights, 64 hex digits."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoresDocument:
-    """The scores of one video and the moments chosen from them."""
-
-    video: VideoRecord
-    """The source file."""
-    model: ModelRecord
-    """The detector."""
-    modality: Modality
-    """What was really looked at: "v" picture, "a" sound, "va" both."""
-    clip_seconds: float
-    """Length of one clip, in seconds."""
-    scores: tuple[float, ...]
-    """Score of each clip, in [0, 1]; `T = ceil(duration / clip_seconds)` of them."""
-    raw_scores: tuple[float, ...]
-    """Activations before squashing, T of them, comparable between videos of one model."""
-    picture_scores: tuple[float, ...] | None
-    """What the picture alone says, in [0, 1], T of them; None when it was not looked at."""
-    sound_scores: tuple[float, ...] | None
-    """What the sound alone says, in [0, 1], T of them; None when it was not listened to."""
-    shot_boundaries_seconds: tuple[float, ...]
-    """Instants at which a new shot starts, ascending, in seconds from the first video frame."""
-    damage: str | None
-    """What could not be read, in words; None for a sound file."""
-    moments: tuple[Moment, ...]
-    """The moments, best first."""
-    created_with: str = f"hl {__version__}"
-    """The program that wrote it."""
-
-    def with_moments(self, moments: Sequence[Moment]) -> ScoresDocument:
-        """Return the same scores with another choice of moments."""
-        return dataclasses.replace(self, moments=tuple(moments))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document as JSON values, in the published order, rounded to a millionth."""
-        video = self.video
-        return {
-            "schema": SCHEMA,
-            "video": {
-                "path": video.path,
-                "duration_seconds": _rounded(video.duration_seconds),
-                "frame_rate": rate_text(video.frame_rate),
-                "num_frames": video.num_frames,
-                "is_variable_rate": video.is_variable_rate,
-                "start_timecode": video.start_timecode,
-                "has_timecode_track": video.has_timecode_track,
-                "width": video.width,
-                "height": video.height,
-                "rotation_degrees": video.rotation_degrees,
-                "has_audio": video.has_audio,
-                "audio": [_track_json(track) for track in video.audio],
-                "sha256_head": video.sha256_head,
-            },
-            "model": dataclasses.asdict(self.model),
-            "modality": self.modality,
-            "clip_seconds": _rounded(self.clip_seconds),
-            "scores": _all_rounded(self.scores),
-            "raw_scores": _all_rounded(self.raw_scores),
-            "picture_scores": _all_rounded(self.picture_scores),
-            "sound_scores": _all_rounded(self.sound_scores),
-            "shot_boundaries_seconds": _all_rounded(self.shot_boundaries_seconds),
-            "damage": self.damage,
-            "moments": [
-                {
-                    "start_seconds": _rounded(moment.start_seconds),
-                    "end_seconds": _rounded(moment.end_seconds),
-                    "score": _rounded(moment.score),
-                    "peak_seconds": _rounded(moment.peak_seconds),
-                    "picture": None if moment.picture is None else _rounded(moment.picture),
-                    "sound": None if moment.sound is None else _rounded(moment.sound),
-                    "why": moment.why,
-                }
-                for moment in self.moments
-            ],
-            "created_with": self.created_with,
-        }
-
-    def to_text(self) -> str:
-        """Return the document as ASCII text: one field a line, one moment a line."""
-        return layout(self.to_json()) + "\n"
-
     @classmethod
-    def from_json(cls, value: object, *, source: str = "the scores document") -> ScoresDocument:
-        """Check a parsed document and return it.
-
-        Unknown extra fields are passed over: a later `hl` may add some.
-
-        Args:
-            value: What `json.loads` returned.
-            source: How to call the document in errors, its file name for example.
+    def parse(cls, fields: Fields) -> ModelRecord:
+        """Check the fields of a document and return the record.
 
         Raises:
-            DocumentError: A field is missing or wrong, or the schema is another one.
+            DocumentError: A field is missing or wrong.
         """
-        from hlcli.document.parse import parse_document
-
-        return parse_document(value, source=source)
-
-    def write(self, path: Path) -> None:
-        """Write the document to `path`, whole or not at all.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_text(path, self.to_text())
-
-    @classmethod
-    def read(cls, path: Path) -> ScoresDocument:
-        """Read the one document in `path`.
-
-        Raises:
-            DocumentError: The file is missing, damaged, or holds several documents.
-        """
-        from hlcli.document.files import read_documents
-
-        documents = read_documents(path)
-        if len(documents) != 1:
-            raise DocumentError(f"{path} holds {len(documents)} scores documents, not one")
-        return documents[0]
+        return cls(
+            name=fields.text("name"),
+            version=fields.text("version"),
+            sha256=fields.text("sha256", r"[0-9a-f]{64}"),
+        )
 
 
-def _track_json(track: AudioRecord) -> dict[str, int]:
-    return {k: v for k, v in dataclasses.asdict(track).items() if v is not None}
-
-
-def _rounded(value: float | Fraction) -> float:
+def rounded(value: float | Fraction) -> float:
+    """Return seconds or a score as a document has it."""
     # Adding 0.0 turns -0.0 into 0.0, which would be other bytes.
     return round(float(value), _DECIMALS) + 0.0
-
-
-def _all_rounded(row: Sequence[float] | None) -> list[float] | None:
-    return None if row is None else [_rounded(value) for value in row]
-
-
-def layout(value: dict[str, Any]) -> str:
-    """Return JSON text with one field a line and one moment a line."""
-
-    def dump(part: object) -> str:
-        return json.dumps(part, allow_nan=False)
-
-    lines = []
-    for name, part in value.items():
-        text = dump(part)
-        if name == "moments" and part:
-            text = "[\n    " + ",\n    ".join(dump(moment) for moment in part) + "\n  ]"
-        lines.append(f"  {dump(name)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlcli import toml
 from hlcli.atomic import make_folder
 from hlcli.errors import TrainingError
 from hlcli.features.device import memory_errors, resolve_device
@@ -35,7 +36,6 @@ from hlcli.training.dataset import SequenceSampler
 from hlcli.training.distributed import ALONE, Ranks
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.training.recipe import DataConfig
-from hlcli.training.toml_text import write_toml
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.manifest import ModelManifest
 from hlcli.zoo.reservation import Reservation
@@ -240,7 +240,7 @@ def _register(
         training_data=f"{len(files)} files of my own footage",
         source="hl finetune",
         scores={"held_out_average_precision": round(check.after, 6)} if check else None,
-        recipe=write_toml(recipe),
+        recipe=toml.dumps(recipe),
         held=held,
     )
     return manifest, card

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hlcli import toml
 from hlcli.errors import OutputError, UsageError
 from hlcli.plugins.baking import LANGUAGES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PLACES = ("resolve-fusion", "blender-addons", "premiere-ccx")
 """Kinds of folders; plugins/README.md says which each is."""
@@ -104,7 +99,7 @@ def find_plugin(name: str, folder: Path | None = None) -> Plugin:
 
 def _read(path: Path) -> Plugin:
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = toml.loads(path.read_text(encoding="utf-8"))
         plugin = Plugin(
             name=path.parent.name,
             title=str(fields["title"]),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hlcli.errors import OutputError
-from hlcli.zoo.lock import exclusive_lock
+from hlcli.lock import exclusive_lock
 
 _HINT = "set HL_CACHE_DIR to a folder you may write to"
 _TOKEN_BYTES = 32

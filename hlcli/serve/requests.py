@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hlcli.errors import UsageError
-from hlcli.quantities import parse_duration, parse_frame_rate, parse_path_map, parse_size
+from hlcli.parsing import parse_duration, parse_frame_rate, parse_path_map, parse_size
 
 if TYPE_CHECKING:
     from hlcli.moments import Selection

@@ -108,14 +108,14 @@ def _from_file(path: Path, options: ExportOptions) -> list[ScoresDocument]:
 
 
 def _stored(path: Path, options: ExportOptions) -> ScoresDocument:
-    from hlcli import stored_scores
+    from hlcli import scores_cache
     from hlcli.document import select_moments_of
     from hlcli.media.identity import content_identity
     from hlcli.zoo.manifest import find_model
 
     model = None if options.model is None else find_model(options.model).sha256
     modality: Literal["v"] | None = "v" if options.visual_only else None
-    document = stored_scores.find(content_identity(path), model, modality)
+    document = scores_cache.find(content_identity(path), model, modality)
     if document is None:
         raise MediaError(f"{path} has not been scored yet like this", hint="score it first")
     document = replace(document, video=replace(document.video, path=str(path)))

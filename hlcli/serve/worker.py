@@ -48,9 +48,9 @@ def main() -> int:
 
 
 def _done(request: dict[str, Any], line: Line) -> dict[str, Any]:
+    from hlcli.lock import exclusive_lock
     from hlcli.serve.task import Task
     from hlcli.serve.tasks import carry_out
-    from hlcli.zoo.lock import exclusive_lock
 
     deadline = time.monotonic() + _WAIT_SECONDS
 

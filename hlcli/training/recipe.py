@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from hlcli import toml
 from hlcli.errors import RecipeError
 from hlcli.model.config import RaslConfig, SubspaceConfig
-from hlcli.model.fields import FieldError, fill
-from hlcli.training.toml_text import override, read_toml, write_toml
+from hlcli.model.fields import FieldError, fill, suggest
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 """What the network's encoders and decoders calculate with while they are trained."""
@@ -232,14 +232,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: No such file, not TOML, unknown key (with the nearest known), or bad value.
     """
-    values = read_toml(path)
+    values = _read(path)
     try:
         recipe = parse_recipe(values)
         if overrides:
             # Overrides fall on the resolved recipe, so that one entry of a table can change.
             resolved = dataclasses.asdict(recipe)
             for change in overrides:
-                override(resolved, change)
+                _override(resolved, change)
             recipe = parse_recipe(resolved)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error.message}", hint=error.hint) from error
@@ -274,7 +274,55 @@ def recipe_digest(recipe: Recipe) -> str:
 
 def to_toml(recipe: Recipe) -> str:
     """Write the resolved recipe, every setting spelled out; `read_recipe` gives it back."""
-    return write_toml(dataclasses.asdict(recipe))
+    return toml.dumps(dataclasses.asdict(recipe))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the plain data of a recipe file.
+
+    Raises:
+        RecipeError: No such file, or not TOML.
+    """
+    try:
+        return toml.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"cannot read the recipe {path}: {error.strerror or error}",
+            hint="recipes that work are in model_zoo/recipes",
+        ) from error
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe {path} is not TOML: {error}") from error
+
+
+def _override(values: dict[str, Any], change: str) -> None:
+    """Change one setting in place.
+
+    Args:
+        values: All settings, tables as dicts.
+        change: `key.path=value`; the value is TOML, or else a plain word.
+
+    Raises:
+        RecipeError: Not of that form, or a table that is not there.
+    """
+    path, equals, text = change.partition("=")
+    if not equals or not path.strip():
+        raise RecipeError(
+            f"--set {change!r} is not KEY=VALUE", hint="for example --set training.steps=100"
+        )
+    try:
+        value = toml.loads(f"value = {text}")["value"]
+    except toml.TOMLDecodeError:
+        value = text.strip()
+    *parents, last = path.strip().split(".")
+    table: Any = values
+    for position, key in enumerate(parents):
+        if not isinstance(table.get(key), dict):
+            where = ".".join(parents[: position + 1])
+            raise RecipeError(f"unknown setting {where}", hint=suggest(key, map(str, table)))
+        table = table[key]
+    if path.strip() == "kind" and value != values["kind"]:
+        raise RecipeError("--set cannot change kind", hint="use the recipe of that kind")
+    table[last] = value
 
 
 def _check_share(name: str, value: float) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hlcli import toml
 from hlcli.errors import UsageError
 from hlcli.model.exchange import add_model
 from hlcli.model.inspection import check_loads
 from hlcli.training.loop import LOG_FILE
 from hlcli.training.run import MODEL_FILE
-from hlcli.training.toml_text import write_toml
 from hlcli.zoo.card import Lesson, Loss, ModelCard
 from hlcli.zoo.manifest import ModelManifest
 from hlcli.zoo.reservation import check_free
@@ -61,7 +61,7 @@ def register_run(
         card=card,
         training_data="my own footage",
         source="hl train",
-        recipe=write_toml(checkpoint.recipe) if checkpoint.recipe else None,
+        recipe=toml.dumps(checkpoint.recipe) if checkpoint.recipe else None,
     )
 
 

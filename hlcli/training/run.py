@@ -18,6 +18,7 @@ import torch
 from hlcli.atomic import make_folder, write_text
 from hlcli.errors import UsageError
 from hlcli.features.device import memory_errors, resolve_device
+from hlcli.lock import exclusive_lock
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
 from hlcli.model.fusion import FusedScorer
@@ -38,7 +39,6 @@ from hlcli.training.distributed import (
 from hlcli.training.fit_subspace import fit_subspace
 from hlcli.training.loop import OnStep, ignore_step, train_network
 from hlcli.training.recipe import RaslRecipe, Recipe, recipe_digest, to_toml
-from hlcli.zoo.lock import exclusive_lock
 
 MODEL_FILE = "model.safetensors"
 """The trained detector."""

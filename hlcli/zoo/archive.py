@@ -11,23 +11,18 @@ import contextlib
 import dataclasses
 import hashlib
 import struct
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from hlcli import toml
 from hlcli.atomic import atomic_write
 from hlcli.errors import CheckpointError, ChecksumError, OutputError
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.manifest import ModelManifest, manifest_text, parse_manifest
 from hlcli.zoo.own import CARD_FILE, RECIPE_FILE, WEIGHTS_FILE
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SUFFIX = ".hlmodel"
 """How the files are called."""
@@ -169,7 +164,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
                 raise ValueError(f"the card is of {card.name!r}, the model is {manifest.name!r}")
             recipe = texts.get(RECIPE_FILE)
             if recipe is not None:
-                tomllib.loads(recipe)
+                toml.loads(recipe)
         yield Archive(path=path, manifest=manifest, card=card, recipe=recipe, _zip=archive)
 
 
@@ -250,7 +245,7 @@ def _check_members(archive: zipfile.ZipFile, *, size_bytes: int) -> None:
 
 
 def _manifest(text: str, size_bytes: int) -> ModelManifest:
-    name = tomllib.loads(text).get("name")
+    name = toml.loads(text).get("name")
     manifest = parse_manifest(text, stem=str(name), folder=Path())
     if manifest.kind == "encoder":
         raise ValueError("it holds an encoder")

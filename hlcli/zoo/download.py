@@ -20,10 +20,10 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import hlcli
 from hlcli.errors import CheckpointError, ChecksumError, DownloadError, OutputError
+from hlcli.lock import exclusive_lock
 from hlcli.progress import DOWNLOADING, Progress, silent
 from hlcli.zoo.hashing import file_sha256
 from hlcli.zoo.header import check_safetensors
-from hlcli.zoo.lock import exclusive_lock
 from hlcli.zoo.partial import Partial
 from hlcli.zoo.urls import check_url
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from hlcli import toml
 from hlcli.atomic import write_text
 from hlcli.errors import CheckpointError, UnknownModelError
 from hlcli.paths import models_dir, own_models_dir
@@ -29,12 +29,6 @@ from hlcli.zoo.fields import (
 )
 from hlcli.zoo.folders import own_manifest_path, own_names
 from hlcli.zoo.folders import zoo_dir as zoo_dir
-from hlcli.zoo.toml_writer import Value, toml_text
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Kind: TypeAlias = Literal["rasl", "subspace", "encoder"]
 
@@ -155,7 +149,7 @@ def parse_manifest(text: str, *, stem: str, folder: Path) -> ModelManifest:
     Raises:
         ValueError: Not TOML, or a key is unknown, missing or bad. The message names it.
     """
-    table = tomllib.loads(text)
+    table = toml.loads(text)
     # The annotations are strings here: "str | None" starts with the type that TOML must give.
     types = {"str": str, "Kind": str, "int": int, "bool": bool}
     wanted = {
@@ -179,7 +173,7 @@ def manifest_text(manifest: ModelManifest) -> str:
     Raises:
         ValueError: A text cannot be written as TOML.
     """
-    values: dict[str, Value] = {}
+    values: dict[str, Any] = {}
     for item in dataclasses.fields(manifest):
         value = getattr(manifest, item.name)
         # False is what an absent truth value means.
@@ -187,7 +181,7 @@ def manifest_text(manifest: ModelManifest) -> str:
             values[item.name] = value
     tables = {"encoder": manifest.encoder or {}, "published": manifest.published or {}}
     tables |= {"features": manifest.feature_spec or {}, "scores": manifest.scores}
-    text = toml_text(values, tables)
+    text = toml.dumps(values | {name: table for name, table in tables.items() if table})
     if parse_manifest(text, stem=manifest.name, folder=manifest.folder) != manifest:
         raise ValueError(f"the manifest of {manifest.name} does not survive TOML: {text}")
     return text

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlcli import toml
 from hlcli.atomic import atomic_write, write_text
 from hlcli.errors import CheckpointError, OutputError, UsageError
 from hlcli.zoo.card import ModelCard
@@ -32,11 +32,6 @@ from hlcli.zoo.reservation import (
     reserve,
     staging,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 WEIGHTS_FILE = "model.safetensors"
 """The detector."""
@@ -121,7 +116,7 @@ def register(
                 )
                 write_manifest(folder / f"{card.name}.toml", manifest)
                 if recipe is not None:
-                    tomllib.loads(recipe)
+                    toml.loads(recipe)
                     write_text(folder / RECIPE_FILE, recipe)
             except ValueError as error:
                 raise CheckpointError(

@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from hlcli.atomic import make_folder
 from hlcli.errors import HlError, UsageError
+from hlcli.lock import exclusive_lock
 from hlcli.paths import own_models_dir
 from hlcli.zoo.fields import is_model_name
-from hlcli.zoo.lock import exclusive_lock
 from hlcli.zoo.manifest import find_model, known_names
 
 WRITABLE_HINT = "set HL_MODELS_DIR to a folder you may write to"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,12 @@ import opentimelineio as otio
 
 from hlcli.timeline.check.findings import Findings
 from hlcli.timeline.check.media_paths import check_names, check_path
-from hlcli.timeline.check.otio_sound import check_links, check_sound
+from hlcli.timeline.check.otio_sound import PlacedClip, check_links, check_sound
 from hlcli.timeline.check.rates import check_timeline_rate, is_exact
 from hlcli.timeline.paths import readable
 from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.timecode import format_timecode, frame_at, start_frame
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedClip:
-    """A clip where it lies."""
-
-    clip: otio.schema.Clip
-    """The clip."""
-    kind: str
-    """Kind of its track."""
-    track: int
-    """Number of its track among those of its kind."""
-    start: Fraction
-    """Begin on the timeline, in seconds."""
-    duration: Fraction
-    """Length, in seconds."""
-    where: str
-    """In words."""
 
 
 def check(path: Path, findings: Findings) -> None:

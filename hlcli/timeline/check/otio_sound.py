@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import opentimelineio as otio
 
 from hlcli.timeline.check.findings import Findings
 from hlcli.timeline.read.exact import entry
 
-if TYPE_CHECKING:
-    from hlcli.timeline.check.otio import PlacedClip
-
 _LINK_KEYS = {
     "resolve": ("Resolve_OTIO", "Link Group ID"),
     "premiere": ("PremierePro_OTIO", "LinkID"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedClip:
+    """A clip where it lies."""
+
+    clip: otio.schema.Clip
+    """The clip."""
+    kind: str
+    """Kind of its track."""
+    track: int
+    """Number of its track among those of its kind."""
+    start: Fraction
+    """Begin on the timeline, in seconds."""
+    duration: Fraction
+    """Length, in seconds."""
+    where: str
+    """In words."""
 
 
 def check_sound(placed: PlacedClip, file: str, findings: Findings) -> None:

@@ -1,0 +1,280 @@
+"""The scores document as a whole, in memory and in files.
+
+Axes: T clips.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hlcli import __version__
+from hlcli.atomic import write_text
+from hlcli.document.fields import HINT, Fields
+from hlcli.document.records import ModelRecord, VideoRecord, rounded
+from hlcli.errors import DocumentError
+from hlcli.moments import Moment, Selection, select_moments
+
+if TYPE_CHECKING:
+    from hlcli.model.scorer import Modality
+    from hlcli.moments import Why
+
+SCHEMA = "hl.scores/1"
+"""Name and version of the format; the number rises when an older reader would misread it."""
+_ROUNDING = 2e-6  # seconds are rounded to a millionth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoresDocument:
+    """The scores of one video and the moments chosen from them."""
+
+    video: VideoRecord
+    """The source file."""
+    model: ModelRecord
+    """The detector."""
+    modality: Modality
+    """What was really looked at: "v" picture, "a" sound, "va" both."""
+    clip_seconds: float
+    """Length of one clip, in seconds."""
+    scores: tuple[float, ...]
+    """Score of each clip, in [0, 1]; `T = ceil(duration / clip_seconds)` of them."""
+    raw_scores: tuple[float, ...]
+    """Activations before squashing, T of them, comparable between videos of one model."""
+    picture_scores: tuple[float, ...] | None
+    """What the picture alone says, in [0, 1], T of them; None when it was not looked at."""
+    sound_scores: tuple[float, ...] | None
+    """What the sound alone says, in [0, 1], T of them; None when it was not listened to."""
+    shot_boundaries_seconds: tuple[float, ...]
+    """Instants at which a new shot starts, ascending, in seconds from the first video frame."""
+    damage: str | None
+    """What could not be read, in words; None for a sound file."""
+    moments: tuple[Moment, ...]
+    """The moments, best first."""
+    created_with: str = f"hl {__version__}"
+    """The program that wrote it."""
+
+    def with_moments(self, moments: Sequence[Moment]) -> ScoresDocument:
+        """Return the same scores with another choice of moments."""
+        return dataclasses.replace(self, moments=tuple(moments))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document as JSON values, in the published order, rounded to a millionth."""
+        return {
+            "schema": SCHEMA,
+            "video": self.video.to_json(),
+            "model": dataclasses.asdict(self.model),
+            "modality": self.modality,
+            "clip_seconds": rounded(self.clip_seconds),
+            "scores": _all(self.scores),
+            "raw_scores": _all(self.raw_scores),
+            "picture_scores": _all(self.picture_scores),
+            "sound_scores": _all(self.sound_scores),
+            "shot_boundaries_seconds": _all(self.shot_boundaries_seconds),
+            "damage": self.damage,
+            "moments": [
+                {
+                    "start_seconds": rounded(moment.start_seconds),
+                    "end_seconds": rounded(moment.end_seconds),
+                    "score": rounded(moment.score),
+                    "peak_seconds": rounded(moment.peak_seconds),
+                    "picture": None if moment.picture is None else rounded(moment.picture),
+                    "sound": None if moment.sound is None else rounded(moment.sound),
+                    "why": moment.why,
+                }
+                for moment in self.moments
+            ],
+            "created_with": self.created_with,
+        }
+
+    def to_text(self) -> str:
+        """Return the document as ASCII text: one field a line, one moment a line."""
+        return _layout(self.to_json()) + "\n"
+
+    @classmethod
+    def from_json(cls, value: object, *, source: str = "the scores document") -> ScoresDocument:
+        """Check a parsed document and return it.
+
+        Unknown extra fields are passed over: a later `hl` may add some.
+
+        Args:
+            value: What `json.loads` returned.
+            source: How to call the document in errors, its file name for example.
+
+        Raises:
+            DocumentError: A field is missing or wrong, or the schema is another one.
+        """
+        fields = Fields(value, source)
+        schema = fields.get("schema")
+        if schema != SCHEMA:
+            raise DocumentError(
+                f"{source} is not a scores document of schema {SCHEMA}: schema is {schema!r}",
+                hint="a newer hl wrote it: update hl"
+                if str(schema).startswith("hl.scores/")
+                else HINT,
+            )
+        video = VideoRecord.parse(fields.inside("video"))
+        clip_seconds = fields.number("clip_seconds", above=0.0)
+        # The duration is rounded, so a clip more or less is right at a whole number of clips.
+        clips = range(
+            max(1, math.ceil((video.duration_seconds - _ROUNDING) / clip_seconds)),
+            max(1, math.ceil((video.duration_seconds + _ROUNDING) / clip_seconds)) + 1,
+        )
+        scores = fields.numbers("scores", 0.0, 1.0)
+        if len(scores) not in clips:
+            raise fields.wrong(
+                "scores", f"has {len(scores)} clips, the duration needs {clips.start}"
+            )
+        rows: dict[str, tuple[float, ...] | None] = {"raw_scores": fields.numbers("raw_scores")}
+        for name in ("picture_scores", "sound_scores"):
+            given = fields.get(name) is not None
+            rows[name] = fields.numbers(name, 0.0, 1.0) if given else None
+        for name, row in rows.items():
+            if row is not None and len(row) != len(scores):
+                raise fields.wrong(name, f"has {len(row)} clips, scores has {len(scores)}")
+        cuts = fields.numbers("shot_boundaries_seconds", 0.0, math.inf)
+        if list(cuts) != sorted(cuts):
+            raise fields.wrong("shot_boundaries_seconds", "is not ascending")
+        moments = tuple(_moment(item, video) for item in fields.items("moments"))
+        in_time = sorted(moments, key=lambda moment: moment.start_seconds)
+        for before, after in itertools.pairwise(in_time):
+            if after.start_seconds < before.end_seconds:
+                raise fields.wrong("moments", f"overlap at {after.start_seconds:g} s")
+        return cls(
+            video=video,
+            model=ModelRecord.parse(fields.inside("model")),
+            modality=cast("Modality", fields.text("modality", r"v|a|va")),
+            clip_seconds=clip_seconds,
+            scores=scores,
+            raw_scores=rows["raw_scores"] or (),
+            picture_scores=rows["picture_scores"],
+            sound_scores=rows["sound_scores"],
+            shot_boundaries_seconds=cuts,
+            damage=None if fields.get("damage") is None else fields.text("damage"),
+            moments=moments,
+            created_with=fields.text("created_with"),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the document to `path`, whole or not at all.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_text(path, self.to_text())
+
+    @classmethod
+    def read(cls, path: Path) -> ScoresDocument:
+        """Read the one document in `path`.
+
+        Raises:
+            DocumentError: The file is missing, damaged, or holds several documents.
+        """
+        documents = read_documents(path)
+        if len(documents) != 1:
+            raise DocumentError(f"{path} holds {len(documents)} scores documents, not one")
+        return documents[0]
+
+
+def select_moments_of(document: ScoresDocument, selection: Selection) -> list[Moment]:
+    """Choose moments anew from the scores of a document, best first; decodes nothing."""
+    return select_moments(
+        document.scores,
+        clip_seconds=document.clip_seconds,
+        duration_seconds=document.video.duration_seconds,
+        selection=selection,
+        shot_boundaries_seconds=document.shot_boundaries_seconds,
+        picture_T=document.picture_scores,
+        sound_T=document.sound_scores,
+    )
+
+
+def read_documents(path: Path) -> list[ScoresDocument]:
+    """Read a file that holds one document or a list of them.
+
+    Raises:
+        DocumentError: The file is missing, not JSON, an empty list, or a document is wrong.
+    """
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except FileNotFoundError as error:
+        raise DocumentError(f"{path} does not exist", hint=HINT) from error
+    except OSError as error:
+        raise DocumentError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{path} is not a scores document: {error}", hint=HINT) from error
+    if not isinstance(value, list):
+        return [ScoresDocument.from_json(value, source=str(path))]
+    if not value:
+        raise DocumentError(f"{path} is an empty list of scores documents", hint=HINT)
+    return [
+        ScoresDocument.from_json(item, source=f"{path} (document {number})")
+        for number, item in enumerate(value, start=1)
+    ]
+
+
+def write_documents(path: Path, documents: Sequence[ScoresDocument]) -> None:
+    """Write one document as itself and several as a list, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    write_text(path, documents_text(documents))
+
+
+def documents_text(documents: Sequence[ScoresDocument]) -> str:
+    """Return what `write_documents` writes, ASCII: for standard output."""
+    if len(documents) == 1:
+        return documents[0].to_text()
+    return "[\n" + ",\n".join(_layout(document.to_json()) for document in documents) + "\n]\n"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _moment(fields: Fields, video: VideoRecord) -> Moment:
+    start = fields.number("start_seconds")
+    end = fields.number("end_seconds")
+    peak = fields.number("peak_seconds")
+    if not 0 <= start < end <= video.duration_seconds + _ROUNDING:
+        raise fields.wrong("end_seconds", f"{start:g} to {end:g} s is not inside the video")
+    if not start <= peak <= end:
+        raise fields.wrong("peak_seconds", f"{peak:g} s is not inside the moment")
+    sides = {
+        name: None if fields.get(name) is None else fields.number(name, 0.0, 1.0)
+        for name in ("picture", "sound")
+    }
+    return Moment(
+        start_seconds=start,
+        end_seconds=end,
+        score=fields.number("score", 0.0, 1.0),
+        peak_seconds=peak,
+        picture=sides["picture"],
+        sound=sides["sound"],
+        why=cast("Why", fields.text("why", r"picture|sound|both")),
+    )
+
+
+def _all(row: Sequence[float] | None) -> list[float] | None:
+    return None if row is None else [rounded(value) for value in row]
+
+
+def _layout(value: dict[str, Any]) -> str:
+    """Return JSON text with one field a line and one moment a line."""
+
+    def dump(part: object) -> str:
+        return json.dumps(part, allow_nan=False)
+
+    lines = []
+    for name, part in value.items():
+        text = dump(part)
+        if name == "moments" and part:
+            text = "[\n    " + ",\n    ".join(dump(moment) for moment in part) + "\n  ]"
+        lines.append(f"  {dump(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}"
