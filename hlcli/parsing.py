@@ -131,7 +131,7 @@ def parse_path_map(text: str, *, option: str) -> tuple[str, str]:
     Raises:
         UsageError: It has no `=`, or TO is no whole path.
     """
-    from hlcli.timeline.paths import media_path
+    from hlcli.timeline.paths import media_path, without_dots
 
     start, equals, end = text.partition("=")
     if not (start and equals and end):
@@ -144,6 +144,6 @@ def parse_path_map(text: str, *, option: str) -> tuple[str, str]:
             f"{option}: {end!r} is no whole path",
             hint="write the folder as the editor sees it, from its root or drive: Z:\\footage",
         )
-    if not media_path(start).is_absolute():
-        start = str(Path(start).expanduser().absolute())
+    if ".." in media_path(start).parts or not media_path(start).is_absolute():
+        start = without_dots(str(Path(start).expanduser()))
     return start, end

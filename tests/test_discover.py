@@ -86,6 +86,31 @@ def test_relative_inputs_become_absolute(tmp_path: Path, monkeypatch: pytest.Mon
     assert find_videos(["."]) == [path]
 
 
+def test_dots_go_and_links_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    footage, elsewhere = touch(tmp_path, "footage/a.mp4", "disk/day/a.mp4")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert find_videos(["../footage/a.mp4", "../work/../footage/./a.mp4", "../footage"]) == [
+        footage
+    ]
+    (tmp_path / "link").symlink_to(tmp_path / "footage")
+    assert find_videos(["../link/a.mp4"]) == [tmp_path / "link/a.mp4"]
+    # Behind a link ".." leads elsewhere, here to disk/day/a.mp4: what is named is what is taken.
+    (tmp_path / "disk/day/cards").mkdir()
+    (tmp_path / "cards").symlink_to(tmp_path / "disk/day/cards")
+    assert find_videos(["../cards/../a.mp4"]) == [elsewhere]
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.com/a.mp4", "rtsp://10.0.0.2/live", "s3://b/a"]
+)
+def test_an_address_is_no_file(address: str) -> None:
+    with pytest.raises(MediaNotFoundError) as caught:
+        find_videos([address])
+    assert caught.value.message == f"{address} is an address, hl reads files"
+    assert caught.value.hint == "download the video first"
+
+
 def test_identity_survives_a_rename(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(os.urandom(3 << 20))

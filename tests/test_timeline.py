@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from fractions import Fraction
@@ -14,14 +15,17 @@ import pytest
 from document_factory import IDENTITY, WEIGHTS, make_document
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from media_factory import make_video
 
 from hlcli.document import ScoresDocument, read_documents
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.build import build_edit_list
+from hlcli.media.identity import content_identity
+from hlcli.timeline.build import Layout, build_edit_list
+from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.formats.otio import otio_timeline
 from hlcli.timeline.formats.otio_dialects import GENERIC
 from hlcli.timeline.formats.table import COLUMNS, table_text
-from hlcli.timeline.paths import file_url
+from hlcli.timeline.paths import file_url, media_path
 from hlcli.timeline.timecode import (
     format_timecode,
     frame_at,
@@ -299,6 +303,44 @@ def test_posix_names_survive_the_url(name: str) -> None:
     parts = urlsplit(file_url("/" + name))
     assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("file", "", "", "")
     assert unquote_to_bytes(parts.path).decode() == "/" + name
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/footage/work/../day 1/./a.mp4", "/footage/day 1/a.mp4"),
+        ("C:\\work\\..\\day 1\\a.mp4", "C:\\day 1\\a.mp4"),
+        ("\\\\srv\\share\\work\\..\\a.mp4", "\\\\srv\\share\\a.mp4"),
+        ("\\\\?\\C:\\work\\..\\a.mp4", "C:\\a.mp4"),
+    ],
+)
+def test_no_timeline_has_dots_in_its_paths(path: str, written: str) -> None:
+    document = make_document(path=path, spans=[(1.0, 3.0)])
+    [event] = build_edit_list([document], name="x").events
+    assert event.source.path == written
+    folder = str(media_path(written).parent)
+    [event] = build_edit_list(
+        [document], name="x", layout=Layout(path_maps=((folder, "Z:\\footage"),))
+    ).events
+    assert event.source.path == "Z:\\footage\\a.mp4"
+
+
+_TIMELINES = sorted({one.suffix for one in FORMATS.values() if one.kind == "timeline"} - {".txt"})
+
+
+@pytest.mark.parametrize("suffix", _TIMELINES)
+def test_no_format_writes_dots(tmp_path: Path, suffix: str) -> None:
+    video = make_video(tmp_path, name="a.mp4", num_frames=120)
+    document = make_document(
+        path=f"{tmp_path}/work/../a.mp4", audio=False, num_frames=120, spans=[(1.0, 3.0)]
+    )
+    document = dataclasses.replace(
+        document, video=dataclasses.replace(document.video, sha256_head=content_identity(video))
+    )
+    write_output(tmp_path / f"x{suffix}", [document])
+    written = (tmp_path / f"x{suffix}").read_bytes()
+    for encoding in ("utf-8", "utf-16-le"):
+        assert "/../".encode(encoding) not in written
 
 
 def test_odd_names_reach_the_timeline(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hlcli.errors import MediaNotFoundError
+from hlcli.media.source import plain_path
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -50,6 +51,7 @@ VIDEO_SUFFIXES = frozenset(
 """Endings that make a file inside a folder a video, lower case."""
 
 _GLOB_CHARACTERS = re.compile(r"[*?\[]")
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def find_videos(inputs: Sequence[str]) -> list[Path]:
@@ -69,7 +71,7 @@ def find_videos(inputs: Sequence[str]) -> list[Path]:
     videos: dict[Path, None] = {}
     for text in inputs:
         for video in _videos_of(text):
-            videos.setdefault(video.absolute())
+            videos.setdefault(plain_path(video))
     return list(videos)
 
 
@@ -84,6 +86,10 @@ def _videos_of(text: str) -> list[Path]:
         return found
     if path.exists():
         return [path]
+    if _ADDRESS.match(text):
+        raise MediaNotFoundError(
+            f"{text} is an address, hl reads files", hint="download the video first"
+        )
     if not _GLOB_CHARACTERS.search(text):
         raise MediaNotFoundError(f"no such file or folder: {path}", hint="check the spelling")
     matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207

@@ -15,6 +15,7 @@ from hlcli.errors import NoVideoStreamError
 from hlcli.media.container import OPEN_ERRORS, main_video_stream, open_media, unreadable
 from hlcli.media.extent import measure_extent
 from hlcli.media.rates import choose_frame_rate
+from hlcli.media.source import plain_path
 
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
 # A header that states no rate at all, and one frame to measure it from.
@@ -89,7 +90,7 @@ def probe(path: Path) -> MediaInfo:
         NoVideoStreamError: It has sound only (cover art is no picture).
         MediaError: It is a folder, or may not be read.
     """
-    path = path.absolute()
+    path = plain_path(path)
     with open_media(path) as container:
         stream = main_video_stream(container)
         if stream is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -9,6 +10,17 @@ from hlcli.errors import MediaError, MediaNotFoundError, MediaUnreadableError
 
 _BOX_HEADER_BYTES = 8
 _MOST_BOXES = 100_000
+
+
+def plain_path(path: Path) -> Path:
+    """Return the absolute path of a file without "." and "..", as an editor shall see it.
+
+    Symbolic links stay as they are, except where "a/link/../b" is another file than "a/b".
+    """
+    plain = Path(os.path.normpath(path.absolute()))
+    if ".." in path.parts and path.exists() and not (plain.exists() and plain.samefile(path)):
+        return path.resolve()
+    return plain
 
 
 def check_source(path: Path) -> int:

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from hlcli.document import AudioRecord, ModelRecord, VideoRecord
 from hlcli.moments import Moment
-from hlcli.timeline.paths import map_path, media_path, readable
+from hlcli.timeline.paths import map_path, media_path, readable, without_dots
 from hlcli.timeline.timecode import frame_at, is_drop_frame, start_frame
 
 
@@ -56,7 +56,7 @@ class Source:
     ) -> Source:
         """Take from a scores document's record what timelines need."""
         return cls(
-            path=map_path(video.path, path_maps),
+            path=map_path(without_dots(video.path), path_maps),
             frame_rate=video.frame_rate,
             num_frames=video.num_frames,
             start_timecode=video.start_timecode,

@@ -6,10 +6,15 @@ exported on a Mac. Bytes of a name that are not UTF-8 travel as Python's surroga
 
 from __future__ import annotations
 
+import ntpath
+import os
+import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from hlcli.media.source import plain_path
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|$)")
@@ -34,6 +39,20 @@ def absolute_path(path: str) -> str:
     if isinstance(pure, PureWindowsPath):
         return re.sub(r"^\\\\\?\\(?:UNC\\)?", lambda m: r"\\" if "UNC" in m[0] else "", str(pure))
     return path if pure.is_absolute() else str(Path(path).absolute())
+
+
+def without_dots(path: str) -> str:
+    r"""Return a bare absolute path without "." and "..", which editors compare letter by letter.
+
+    Example:
+        >>> without_dots("C:\\day 1\\..\\a.mp4")
+        'C:\\a.mp4'
+    """
+    bare = absolute_path(path)
+    if isinstance(media_path(bare), PureWindowsPath):
+        return ntpath.normpath(bare)
+    # Links can be followed only on a system that has such paths.
+    return str(plain_path(Path(bare))) if os.name == "posix" else posixpath.normpath(bare)
 
 
 def file_url(path: str) -> str:

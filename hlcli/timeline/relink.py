@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError
 from hlcli.media.identity import content_identity
+from hlcli.media.source import plain_path
 from hlcli.timeline.paths import media_path, readable
 from hlcli.timeline.timecode import start_frame
 
@@ -100,7 +101,7 @@ def _files_below(folders: Sequence[Path]) -> Iterator[Path]:
             raise MediaNotFoundError(
                 f"--search: there is no folder {folder}", hint="name an existing folder"
             )
-        for place, below, files in os.walk(folder.absolute(), followlinks=True):
+        for place, below, files in os.walk(plain_path(folder), followlinks=True):
             at = Path(place)
             if not _is_new(at, folders_seen):
                 below.clear()
