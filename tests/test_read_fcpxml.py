@@ -324,7 +324,7 @@ def test_what_cuts_cannot_say_is_said(tmp_path: Path) -> None:
         <asset-clip ref="r2" offset="3600s" start="3601s" duration="4s">
           <conform-rate srcFrameRate="24"/>
           <adjust-transform scale="2 2"/>
-          <title ref="r5" lane="1" offset="3601s" duration="2s"/>
+          <title ref="r5" name="Hello" lane="1" offset="3601s" duration="2s"/>
           <filter-video ref="r5" name="Glow"/>
         </asset-clip>
         <transition offset="18018/5s" duration="4/5s"/>
@@ -333,7 +333,7 @@ def test_what_cuts_cannot_say_is_said(tmp_path: Path) -> None:
         </asset-clip>
         <asset-clip ref="r3" offset="3606s" start="1s" duration="2s" enabled="0"/>
         <video ref="r5" offset="3608s" duration="1s"/>
-        <mc-clip ref="r8" offset="3609s" duration="1s"/>
+        <mc-clip ref="r8" name="Stage" offset="3609s" duration="1s"/>
         <asset-clip ref="r2" offset="3610s" duration="1s"/>
         """,
     )
@@ -344,14 +344,14 @@ def test_what_cuts_cannot_say_is_said(tmp_path: Path) -> None:
         ("a b.mov", range(0, 25), range(250, 275), 0),
     ]
     assert made.notes == (
-        "1 clip of another rate would be sped up to the timeline's, not here",
-        "1 title left out, a gap stays",
+        "1 clip of another rate would be sped up to the timeline's, not here: 'a'",
+        "1 title left out, a gap stays: 'Hello'",
+        "1 generator left out, a gap stays: 'unnamed'",
+        "1 multicam clip without media left out, a gap stays: 'Stage'",
         "1 transition became plain cuts at the edit points",
-        "1 generator left out, a gap stays",
-        "1 multicam clip left out, a gap stays",
         "'b' runs at 2 times the speed: it plays at normal speed from the same first frame, as "
         "long as it lay on the timeline",
-        "1 switched-off clip left out, gaps stay",
+        "1 switched-off clip left out, gaps stay: 'b'",
         "effects are left out: Glow, transform",
     )
 

@@ -480,7 +480,7 @@ def test_what_is_switched_off_is_not_seen(tmp_path: Path) -> None:
     assert read.notes == (
         "the switched-off track 'V2' is left out",
         "the track 'S1' of kind 'Subtitle' is left out",
-        "1 switched-off clip left out, gaps stay",
+        "1 switched-off clip left out, gaps stay: 'off.mov'",
     )
 
 

@@ -22,6 +22,7 @@ READERS: dict[str, str] = {
     ".otioz": "hlcli.timeline.read.otioz",
     ".xml": "hlcli.timeline.read.fcp7",
     ".fcpxml": "hlcli.timeline.read.fcpxml",
+    ".fcpxmld": "hlcli.timeline.read.fcpxml",
     ".edl": "hlcli.timeline.read.edl",
     ".aaf": "hlcli.timeline.read.aaf",
     ".mlt": "hlcli.timeline.read.mlt",
@@ -57,6 +58,8 @@ def read_timeline(
             f"cannot read {path}: the extension {path.suffix or '(none)'} is unknown",
             hint=f"use one of {', '.join(READERS)}",
         )
+    if path.suffix.lower() == ".fcpxmld" and path.is_dir():
+        path /= "Info.fcpxml"  # what a bundle of Final Cut Pro keeps its story in
     if not path.is_file():
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     read: ReadTimeline = importlib.import_module(module).read(

@@ -32,6 +32,7 @@ def edit_of_otio(
     search: Sequence[Path] = (),
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
+    notes: Sequence[str] = (),
 ) -> ReadTimeline:
     """Turn a timeline into an edit list.
 
@@ -41,24 +42,25 @@ def edit_of_otio(
         search: Folders to look for media that has moved.
         known: Sources that need no looking at.
         rate: Rate of the timeline in frames per second; None takes its own.
+        notes: What the reader of the file has left out already, a sentence each.
 
     Raises:
         TimelineError: It has no clip, or says something that cannot be cut without guessing.
         MediaError: A file cannot be used.
     """
-    notes = Notes()
+    said = Notes(notes)
     rate = rate or _rate_of(timeline)
-    book = SourceBook(folder=folder, search=search, known=known, timeline_rate=rate, notes=notes)
-    leaves = LeafReader(notes, book.length_of).read(timeline)
-    pieces = list(_pieces(leaves, _numbers(timeline, leaves), rate, book, notes))
-    events = join(pieces, book.unsure_of_sound, notes)
+    book = SourceBook(folder=folder, search=search, known=known, timeline_rate=rate, notes=said)
+    leaves = LeafReader(said, book.length_of).read(timeline)
+    pieces = list(_pieces(leaves, _numbers(timeline, leaves), rate, book, said))
+    events = join(pieces, book.unsure_of_sound, said)
     if not events:
         raise TimelineError(
             f"the timeline {readable(timeline.name)} has no clip that can be cut"
-            + "".join(f"; {line}" for line in notes.lines()),
+            + "".join(f"; {line}" for line in said.lines()),
             hint="a timeline of video files is needed",
         )
-    return ReadTimeline(edit=_edit_list(timeline, events, rate, notes), notes=notes.lines())
+    return ReadTimeline(edit=_edit_list(timeline, events, rate, said), notes=said.lines())
 
 
 def _rate_of(timeline: otio.schema.Timeline) -> Fraction:

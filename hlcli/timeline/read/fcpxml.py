@@ -51,8 +51,9 @@ def read(
         timeline, left_out = _timeline(root, path)
     except (ET.ParseError, ValueError, ZeroDivisionError) as error:
         raise TimelineError(f"cannot read {path}: {error}", hint=_HINT) from error
-    made = edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
-    return ReadTimeline(edit=made.edit, notes=(*left_out, *made.notes))
+    return edit_of_otio(
+        timeline, folder=path.parent, search=search, known=known, rate=rate, notes=left_out
+    )
 
 
 def _timeline(root: ET.Element, path: Path) -> tuple[otio.schema.Timeline, tuple[str, ...]]:

@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from hlcli.errors import TimelineError
 from hlcli.timeline.read.exact import exact_rate, exact_seconds
-from hlcli.timeline.read.types import Notes
+from hlcli.timeline.read.types import Notes, listed
 
 Lane = tuple[int, ...]
 """Place of a track in the stack, lowest first; nested tracks add a number."""
@@ -64,7 +64,7 @@ class LeafReader:
         self._media_length = media_length
         self._effects: Counter[str] = Counter()
         self._transitions = 0
-        self._disabled = 0
+        self._disabled: dict[str, Counter[str]] = {_VIDEO: Counter(), _AUDIO: Counter()}
 
     def read(self, timeline: otio.schema.Timeline) -> list[Leaf]:
         """Return the clips of all tracks, by lane and then by time.
@@ -98,10 +98,13 @@ class LeafReader:
                 f"{self._transitions} {_plural('transition', self._transitions)} "
                 "became plain cuts at the edit points"
             )
-        if self._disabled:
+        # A picture and its sound are one clip.
+        disabled = self._disabled[_VIDEO] | self._disabled[_AUDIO]
+        if disabled:
+            count = disabled.total()
             self._notes.add(
-                f"{self._disabled} switched-off {_plural('clip', self._disabled)} left out, "
-                "gaps stay"
+                f"{count} switched-off {_plural('clip', count)} left out, gaps stay: "
+                f"{listed(disabled)}"
             )
         if self._effects:
             words = ", ".join(
@@ -154,7 +157,7 @@ class LeafReader:
             if begin >= end or isinstance(item, otio.schema.Gap):
                 continue
             if not item.enabled:
-                self._disabled += kind == _VIDEO
+                self._disabled[kind][item.name or "unnamed"] += 1
                 continue
             part = _Window(window.at + begin - window.begin, begin - start, end - start)
             yield from self._walk(item, kind, lane, part, depth + 1)

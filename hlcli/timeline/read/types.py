@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import EditList
+from hlcli.timeline.paths import readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,26 @@ class MissingMediaError(TimelineError):
         self.path = path
 
 
+_MOST_NAMES = 5
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first names, each once and quoted, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "a"])
+        "'a', 'b'"
+    """
+    unique = list(dict.fromkeys(names))
+    words = ", ".join(repr(readable(name)) for name in unique[:_MOST_NAMES])
+    return words + (f" and {len(unique) - _MOST_NAMES} more" if len(unique) > _MOST_NAMES else "")
+
+
 class Notes:
     """Collects sentences, each once, in the order they come."""
 
-    def __init__(self) -> None:
-        self._lines: dict[str, None] = {}
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self._lines: dict[str, None] = dict.fromkeys(lines)
 
     def add(self, line: str) -> None:
         """Remember a sentence, without a full stop."""
