@@ -1,17 +1,20 @@
-"""A lock between processes that the system releases when its holder dies."""
+"""Locks between processes that the system releases when their holder dies."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from hlcli.errors import OutputError
 
 _POLL_SECONDS = 0.1
+# What file systems without locks answer, some network ones among them.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -24,7 +27,7 @@ def exclusive_lock(
     """Hold the lock file `path`; wait for whoever holds it.
 
     The file stays behind, empty: removing it would let two waiting processes lock two files of
-    the same name.
+    the same name. Where the file system has no locks, everybody gets it.
 
     Args:
         path: The lock file; its folder is made.
@@ -33,7 +36,7 @@ def exclusive_lock(
         hint: What to do where the folder cannot be written.
 
     Raises:
-        OutputError: The folder cannot be made or written.
+        OutputError: The folder cannot be made or written, or the file cannot be locked.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,43 +47,57 @@ def exclusive_lock(
             hint=hint,
         ) from error
     with stream:
-        while not _try_lock(stream):
+        while not _try_or_do_without(path, stream.fileno(), hint):
             on_wait()
             time.sleep(_POLL_SECONDS)
         try:
             yield
         finally:
-            _unlock(stream)
+            _unlock(stream.fileno())
+
+
+def _try_or_do_without(path: Path, handle: int, hint: str) -> bool:
+    try:
+        return try_lock(handle)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return True
+        raise OutputError(f"cannot lock {path}: {error.strerror or error}", hint=hint) from error
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(stream: IO[bytes]) -> bool:
-        stream.seek(0)
+    def try_lock(handle: int) -> bool:
+        """Lock an open file without waiting; False when another process holds it."""
+        os.lseek(handle, 0, os.SEEK_SET)
         try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
         return True
 
-    def _unlock(stream: IO[bytes]) -> None:
-        stream.seek(0)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
 
-    def _try_lock(stream: IO[bytes]) -> bool:
+    def try_lock(handle: int) -> bool:
+        """Lock an open file or folder without waiting; False when somebody else holds it.
+
+        The lock goes when the file is closed, at the latest when this process dies.
+
+        Raises:
+            OSError: The file system has no locks, or the disk fails.
+        """
         try:
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError:
-            # Some network file systems have no locks. The hash still guards the result there.
-            return True
         return True
 
-    def _unlock(stream: IO[bytes]) -> None:
+    def _unlock(handle: int) -> None:
         with contextlib.suppress(OSError):
-            fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
+            fcntl.flock(handle, fcntl.LOCK_UN)

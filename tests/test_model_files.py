@@ -11,6 +11,8 @@ import os
 import random
 import stat
 import struct
+import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -615,3 +617,45 @@ def test_export_and_import_as_commands(model: ModelManifest, tmp_path: Path) -> 
 
 def test_the_card_in_a_file_is_the_json_of_the_schema(file: Path) -> None:
     assert json.loads(members_of(file)["card.json"])["schema"] == "hl.model-card/1"
+
+
+# Whose fault it was
+
+IMPORT_ON_A_FULL_DISK = """
+import resource, signal, sys
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+from hlcli.cli import app
+sys.argv = ["hl", "models", "import", sys.argv[1]]
+app()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limits of a process there")
+def test_a_disk_without_room_is_not_said_to_be_a_bad_model(file: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT_ON_A_FULL_DISK, str(file)], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout) == (6, "")
+    assert run.stderr.startswith(f"error: cannot write {own_models_dir()}/.weddings.hl-")
+    assert "File too large" in run.stderr
+    assert "model file" not in run.stderr
+    assert standing() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that cannot be read")
+def test_a_model_that_cannot_be_read_is_not_said_to_be_a_bad_output(
+    model: ModelManifest, tmp_path: Path
+) -> None:
+    unreadable = Path("/proc/self/mem")
+    other = dataclasses.replace(CARD, name="other")
+    for add in (add_model, own.register):
+        with pytest.raises(CheckpointError, match=r"cannot read .*/proc/self/mem: "):
+            add(unreadable, card=other, training_data="my footage", source="here")
+    with pytest.raises(CheckpointError, match="the weights of weddings cannot be read: /proc/self"):
+        archive.write_archive(
+            tmp_path / "x.hlmodel", model, weights=unreadable, card=CARD, recipe=None
+        )
+    assert standing() == ["weddings"]
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 from pathlib import Path
 
 from hlcli.atomic import atomic_write
@@ -22,7 +21,6 @@ MAX_BYTES = 4 * 1024**3
 
 _HINT = "set HL_CACHE_DIR to a folder you may write to, or use --no-cache"
 _IDENTITY = re.compile(r"[0-9a-f]{16,128}")
-_STALE_SECONDS = 3600.0
 
 
 class FeatureStore:
@@ -158,11 +156,6 @@ class FeatureStore:
             if path != keep:
                 _remove(path)
                 total -= size
-        # Left by processes that were killed while writing.
-        for path in self.root.glob(".*.part"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                    _remove(path)
 
 
 def _remove(path: Path) -> None:

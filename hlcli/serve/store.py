@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from hlcli.atomic import make_folder, write_text
+from hlcli.atomic import make_folder, sweep_unfinished, write_text
 from hlcli.serve.folder import private_folder
 from hlcli.serve.job import Job
 
@@ -27,8 +27,6 @@ TEMPORARY_FOLDER = "tmp"
 """Where the worker's libraries put what they forget."""
 
 _JOB_FILE = "job.json"
-# As hlcli.atomic and hlcli.render.workspace name what they have not finished.
-_UNFINISHED = (".part", ".hl-render")
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -78,11 +76,9 @@ class JobStore:
         """Remove what a worker that was killed left behind."""
         folder = self.folder_of(job.id)
         _remove(folder / TEMPORARY_FOLDER)
-        places = [(folder, ""), (folder / OUTPUT_FOLDER, "")]
-        places += [(Path(output).parent, Path(output).name) for output in job.outputs]
-        for place, name in places:
-            for path in _matching(place, f".{name[:64]}"):
-                _remove(path)
+        places = {folder, folder / OUTPUT_FOLDER, *(Path(one).parent for one in job.outputs)}
+        for place in places:
+            sweep_unfinished(place)
 
     def prune(self, jobs: list[Job], *, now: datetime.datetime) -> list[Job]:
         """Remove the folders of jobs that finished long ago, and return those jobs.
@@ -103,17 +99,6 @@ class JobStore:
         for job in gone:
             _remove(self.folder_of(job.id))
         return gone
-
-
-def _matching(folder: Path, start: str) -> list[Path]:
-    # No glob: names may hold its characters.
-    with contextlib.suppress(OSError):
-        return [
-            path
-            for path in folder.iterdir()
-            if path.name.startswith(start) and path.name.endswith(_UNFINISHED)
-        ]
-    return []
 
 
 def _remove(path: Path) -> None:

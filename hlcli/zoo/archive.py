@@ -93,6 +93,7 @@ def write_archive(
 
     Raises:
         ChecksumError: The weights are not those of the manifest.
+        CheckpointError: The weights cannot be read.
         OutputError: The file cannot be written, the disk is full, or a part is too large.
     """
     plain = dataclasses.replace(
@@ -121,8 +122,8 @@ def write_archive(
         for name in MAX_BYTES:
             if name == WEIGHTS_FILE:
                 info = _member(name, manifest.size_bytes)
-                with weights.open("rb") as source, archive.open(info, "w") as member:
-                    while chunk := source.read(_CHUNK_BYTES):
+                with archive.open(info, "w") as member:
+                    for chunk in _chunks(weights, manifest):
                         digest.update(chunk)
                         member.write(chunk)
             elif name in members:
@@ -132,6 +133,18 @@ def write_archive(
                 f"the weights of {manifest.name} are not those of its manifest: {weights}",
                 hint=f"run `hl models verify {manifest.name}`",
             )
+
+
+def _chunks(weights: Path, manifest: ModelManifest) -> Iterator[bytes]:
+    try:
+        with weights.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise CheckpointError(
+            f"the weights of {manifest.name} cannot be read: {weights}: {error.strerror or error}",
+            hint="check the rights of the file and the disk",
+        ) from error
 
 
 @contextlib.contextmanager

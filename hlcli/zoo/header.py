@@ -23,7 +23,8 @@ def check_safetensors(path: Path, *, name: str = "") -> None:
         name: What an error calls it; its path when empty.
 
     Raises:
-        CheckpointError: The file is something else, cut off, or longer than its header says.
+        CheckpointError: The file is something else, cut off, longer than its header says, or
+            cannot be read.
     """
     _read_header(path, name=name)
 
@@ -32,7 +33,8 @@ def safetensors_metadata(path: Path, *, name: str = "") -> dict[str, str]:
     """Return the texts that a safetensors file carries in its header; see `check_safetensors`.
 
     Raises:
-        CheckpointError: The file is something else, cut off, or longer than its header says.
+        CheckpointError: The file is something else, cut off, longer than its header says, or
+            cannot be read.
     """
     metadata = _read_header(path, name=name).get("__metadata__")
     if not isinstance(metadata, dict):
@@ -47,6 +49,11 @@ def _read_header(path: Path, *, name: str) -> dict[str, Any]:
         raise CheckpointError(
             f"{name or path} is not a safetensors file: {error}",
             hint="only safetensors weights are accepted, never a pickle",
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {name or path}: {error.strerror or error}",
+            hint="check the path and the rights of the file",
         ) from error
 
 

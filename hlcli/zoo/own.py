@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from hlcli import toml
-from hlcli.atomic import atomic_write, write_text
+from hlcli.atomic import atomic_write, unfinished_path, write_text
 from hlcli.errors import CheckpointError, OutputError, UsageError
+from hlcli.paths import own_models_dir
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.card_text import card_markdown
 from hlcli.zoo.chosen import chosen_name, reset_choice, write_choice
@@ -27,7 +28,6 @@ from hlcli.zoo.reservation import (
     WRITABLE_HINT,
     Reservation,
     delete,
-    hidden_folder,
     locked,
     reserve,
     staging,
@@ -204,7 +204,7 @@ def remove(name: str) -> Removed | None:
         was_default = False
         with contextlib.suppress(CheckpointError):
             was_default = chosen_name() == name
-        doomed = hidden_folder(name)
+        doomed = unfinished_path(own_models_dir(), name)
         try:
             # The rename takes it away whole; deleting file by file would leave half a model.
             folder.rename(doomed)
@@ -222,17 +222,16 @@ def remove(name: str) -> Removed | None:
 def _copy(source: Path, target: Path) -> tuple[str, int]:
     digest, size_bytes = hashlib.sha256(), 0
     try:
-        stream = source.open("rb")
+        with source.open("rb") as stream, atomic_write(target) as copy:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                size_bytes += len(chunk)
+                copy.write(chunk)
     except OSError as error:
         raise CheckpointError(
             f"cannot read the model file {source}: {error.strerror or error}",
             hint="give a model.safetensors that `hl train` wrote",
         ) from error
-    with stream, atomic_write(target) as copy:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-            copy.write(chunk)
     return digest.hexdigest(), size_bytes
 
 

@@ -133,8 +133,9 @@ class Partial:
         try:
             os.fsync(self._open_stream.fileno())
             self.__exit__()
-            self.path.replace(self.target)
+            # First the notes: a process that is killed in between leaves nothing that stays.
             self.sidecar.unlink(missing_ok=True)
+            self.path.replace(self.target)
         except OSError as error:
             raise self._output_error(error) from error
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hlcli.atomic import make_folder
-from hlcli.errors import HlError, UsageError
+from hlcli.atomic import make_folder, unfinished_folder
+from hlcli.errors import HlError, OutputError, UsageError
 from hlcli.lock import exclusive_lock
 from hlcli.paths import own_models_dir
 from hlcli.zoo.fields import is_model_name
@@ -33,7 +32,7 @@ class Reservation:
 def reserve(name: str) -> Iterator[Reservation]:
     """Hold a free name while a model is made, so that a long run cannot lose it at the end.
 
-    A process that dies lets go of the name; what it left behind is cleaned up by the next one.
+    A process that dies lets go of the name.
 
     Args:
         name: Lowercase letters, digits and inner dashes.
@@ -45,7 +44,6 @@ def reserve(name: str) -> Iterator[Reservation]:
     check_free(name)
     with locked(name):
         check_free(name)
-        _sweep(name)
         yield Reservation(name)
 
 
@@ -76,23 +74,16 @@ def staging(name: str) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be made.
     """
-    folder = hidden_folder(name)
-    make_folder(folder, hint=WRITABLE_HINT)
-    try:
+    models = own_models_dir()
+    make_folder(models, hint=WRITABLE_HINT)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(unfinished_folder(models, name))
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {models}: {error.strerror or error}", hint=WRITABLE_HINT
+            ) from error
         yield folder
-    finally:
-        delete(folder)
-
-
-def hidden_folder(name: str) -> Path:
-    """Return a path beside the user's models that no list shows and nothing stands at."""
-    return own_models_dir() / f".{name}.{secrets.token_hex(4)}.part"
-
-
-def _sweep(name: str) -> None:
-    """Delete what a killed process left of this name; its lock is ours, so nobody works there."""
-    for folder in own_models_dir().glob(f".{name}.*.part"):
-        delete(folder)
 
 
 def delete(folder: Path) -> None:
