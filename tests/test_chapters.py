@@ -55,20 +55,18 @@ def test_one_line_for_each_moment(tmp_path: Path) -> None:
     )
     write_format(tmp_path / "reel.txt", [document])
     assert (tmp_path / "reel.txt").read_bytes() == (
-        b"00:00 H01 0.90: picture and sound stand out\n"
-        b"00:15 H02 0.80: picture and sound stand out\n"
-        b"00:30 H03 0.70: picture and sound stand out\n"
+        b"00:00 Moment 1\n00:15 Moment 2\n00:30 Moment 3\n"
     )
 
 
-def test_short_moments_are_joined_under_the_best_name(tmp_path: Path) -> None:
+def test_short_moments_are_joined(tmp_path: Path) -> None:
     spans = [(20.0, 24.0), (0.0, 4.0), (30.0, 50.0), (60.0, 69.9), (90.0, 102.0), (110.0, 111.0)]
     document = make_document(num_frames=4000, spans=spans)
     write(edit_of(document), tmp_path / "reel.txt")
     assert read_youtube((tmp_path / "reel.txt").read_text("utf-8")) == [
-        (0, "H01 0.90: picture and sound stand out, and 2 more"),
-        (28, "H04 0.60: picture and sound stand out"),
-        (38, "H05 0.50: picture and sound stand out, and 1 more"),
+        (0, "Moments 1 to 3"),
+        (28, "Moment 4"),
+        (38, "Moments 5 and 6"),
     ]
 
 
@@ -79,16 +77,29 @@ def test_whole_source_has_a_first_chapter(tmp_path: Path) -> None:
     write(edit_of(document, markers_only=True), tmp_path / "a.txt")
     assert read_youtube((tmp_path / "a.txt").read_text("utf-8")) == [
         (0, "Start"),
-        (100, "H01 0.90: picture and sound stand out"),
-        (600, "H03 0.70: picture and sound stand out"),
-        (3726, "H02 0.80: picture and sound stand out"),
+        (100, "Moment 1"),
+        (600, "Moment 2"),
+        (3726, "Moment 3"),
     ]
-    assert "\n1:02:06 H02" in (tmp_path / "a.txt").read_text("utf-8")
+    assert "\n1:02:06 Moment 3" in (tmp_path / "a.txt").read_text("utf-8")
     early = make_document(num_frames=30 * 300, spans=[(4.0, 6.0), (60.0, 70.0), (90.0, 95.0)])
     write(edit_of(early, markers_only=True), tmp_path / "b.txt")
-    assert [line[0] for line in read_youtube((tmp_path / "b.txt").read_text("utf-8"))] == [
-        0, 60, 90,
-    ]  # fmt: skip
+    assert read_youtube((tmp_path / "b.txt").read_text("utf-8")) == [
+        (0, "Moment 1"),
+        (60, "Moment 2"),
+        (90, "Moment 3"),
+    ]
+
+
+def test_a_viewer_reads_no_jargon(tmp_path: Path) -> None:
+    spans = [(100.0, 115.0), (5.0, 20.0), (40.0, 55.5)]
+    document = make_document(num_frames=4000, spans=spans)
+    for order, suffix in itertools.product(("time", "rank"), (".txt", ".ffmetadata")):
+        write_format(tmp_path / f"reel{suffix}", [document], layout=Layout(order=order))
+        text = (tmp_path / f"reel{suffix}").read_text("utf-8")
+        # As they come in the film, whatever their rank.
+        assert re.findall(r"Moment \d", text) == ["Moment 1", "Moment 2", "Moment 3"]
+        assert not re.search(r"H\d|0\.\d|stand|score", text)
 
 
 def test_what_youtube_would_not_show_is_refused(tmp_path: Path) -> None:
@@ -132,7 +143,8 @@ def test_youtube_accepts_every_list(rate: Fraction, gaps, markers_only: bool) ->
     assert len(kept) >= 3
     assert all(end - start >= 10 for start, end in zip(starts, ends, strict=True))
     assert {chapter.frames.start for chapter in kept} <= {c.frames.start for c in chapters}
-    assert sum(c.num_moments for c in kept) == sum(c.num_moments for c in chapters)
+    assert [n for c in kept for n in c.moments] == [n for c in chapters for n in c.moments]
+    assert [n for c in kept for n in c.moments] == list(range(1, len(spans) + 1))
 
 
 def test_words_of_other_programs() -> None:
@@ -163,9 +175,9 @@ def test_the_file(tmp_path: Path) -> None:
         ";FFMETADATA1\n"
         "title=reel \\= 1\n"
         "[CHAPTER]\nTIMEBASE=1001/30000\nSTART=0\nEND=60\n"
-        "title=H01 0.90: picture and sound stand out\n"
+        "title=Moment 1\n"
         "[CHAPTER]\nTIMEBASE=1001/30000\nSTART=60\nEND=135\n"
-        "title=H02 0.80: picture and sound stand out\n"
+        "title=Moment 2\n"
     )
 
 
@@ -177,7 +189,10 @@ def test_ffmpeg_puts_them_into_the_film(tmp_path: Path, rate: Fraction, suffix: 
     )
     edit = edit_of(document)
     marker = dataclasses.replace(
-        edit.events[1].markers[0], name="a=b; #c \\ \u65e5\u672c 'q' \u00e4", comment=""
+        edit.events[1].markers[0],
+        name="a=b; #c \\ \u65e5\u672c 'q' \u00e4",
+        comment="",
+        rank=None,
     )
     second = dataclasses.replace(edit.events[1], markers=(marker,))
     edit = dataclasses.replace(

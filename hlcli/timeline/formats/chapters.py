@@ -4,8 +4,11 @@ A film made of cuts has a chapter for each cut; a whole source (`markers_only`) 
 moment on, after a first one up to it. Chapters touch: each ends where the next begins.
 
 YouTube shows chapters only if there are three or more, the first at 00:00, each at least ten
-seconds long by the whole seconds it reads. Shorter ones are joined with what follows, under the
-name of their best moment; where fewer than three are left, the list is refused.
+seconds long by the whole seconds it reads. Shorter ones are joined with what follows; where fewer
+than three are left, the list is refused.
+
+Titles are for those who watch the film: "Moment 3", counted as they come. Ranks, scores and reasons
+are for those who cut it and stand in markers.
 """
 
 from __future__ import annotations
@@ -36,23 +39,35 @@ class Chapter:
 
     frames: range
     """Frames of the timeline."""
-    title: str
-    """One line."""
-    rank: int | None = None
-    """Rank of its best moment, 1 is the best; None without one."""
-    num_moments: int = 0
-    """Moments it was joined from."""
+    name: str = ""
+    """One line that somebody wrote, or the name of a file; empty for moments of `hl`."""
+    moments: range = range(0)
+    """Numbers of its moments, counted from 1 as they come in the film; empty without one."""
+
+    @property
+    def title(self) -> str:
+        """What a viewer reads, in one line."""
+        first, count = self.moments.start, len(self.moments)
+        if self.name:
+            return f"{self.name}, and {count - 1} more" if count > 1 else self.name
+        if count == 1:
+            return f"Moment {first}"
+        return f"Moments {first} {'and' if count == 2 else 'to'} {first + count - 1}"
 
 
 def chapters_of(edit: EditList) -> list[Chapter]:
     """Return the chapters of a film, touching, from its first frame to its last."""
     starts = sorted(_starts(edit), key=lambda chapter: chapter.frames.start)
     if not starts or starts[0].frames.start > 0:
-        starts.insert(0, Chapter(frames=range(0, 1), title=_LEAD_IN))
+        starts.insert(0, Chapter(frames=range(0, 1), name=_LEAD_IN))
     joined: list[Chapter] = []
-    for chapter in starts:
+    number = 1
+    for start in starts:
+        moments = range(number, number + len(start.moments))
+        chapter = dataclasses.replace(start, moments=moments)
+        number = moments.stop
         if joined and joined[-1].frames.start == chapter.frames.start:
-            joined[-1] = _better(joined[-1], chapter)
+            joined[-1] = _together(joined[-1], chapter)
         else:
             joined.append(chapter)
     ends = [chapter.frames.start for chapter in joined[1:]] + [edit.num_frames]
@@ -77,7 +92,7 @@ def youtube_chapters(edit: EditList) -> list[Chapter]:
             or end - start < LEAST_SECONDS
         ):
             frames = range(kept[-1].frames.start, chapter.frames.stop)
-            kept[-1] = dataclasses.replace(_better(kept[-1], chapter), frames=frames)
+            kept[-1] = dataclasses.replace(_together(kept[-1], chapter), frames=frames)
         else:
             kept.append(chapter)
     if len(kept) < LEAST_CHAPTERS or end < LEAST_CHAPTERS * LEAST_SECONDS:
@@ -90,7 +105,7 @@ def youtube_chapters(edit: EditList) -> list[Chapter]:
 
 
 def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
-    """Write one line for each chapter: "01:05 H02 0.87: the sound stands out".
+    """Write one line for each chapter: "01:05 Moment 2".
 
     Raises:
         UsageError: See `youtube_chapters`.
@@ -99,13 +114,13 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
     lines = []
     for chapter in youtube_chapters(edit):
         # The description refuses angle brackets.
-        title = _full_title(chapter).translate({ord("<"): None, ord(">"): None})
+        title = chapter.title.translate({ord("<"): None, ord(">"): None})
         lines.append(f"{_clock(_whole_seconds(edit, chapter.frames.start))} {title}\n")
     write_text(path, "".join(lines))
 
 
 def _starts(edit: EditList) -> Iterator[Chapter]:
-    """Yield where chapters begin; their ends are not known yet."""
+    """Yield where chapters begin; their ends and the numbers of their moments are not known yet."""
     pictures = [event for event in edit.events if event.video_track is not None]
     for event in pictures or edit.events:
         whole = event.finding is None and event.markers
@@ -113,39 +128,26 @@ def _starts(edit: EditList) -> Iterator[Chapter]:
             at = event.record_of(marker.frames.start, edit.frame_rate)
             yield Chapter(
                 frames=range(at, at + 1) if whole else event.record,
-                title=_title(marker),
-                rank=marker.rank,
-                num_moments=1,
+                # A rank is ours; without one the words are somebody else's.
+                name="" if marker.rank is not None else _words(marker),
+                moments=range(1),
             )
         if not event.markers:
-            yield Chapter(frames=event.record, title=_one_line(event.source.name))
+            yield Chapter(frames=event.record, name=_one_line(event.source.name))
 
 
-def _better(first: Chapter, second: Chapter) -> Chapter:
-    """Join two chapters under the name of the better moment, the earlier one of equals."""
-    ranked = [chapter for chapter in (first, second) if chapter.rank is not None]
-    named = [chapter for chapter in (first, second) if chapter.num_moments]
-    best = min(ranked, key=lambda chapter: chapter.rank or 0) if ranked else (named or [first])[0]
-    return dataclasses.replace(
-        first,
-        title=best.title,
-        rank=best.rank,
-        num_moments=first.num_moments + second.num_moments,
-    )
+def _together(first: Chapter, second: Chapter) -> Chapter:
+    """Join two chapters under the name of the first one that has a moment."""
+    named = first if first.moments or not second.moments else second
+    moments = range(named.moments.start, max(first.moments.stop, second.moments.stop))
+    return dataclasses.replace(first, name=named.name, moments=moments)
 
 
-def _full_title(chapter: Chapter) -> str:
-    others = chapter.num_moments - 1
-    return f"{chapter.title}, and {others} more" if others > 0 else chapter.title
-
-
-def _title(marker: Marker) -> str:
-    """Return rank, score and reason in one line."""
-    # The score stands in the name already.
-    repeated = "" if marker.score is None else f"score {marker.score:.2f}, "
-    reason = marker.comment.removeprefix(repeated)
-    name = marker.name or reason or "Moment"
-    return _one_line(f"{name}: {reason}" if reason and reason != name else name)
+def _words(marker: Marker) -> str:
+    """Return a marker's name and comment in one line."""
+    name = marker.name or marker.comment or "Moment"
+    both = marker.comment and marker.comment != name
+    return _one_line(f"{name}: {marker.comment}" if both else name)
 
 
 def _one_line(text: str) -> str:
