@@ -140,6 +140,44 @@ def test_bad_values_write_nothing(tmp_path: Path, options: tuple[str, str], word
     assert not (tmp_path / "x.otio").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("Resolve davinci DaVinci-Resolve DAVINCI_RESOLVE", "resolve"),
+        ("Premiere PremierePro ppro adobe", "premiere"),
+        ("fcp FCPX final-cut FinalCutPro", "finalcut"),
+        ("AVID mediacomposer", "avid"),
+        ("Kdenlive", "kdenlive"),
+        ("ShotCut", "shotcut"),
+        ("generic otio", "generic"),
+    ],
+)
+def test_programs_are_understood_as_people_call_them(tmp_path: Path, words: str, name: str) -> None:
+    make_document(spans=[(2.0, 4.0)], audio=False).write(tmp_path / "s.json")
+    output = tmp_path / f"x{TARGETS[name].suffix}"
+    assert export(tmp_path / "s.json", "-o", output, "--for", name).exit_code == 0
+    wanted = output.read_bytes()
+    for word in words.split():
+        output.unlink()
+        result = export(tmp_path / "s.json", "-o", output, "--for", word)
+        assert result.exit_code == 0, result.stderr
+        if name != "avid":  # Its files have the time of writing in them.
+            assert output.read_bytes() == wanted
+    # As a title, with spaces; the name of the file says the program as hl calls it.
+    folder = tmp_path / "cuts"
+    folder.mkdir()
+    result = export(tmp_path / "s.json", "-o", folder, "--for", TARGETS[name].title, "--for", name)
+    assert result.exit_code == 0, result.stderr
+    assert [path.name for path in folder.iterdir()] == [f"match{TARGETS[name].suffix}"]
+
+
+def test_a_slip_in_a_program_is_put_right(tmp_path: Path) -> None:
+    make_document(spans=[(2.0, 4.0)]).write(tmp_path / "s.json")
+    result = export(tmp_path / "s.json", "-o", tmp_path / "x.otio", "--for", "reslove")
+    assert result.exit_code == 2
+    assert "hint: did you mean resolve? use one of generic, resolve, " in result.stderr
+
+
 def test_help_and_the_table_name_every_format_and_program() -> None:
     output_help = flat(export("--help").stdout).partition("--output FILE ")[2].partition(" --")[0]
     table = export("--list-formats").stdout

@@ -600,6 +600,21 @@ def test_files_that_are_no_timeline(tmp_path: Path) -> None:
             read_timeline(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.MOV", "that is a video: `hl score a.MOV -o reel.mp4` finds its moments and makes"),
+        ("a.json", "make a timeline of the scores first: `hl export a.json -o cut.otio`"),
+        ("a.csv", "table is for people, name a timeline"),
+        ("a.prproj", "use one of .otio, "),
+    ],
+)
+def test_the_way_from_what_is_no_timeline_is_said(name: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_timeline(Path(name))
+    assert words in caught.value.hint
+
+
 def test_a_bundle_brings_its_media(tmp_path: Path, camera: Path) -> None:
     bundle = tmp_path / "x.otioz"
     item = Clip(

@@ -79,8 +79,14 @@ class ExportOptions(Choice):
 
     @property
     def targets(self) -> list[str]:
-        """Programs that timelines are for, each once."""
-        return list(dict.fromkeys(as_list(self.for_)))
+        """Programs that timelines are for, each once.
+
+        Raises:
+            UsageError: One is unknown.
+        """
+        from hlcli.timeline.formats import check_target
+
+        return list(dict.fromkeys(check_target(name).name for name in as_list(self.for_)))
 
     def layout(self) -> Layout:
         """Return the shape of the timeline.
@@ -106,12 +112,9 @@ class ExportOptions(Choice):
         Raises:
             UsageError: A value cannot be read, or a program is unknown.
         """
-        from hlcli.timeline.formats import check_target
-
         self.selection()
         self.layout()
-        for name in self.targets:
-            check_target(name)
+        _ = self.targets
 
 
 class ScoreOptions(ExportOptions):

@@ -9,7 +9,7 @@ from pathlib import Path
 from hlcli.document import ScoresDocument
 from hlcli.errors import OutputError, UsageError
 from hlcli.timeline.build import Layout
-from hlcli.timeline.formats import TARGETS, check_target, format_of, write_format
+from hlcli.timeline.formats import check_target, format_of, write_format
 from hlcli.timeline.paths import media_path
 
 
@@ -27,7 +27,7 @@ def check_output(path: Path, targets: Sequence[str] = ()) -> None:
     for target in targets:
         check_target(target)
     if not path.is_dir():
-        if len(targets) > 1:
+        if len({check_target(name).name for name in targets}) > 1:
             raise UsageError(
                 f"{path} is one file, --for is given {len(targets)} times",
                 hint="name an existing folder: it gets one file for each program",
@@ -122,9 +122,9 @@ def output_files(
         `NAME-2`, ...
     """
     if not path.is_dir():
-        yield path, targets[0] if targets else None, documents
+        yield path, check_target(targets[0]).name if targets else None, documents
         return
-    wanted = [TARGETS[name] for name in dict.fromkeys(targets or ["generic"])]
+    wanted = list({one.name: one for one in map(check_target, targets or ["generic"])}.values())
     suffixes = [target.suffix for target in wanted]
     taken: set[str] = set()
     for document in documents:

@@ -8,6 +8,7 @@ documents and have `write(documents, path)`.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,20 +141,37 @@ class Target:
     """Name of the program."""
     suffix: str
     """What a folder gets."""
+    aliases: tuple[str, ...] = ()
+    """Other words for it, as `_plain` leaves them."""
 
 
 TARGETS: dict[str, Target] = {
     entry.name: entry
     for entry in (
-        Target(name="generic", title="any OpenTimelineIO reader", suffix=".otio"),
-        Target(name="resolve", title="DaVinci Resolve", suffix=".otio"),
-        Target(name="premiere", title="Premiere Pro", suffix=".otio"),
-        Target(name="finalcut", title="Final Cut Pro", suffix=".fcpxml"),
-        Target(name="avid", title="Avid Media Composer", suffix=".aaf"),
+        Target(
+            name="generic", title="any OpenTimelineIO reader", suffix=".otio",
+            aliases=("any", "otio", "opentimelineio"),
+        ),
+        Target(
+            name="resolve", title="DaVinci Resolve", suffix=".otio",
+            aliases=("davinci", "davinciresolvestudio", "resolvestudio", "blackmagic"),
+        ),
+        Target(
+            name="premiere", title="Premiere Pro", suffix=".otio",
+            aliases=("adobe", "adobepremiere", "adobepremierepro", "ppro"),
+        ),
+        Target(
+            name="finalcut", title="Final Cut Pro", suffix=".fcpxml",
+            aliases=("fcp", "fcpx", "finalcutprox", "finalcutx"),
+        ),
+        Target(
+            name="avid", title="Avid Media Composer", suffix=".aaf",
+            aliases=("mediacomposer", "avidmc"),
+        ),
         Target(name="shotcut", title="Shotcut", suffix=".mlt"),
         Target(name="kdenlive", title="Kdenlive", suffix=".kdenlive"),
     )
-}
+}  # fmt: skip
 """Programs by their value of --for."""
 
 
@@ -179,27 +197,41 @@ def format_of(path: Path, target: str | None = None) -> Format:
             f"cannot write {path}: the extension {path.suffix} is unknown",
             hint=f"use one of {known}, or name a folder",
         )
-    if target is not None and check_target(target).name not in chosen.targets:
-        suffixes = ", ".join(entry.suffix for entry in FORMATS.values() if target in entry.targets)
+    if target is not None and (program := check_target(target)).name not in chosen.targets:
+        suffixes = [one.suffix for one in FORMATS.values() if program.name in one.targets]
         raise UsageError(
-            f"cannot write {path} for {TARGETS[target].title}: it does not read {chosen.title}",
-            hint=f"--for {target} goes with {suffixes}",
+            f"cannot write {path} for {program.title}: it does not read {chosen.title}",
+            hint=f"--for {program.name} goes with {', '.join(suffixes)}",
         )
     return chosen
 
 
 def check_target(name: str) -> Target:
-    """Return the program of a value of --for.
+    """Return the program of a value of --for: its name, its title or another word, in any case.
 
     Raises:
         UsageError: It is unknown.
+
+    Example:
+        >>> check_target("DaVinci-Resolve").name, check_target("FCPX").name
+        ('resolve', 'finalcut')
     """
-    try:
-        return TARGETS[name]
-    except KeyError:
-        raise UsageError(
-            f"--for: {name!r} is unknown", hint=f"use one of {', '.join(TARGETS)}"
-        ) from None
+    plain = _plain(name)
+    for target in TARGETS.values():
+        if plain in (target.name, _plain(target.title), *target.aliases):
+            return target
+    words = {word: one.name for one in TARGETS.values() for word in (one.name, *one.aliases)}
+    close = difflib.get_close_matches(plain, words, n=1)
+    hint = f"use one of {', '.join(TARGETS)}"
+    raise UsageError(
+        f"--for: {name!r} is unknown",
+        hint=f"did you mean {words[close[0]]}? {hint}" if close else hint,
+    )
+
+
+def _plain(name: str) -> str:
+    """Return a program's name without case, spaces and signs."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def write_format(
@@ -229,4 +261,4 @@ def write_format(
     from hlcli.timeline.build import Layout, build_edit_list
 
     edit = build_edit_list(documents, name=path.stem, layout=layout or Layout())
-    module.write(edit, path, target=target or chosen.targets[0])
+    module.write(edit, path, target=check_target(target).name if target else chosen.targets[0])

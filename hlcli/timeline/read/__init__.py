@@ -56,7 +56,7 @@ def read_timeline(
     if module is None:
         raise UsageError(
             f"cannot read {path}: the extension {path.suffix or '(none)'} is unknown",
-            hint=f"use one of {', '.join(READERS)}",
+            hint=_what_it_is(path) or f"use one of {', '.join(READERS)}",
         )
     if path.suffix.lower() == ".fcpxmld" and path.is_dir():
         path /= "Info.fcpxml"  # what a bundle of Final Cut Pro keeps its story in
@@ -66,3 +66,19 @@ def read_timeline(
         path, search=search, known=known, rate=rate
     )
     return read
+
+
+def _what_it_is(path: Path) -> str:
+    """Say what to do with a file that `hl` knows, but not as a timeline."""
+    from hlcli.media.discover import VIDEO_SUFFIXES
+    from hlcli.timeline.formats import FORMATS
+
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return (
+            f"that is a video: `hl score {path} -o reel.mp4` finds its moments and makes the film, "
+            f"`hl score {path} -o cut.otio` a timeline of them"
+        )
+    if suffix == ".json":
+        return f"make a timeline of the scores first: `hl export {path} -o cut.otio`"
+    return f"{FORMATS[suffix].title} is for people, name a timeline" if suffix in FORMATS else ""
