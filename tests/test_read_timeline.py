@@ -478,7 +478,7 @@ def test_what_is_switched_off_is_not_seen(tmp_path: Path) -> None:
     )
     assert cuts(read.edit) == [("on.mov", range(0, 10), range(10, 20), 0, [])]
     assert read.notes == (
-        "the switched-off track 'V2' is left out",
+        "the switched-off track 'V2' is left out: 'hidden.mov'",
         "the track 'S1' of kind 'Subtitle' is left out",
         "1 switched-off clip left out, gaps stay: 'off.mov'",
     )

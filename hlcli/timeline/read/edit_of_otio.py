@@ -154,7 +154,13 @@ def _pieces(
             available_duration=None if available is None else exact_seconds(available.duration),
             grid=rate,
             notes=notes,
+            may_end=leaf.is_retimed,
         )
+        if leaf.is_retimed and frames.stop == source.num_frames:
+            left = frame_at(len(frames) / source.frame_rate, rate)
+            if left < len(record):
+                notes.add(f"{source.name} ends before {called} does at normal speed: a gap stays")
+                record = record[: max(1, left)]
         if source.frame_rate == rate and len(frames) != len(record):
             frames, record = _same_length(frames, record, source)
         counted = stated_rate(leaf.clip)

@@ -1,12 +1,15 @@
 """Final Cut Pro 7 XML, through `otio-fcp-adapter`.
 
 The adapter keeps as metadata what OpenTimelineIO has no field for: the counting of a file's
-timecode, its sound, which of its channels a clip plays, and which clips belong together. It is
-put where `hlcli.timeline.read.sources` looks for it.
+timecode, its sound, which of its channels a clip plays, which clips belong together, what is
+switched off, and speeds. It is put where the other readers look for it. What the adapter reads
+wrongly, nested sequences and rates of 0, is put right in the XML before it gets it.
 """
 
 from __future__ import annotations
 
+import math
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 
 import opentimelineio as otio
 
+from hlcli.errors import TimelineError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
@@ -31,7 +35,10 @@ def read(
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one sequence; the arguments are those of `hlcli.timeline.read.read_timeline`."""
-    timeline = load(path, "fcp_xml")
+    timeline = load(path, "fcp_xml", text=prepared(path))
+    for item in timeline.find_children(descended_from_type=otio.core.Item):
+        item.enabled = str(entry(item.metadata, "fcp_xml", "enabled")).upper() != "FALSE"
+        _retime(item)
     for clip in timeline.find_clips():
         _explain(clip)
     style = entry(timeline.metadata, "fcp_xml", "media", "video", "format", "samplecharacteristics")
@@ -42,6 +49,103 @@ def read(
         "drop_frame": None if display is None else display == "DF",
     }
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+
+
+def prepared(path: Path) -> str:
+    """Return the text of a file with what the adapter reads wrongly put right.
+
+    Raises:
+        TimelineError: It is no XML.
+    """
+    try:
+        root = ET.fromstring(path.read_bytes())
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise TimelineError(
+            f"cannot read {path}: {error}", hint="export it again from the program that made it"
+        ) from error
+    parents = {child: parent for parent in root.iter() for child in parent}
+    for rate in list(root.iter("rate")):
+        # Premiere gives placeholders a timebase of 0: they count as what they lie in.
+        if (rate.findtext("timebase") or "").strip() in ("", "0"):
+            parents[rate].remove(rate)
+    for effect in list(root.iter("filter")):
+        if (effect.findtext("enabled") or "").strip().upper() == "FALSE":
+            parents[effect].remove(effect)
+    nested = [
+        clip.find("sequence") for clip in root.iter("clipitem") if clip.find("sequence") is not None
+    ]
+    _define_first(root)
+    names = {sequence.get("id") for sequence in nested if sequence is not None} - {None}
+    listed = [bin_.findall("sequence") for bin_ in root.iter("children")]
+    outer = [s for found in listed for s in found if s.get("id") not in names]
+    for sequence in [s for found in listed for s in found] if outer else []:
+        # Nested sequences lie in a bin of the project, too; they are laid out where they are used.
+        if sequence not in outer:
+            parents[sequence].remove(sequence)
+    for sequence in nested:
+        # The adapter looks for the tracks of a nested sequence in the sequence itself.
+        media = None if sequence is None else sequence.find("media")
+        if sequence is not None and media is not None:
+            sequence.remove(media)
+            sequence.extend(media)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _define_first(root: ET.Element) -> None:
+    """Let the first element of an id be the one that defines it, as the adapter takes it to be."""
+    first: dict[tuple[str, str], ET.Element] = {}
+    for element in root.iter():
+        if element.tag not in ("sequence", "file") or not element.get("id"):
+            continue
+        known = first.setdefault((element.tag, element.get("id", "")), element)
+        if known is not element and len(element) and not len(known):
+            known.extend(element)
+            for child in list(element):
+                element.remove(child)
+
+
+def _retime(item: otio.core.Item) -> None:
+    """Make the filter for speed the effect that OpenTimelineIO has for it."""
+    if str(entry(item.metadata, "fcp_xml", "stillframe")).upper() == "TRUE":
+        item.effects.append(otio.schema.FreezeFrame())
+    for index, effect in enumerate(item.effects):
+        about = entry(effect.metadata, "fcp_xml")
+        if "timeremap" not in (str(entry(about, "effectid")).lower().replace(" ", "")):
+            continue
+        values = {
+            str(entry(part, "parameterid")): str(entry(part, "value"))
+            for part in _list(entry(about, "parameter"))
+        }
+        speed = _speed(values)
+        if speed is None:
+            item.effects[index] = otio.schema.TimeEffect()
+            continue
+        item.effects[index] = otio.schema.LinearTimeWarp(time_scalar=speed)
+        if speed > 0 and isinstance(item, otio.schema.Clip) and item.source_range is not None:
+            # Its ends count in the retimed file.
+            media = item.media_reference
+            available = None if media is None else media.available_range
+            start = item.source_range.start_time
+            origin = start - start if available is None else available.start_time
+            since = start - origin.rescaled_to(start.rate)
+            item.source_range = otio.opentime.TimeRange(
+                origin.rescaled_to(start.rate)
+                + otio.opentime.RationalTime(since.value * speed, start.rate),
+                item.source_range.duration,
+            )
+
+
+def _speed(values: dict[str, str]) -> float | None:
+    """Return how many times faster a filter for speed plays; None where it changes."""
+    if values.get("variablespeed", "0").strip() in ("1", "TRUE", "true"):
+        return None
+    try:
+        speed = float(values["speed"]) / 100
+    except (KeyError, ValueError):
+        return None
+    if not math.isfinite(speed):
+        return None
+    return -abs(speed) if values.get("reverse", "").strip().upper() == "TRUE" else speed
 
 
 def _explain(clip: otio.schema.Clip) -> None:

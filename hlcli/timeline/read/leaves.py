@@ -38,6 +38,8 @@ class Leaf:
     """First instant of the media, in seconds as its ranges count; None is the file's first."""
     duration: Fraction
     """Length, in seconds."""
+    is_retimed: bool = False
+    """Whether its speed was left out: its file may end before it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class LeafReader:
                 self._notes.add(f"the track {child.name!r} of kind {kind!r} is left out")
                 continue
             if not child.enabled:
-                self._notes.add(f"the switched-off track {_called(child)} is left out")
+                self._leave_out_track(child, kind, number)
                 continue
             window = _Window(Fraction(0), trim, trim + whole)
             leaves += self._walk(child, kind, (number,), window, 0)
@@ -141,7 +143,17 @@ class LeafReader:
                 if child.enabled:
                     below = lane if number == 0 else (*lane, number)
                     yield from self._walk(child, kind, below, inner, depth + 1)
+                else:
+                    self._leave_out_track(child, kind, number)
                 number += 1
+
+    def _leave_out_track(self, track: otio.core.Item, kind: str, number: int) -> None:
+        name = repr(track.name) if track.name else f"{kind[0]}{number + 1}"
+        if not isinstance(track, otio.schema.Track):
+            self._disabled[kind][track.name or "unnamed"] += 1
+            return
+        names = listed(clip.name or "unnamed" for clip in track.find_clips())
+        self._notes.add(f"the switched-off track {name} is left out{': ' if names else ''}{names}")
 
     def _track(
         self, track: otio.schema.Track, kind: str, lane: Lane, window: _Window, depth: int
@@ -186,6 +198,7 @@ class LeafReader:
             start=window.at,
             media_start=media_start,
             duration=duration,
+            is_retimed=any(isinstance(e, otio.schema.LinearTimeWarp) for e in clip.effects),
         )
 
     def _playable(self, item: otio.core.Item) -> bool:

@@ -26,6 +26,7 @@ def frames_in_file(
     available_duration: Fraction | None,
     grid: Fraction,
     notes: Notes,
+    may_end: bool = False,
 ) -> range:
     """Return the frames of a file, from its first one.
 
@@ -38,6 +39,7 @@ def frames_in_file(
         grid: Rate of the timeline, in frames per second. Formats that count everything at it take
             a whole file for as many frames as begin in it, and so a little more than there is.
         notes: Gets what had to be assumed.
+        may_end: Whether the file may end before the range does; the frames are then fewer.
 
     Raises:
         TimelineError: It lies outside the file, however it is counted.
@@ -57,7 +59,8 @@ def frames_in_file(
             start, timecode, available_start, available_duration, length=length, tolerance=tolerance
         )
     for begin, assumption in begins:
-        if begin >= -tolerance and begin + duration <= length + _ROUNDING / min(rate, grid):
+        fits = begin + duration <= length + _ROUNDING / min(rate, grid)
+        if begin >= -tolerance and (fits or (may_end and begin < length)):
             if assumption:
                 notes.add(f"{source.name}: {assumption}")
             first = min(max(0, frame_at(begin, rate)), source.num_frames - 1)
