@@ -71,11 +71,9 @@ def prepared(path: Path) -> str:
     for effect in list(root.iter("filter")):
         if (effect.findtext("enabled") or "").strip().upper() == "FALSE":
             parents[effect].remove(effect)
-    nested = [
-        clip.find("sequence") for clip in root.iter("clipitem") if clip.find("sequence") is not None
-    ]
+    nested = [sequence for clip in root.iter("clipitem") for sequence in clip.findall("sequence")]
     _define_first(root)
-    names = {sequence.get("id") for sequence in nested if sequence is not None} - {None}
+    names = {sequence.get("id") for sequence in nested} - {None}
     listed = [bin_.findall("sequence") for bin_ in root.iter("children")]
     outer = [s for found in listed for s in found if s.get("id") not in names]
     for sequence in [s for found in listed for s in found] if outer else []:
@@ -84,8 +82,8 @@ def prepared(path: Path) -> str:
             parents[sequence].remove(sequence)
     for sequence in nested:
         # The adapter looks for the tracks of a nested sequence in the sequence itself.
-        media = None if sequence is None else sequence.find("media")
-        if sequence is not None and media is not None:
+        media = sequence.find("media")
+        if media is not None:
             sequence.remove(media)
             sequence.extend(media)
     return ET.tostring(root, encoding="unicode")
