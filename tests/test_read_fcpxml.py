@@ -17,7 +17,8 @@ from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 from hlcli.timeline.formats.fcpxml import write
 from hlcli.timeline.read import read_timeline
-from hlcli.timeline.read.fcpxml import read, read_fcpxml
+from hlcli.timeline.read import read_timeline as read
+from hlcli.timeline.read.fcpxml import read_fcpxml
 
 NTSC = Fraction(1000, 1001)
 RATES = [

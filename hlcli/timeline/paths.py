@@ -17,6 +17,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from hlcli.media.source import plain_path
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_MOST_SHOWN = 300
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|$)")
 
 
@@ -27,7 +28,27 @@ def media_path(path: str) -> PurePath:
 
 def readable(text: str) -> str:
     """Replace the bytes of a file name that are not UTF-8, for places that hold only Unicode."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a pair of surrogates, which JSON can spell
+        data = text.encode("utf-8", "replace")
+    return data.decode("utf-8", "replace")
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message: its begin and its end where it is longer than any name."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:180]} ... {text[-60:]}"
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; False for what no file can be called.
+
+    `Path.is_file` raises `OSError` for a name that is longer than the system allows.
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def absolute_path(path: str) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from hlcli.errors import TimelineError, UsageError
 from hlcli.timeline.check.findings import Findings, Problem
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Rule, Severity
+from hlcli.timeline.paths import is_file
+from hlcli.timeline.read.bounds import reading
 
 __all__ = ["PROGRAMS", "RULES", "SUFFIXES", "Problem", "Rule", "Severity", "check_timeline"]
 
@@ -35,7 +37,7 @@ def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> li
     """
     if target not in PROGRAMS:
         raise UsageError(f"--for: {target!r} is unknown", hint=f"use one of {', '.join(PROGRAMS)}")
-    if not path.is_file():
+    if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     findings = Findings(target, look_at_media=look_at_media, folder=path.parent)
     suffix = path.suffix.lower()
@@ -52,5 +54,6 @@ def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> li
             f"cannot check {path}: the extension {path.suffix or '(none)'} is unknown",
             hint=f"use one of {', '.join(SUFFIXES)}",
         )
-    check(path, findings)
+    with reading(path):
+        check(path, findings)
     return findings.problems

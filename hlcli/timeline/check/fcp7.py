@@ -6,31 +6,13 @@ import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
 
-from hlcli.errors import TimelineError
 from hlcli.timeline.check.findings import Findings
 from hlcli.timeline.check.media_paths import check_names, check_path, check_url
 from hlcli.timeline.check.rates import check_timeline_rate
+from hlcli.timeline.read.bounds import xml_root
 from hlcli.timeline.timecode import format_timecode, parse_timecode
 
 _NTSC = Fraction(1000, 1001)
-
-
-def read_xml(path: Path, tag: str) -> ET.Element:
-    """Return the root of an XML file.
-
-    Raises:
-        TimelineError: It is no XML, or XML of another kind.
-    """
-    try:
-        root = ET.fromstring(path.read_bytes())
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise TimelineError(
-            f"cannot read {path}: {error}",
-            hint="export it again from the program that wrote it",
-        ) from error
-    if root.tag != tag:
-        raise TimelineError(f"{path} is no <{tag}> file", hint="its first element is another one")
-    return root
 
 
 def check(path: Path, findings: Findings) -> None:
@@ -39,7 +21,7 @@ def check(path: Path, findings: Findings) -> None:
     Raises:
         TimelineError: It is no Final Cut Pro 7 XML.
     """
-    root = read_xml(path, "xmeml")
+    root = xml_root(path, "xmeml", title="Final Cut Pro 7 XML")
     holders = [root, *root.findall("./project/children"), *root.findall(".//bin/children")]
     sequences = [sequence for holder in holders for sequence in holder.findall("sequence")]
     if not sequences:

@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
 
-from hlcli.timeline.check.fcp7 import read_xml
 from hlcli.timeline.check.findings import Findings
 from hlcli.timeline.check.media_paths import check_names, check_url
 from hlcli.timeline.check.rates import check_timeline_rate
+from hlcli.timeline.read.bounds import xml_root
+from hlcli.timeline.read.exact import exact_number, possible_seconds
 
 _NEWEST = (1, 10)
 _CLIPS = ("asset-clip", "clip", "video", "audio", "sync-clip", "mc-clip", "ref-clip")
@@ -22,7 +23,7 @@ def check(path: Path, findings: Findings) -> None:
     Raises:
         TimelineError: It is no FCPXML.
     """
-    root = read_xml(path, "fcpxml")
+    root = xml_root(path, "fcpxml", title="FCPXML")
     findings.add("format-not-read", path.name, f"{findings.program} does not read FCPXML")
     version = tuple(int(part) for part in re.findall(r"\d+", root.get("version", "0"))[:2])
     if version > _NEWEST:
@@ -96,14 +97,15 @@ def _check_range(clip: ET.Element, asset: ET.Element, path: str, findings: Findi
 
 
 def _frame_duration(element: ET.Element | None) -> Fraction | None:
-    return None if element is None else _seconds(element.get("frameDuration"))
+    value = None if element is None else _seconds(element.get("frameDuration"))
+    return value if value else None
 
 
 def _seconds(text: str | None) -> Fraction | None:
     """Return "1001/30000s" or "5s" in seconds; None for what is no time."""
     try:
-        return Fraction((text or "").removesuffix("s"))
-    except (ValueError, ZeroDivisionError):
+        return possible_seconds(exact_number((text or "").strip().removesuffix("s")))
+    except ValueError:
         return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hlcli.errors import MediaError
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Severity
-from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.paths import is_file, media_path, readable
 from hlcli.timeline.timecode import start_frame
 
 
@@ -81,7 +81,7 @@ class Findings:
 
     def _look(self, path: str, where: str) -> MediaFacts | None:
         here = Path(path) if media_path(path).is_absolute() else self._folder / path
-        if not here.is_file():
+        if not is_file(here):
             self.add("media-missing", where, f"there is no file {readable(path)}", once=path)
             return None
         try:

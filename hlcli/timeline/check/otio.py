@@ -15,6 +15,7 @@ from hlcli.timeline.check.media_paths import check_names, check_path
 from hlcli.timeline.check.otio_sound import PlacedClip, check_links, check_sound
 from hlcli.timeline.check.rates import check_timeline_rate, is_exact
 from hlcli.timeline.paths import readable
+from hlcli.timeline.read.bounds import json_text, read_bytes
 from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.timecode import format_timecode, frame_at, start_frame
@@ -54,7 +55,7 @@ def _check_schemas(path: Path, findings: Findings) -> bool:
     Reading upgrades old versions, and stops at one that is not known.
     """
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(json_text(read_bytes(path)))
     except ValueError:
         return True  # Reading says what is wrong.
     known = otio.core.type_version_map()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from hlcli.errors import TimelineError, UsageError
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.paths import is_file
+from hlcli.timeline.read.bounds import reading
 from hlcli.timeline.read.types import ReadTimeline
 
 __all__ = ["READERS", "ReadTimeline", "read_timeline"]
@@ -60,11 +62,11 @@ def read_timeline(
         )
     if path.suffix.lower() == ".fcpxmld" and path.is_dir():
         path /= "Info.fcpxml"  # what a bundle of Final Cut Pro keeps its story in
-    if not path.is_file():
+    if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
-    read: ReadTimeline = importlib.import_module(module).read(
-        path, search=search, known=known, rate=rate
-    )
+    reader = importlib.import_module(module)
+    with reading(path):
+        read: ReadTimeline = reader.read(path, search=search, known=known, rate=rate)
     return read
 
 

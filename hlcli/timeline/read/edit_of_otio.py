@@ -6,14 +6,23 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
 from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import EditList, Event, Source
 from hlcli.timeline.paths import readable
+from hlcli.timeline.read.bounds import MOST_HOURS, TooMuchError
 from hlcli.timeline.read.events import Piece, join
-from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
+from hlcli.timeline.read.exact import (
+    MOST_CHANNELS,
+    entry,
+    exact_rate,
+    exact_seconds,
+    number_or_none,
+    whole_or_zero,
+)
 from hlcli.timeline.read.leaves import Lane, Leaf, LeafReader, stated_rate
 from hlcli.timeline.read.markers import add_timeline_markers, markers_of
 from hlcli.timeline.read.ranges import frames_in_file
@@ -23,6 +32,8 @@ from hlcli.timeline.timecode import frame_at, has_drop_frame
 
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
+_MOST_PIXELS = 100_000
+_MOST_HERTZ = 1_000_000
 
 
 def edit_of_otio(
@@ -54,6 +65,8 @@ def edit_of_otio(
     leaves = LeafReader(said, book.length_of).read(timeline)
     pieces = list(_pieces(leaves, _numbers(timeline, leaves), rate, book, said))
     events = join(pieces, book.unsure_of_sound, said)
+    if any(event.record.stop / rate > MOST_HOURS * 3600 for event in events):
+        raise TooMuchError(f"it is longer than {MOST_HOURS:,} hours")
     if not events:
         raise TimelineError(
             f"the timeline {readable(timeline.name)} has no clip that can be cut"
@@ -83,8 +96,9 @@ def _rate_of(timeline: otio.schema.Timeline) -> Fraction:
                 candidates.append(available.duration.rate)
     for candidate in candidates:
         # Below 2 lies a default that nobody set, above 1000 a sample rate.
-        if candidate is not None and 2 <= (rate := exact_rate(candidate)) <= 1000:
-            return rate
+        number = number_or_none(candidate)
+        if number is not None and 2 <= number <= 1000:
+            return exact_rate(candidate)
     raise TimelineError(
         f"the timeline {readable(timeline.name)} does not say its frame rate",
         hint="export it again from the program that made it",
@@ -200,9 +214,10 @@ def _streams(clip: otio.schema.Clip, source: Source) -> tuple[int, ...] | None:
     if channels is not None:
         # Channels count through all sound tracks of a file; of an unknown file, in pairs.
         owners = [n for n, track in enumerate(source.audio) for _ in range(track.channels)]
+        numbers = [whole_or_zero(channel, most=MOST_CHANNELS) for channel in channels]
         streams = [
             owners[channel] if channel < len(owners) else max(len(source.audio), channel // 2)
-            for channel in channels
+            for channel in numbers
         ]
         return tuple(dict.fromkeys(streams))
     for value in (
@@ -210,9 +225,14 @@ def _streams(clip: otio.schema.Clip, source: Source) -> tuple[int, ...] | None:
         entry(clip.metadata, "Resolve_OTIO", "Channels", 0, "Source Track ID"),
         entry(clip.metadata, "PremierePro_OTIO", "OriginalChannelGroupIndex"),
     ):
-        if isinstance(value, int | float) and value >= 0:
-            return (int(value),)
+        number = number_or_none(value)
+        if number is not None and 0 <= number < MOST_CHANNELS:
+            return (int(number),)
     return None
+
+
+def _pixels(metadata: Any, name: str) -> int:
+    return whole_or_zero(entry(metadata, name), most=_MOST_PIXELS)
 
 
 def _edit_list(
@@ -235,9 +255,9 @@ def _edit_list(
         events=tuple(events),
         start_frame=max(0, start_frame),
         drop_frame=bool(drop_frame) and has_drop_frame(rate),
-        width=int(entry(own, "width") or entry(size, "width") or first.width),
-        height=int(entry(own, "height") or entry(size, "height") or first.height),
-        sample_rate=int(
-            entry(own, "sample_rate") or sample_rate or (sounds[0].sample_rate if sounds else 48000)
-        ),
+        width=_pixels(own, "width") or _pixels(size, "width") or first.width,
+        height=_pixels(own, "height") or _pixels(size, "height") or first.height,
+        sample_rate=whole_or_zero(entry(own, "sample_rate"), most=_MOST_HERTZ)
+        or whole_or_zero(sample_rate, most=_MOST_HERTZ)
+        or (sounds[0].sample_rate if sounds else 48000),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from hlcli.document import AudioRecord
 from hlcli.timeline.edit_list import Event, Marker, Sound, Source
-from hlcli.timeline.read.exact import entry
+from hlcli.timeline.read.exact import entry, number_or_none, whole_or_zero
 from hlcli.timeline.read.types import Notes
 
 
@@ -197,27 +197,24 @@ def finding_of(metadata: Any) -> Any:
 
     names = ("score", "peak_seconds", "start_seconds", "end_seconds")
     rank, why, model = (entry(metadata, name) for name in ("rank", "why", "model"))
-    numbers = {name: entry(metadata, name) for name in names}
-    if rank is None or why not in ("picture", "sound", "both") or None in numbers.values():
+    numbers = {name: number_or_none(entry(metadata, name)) for name in names}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    if rank is None or why not in ("picture", "sound", "both") or len(known) < len(names):
         return None
     return Finding(
         moment=Moment(
-            **{name: float(value) for name, value in numbers.items()},
-            picture=_optional(entry(metadata, "picture")),
-            sound=_optional(entry(metadata, "sound")),
+            **known,
+            picture=number_or_none(entry(metadata, "picture")),
+            sound=number_or_none(entry(metadata, "sound")),
             why=why,
         ),
-        rank=int(rank),
+        rank=whole_or_zero(rank),
         model=ModelRecord(
             name=str(entry(model, "name") or ""),
             version=str(entry(model, "version") or ""),
             sha256=str(entry(model, "sha256") or ""),
         ),
     )
-
-
-def _optional(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def seconds_to_frames(start: Fraction, duration: Fraction, rate: Fraction) -> range:

@@ -17,11 +17,11 @@ from typing import Any
 
 import opentimelineio as otio
 
-from hlcli.errors import TimelineError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read.bounds import MOST_DEPTH, ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
-from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
+from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
 from hlcli.timeline.timecode import format_timecode, has_drop_frame
@@ -44,8 +44,8 @@ def read(
     style = entry(timeline.metadata, "fcp_xml", "media", "video", "format", "samplecharacteristics")
     display = entry(timeline.metadata, "fcp_xml", "timecode", "displayformat")
     timeline.metadata["hl"] = {
-        "width": _integer(entry(style, "width")),
-        "height": _integer(entry(style, "height")),
+        "width": whole_or_zero(entry(style, "width")),
+        "height": whole_or_zero(entry(style, "height")),
         "drop_frame": None if display is None else display == "DF",
     }
     return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
@@ -57,12 +57,7 @@ def prepared(path: Path) -> str:
     Raises:
         TimelineError: It is no XML.
     """
-    try:
-        root = ET.fromstring(path.read_bytes())
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise TimelineError(
-            f"cannot read {path}: {error}", hint="export it again from the program that made it"
-        ) from error
+    root = xml_root(path, "xmeml", title="Final Cut Pro 7 XML")
     parents = {child: parent for parent in root.iter() for child in parent}
     for rate in list(root.iter("rate")):
         # Premiere gives placeholders a timebase of 0: they count as what they lie in.
@@ -73,6 +68,7 @@ def prepared(path: Path) -> str:
             parents[effect].remove(effect)
     nested = [sequence for clip in root.iter("clipitem") for sequence in clip.findall("sequence")]
     _define_first(root)
+    _count_items(root)
     names = {sequence.get("id") for sequence in nested} - {None}
     listed = [bin_.findall("sequence") for bin_ in root.iter("children")]
     outer = [s for found in listed for s in found if s.get("id") not in names]
@@ -100,6 +96,28 @@ def _define_first(root: ET.Element) -> None:
             known.extend(element)
             for child in list(element):
                 element.remove(child)
+
+
+def _count_items(root: ET.Element) -> None:
+    """Refuse sequences that hold each other so often that laying them out has no end."""
+    inside: dict[str, list[tuple[int, list[str]]]] = {}
+    for sequence in root.iter("sequence"):
+        used = [nested.get("id", "") for nested in sequence.iterfind(".//clipitem/sequence")]
+        own = sum(len(track) for track in sequence.iter("track"))
+        inside.setdefault(sequence.get("id", ""), []).append((own, used))
+    counts: dict[str, int] = {}
+
+    def count(name: str, depth: int) -> int:
+        if name not in counts:
+            if depth > MOST_DEPTH:
+                raise TooMuchError(f"sequences are nested more than {MOST_DEPTH} deep")
+            counts[name] = max(
+                own + sum(count(other, depth + 1) for other in used)
+                for own, used in inside.get(name, [(0, [])])
+            )
+        return counts[name]
+
+    ItemCount().add(max((count(name, 0) for name in inside), default=0))
 
 
 def _retime(item: otio.core.Item) -> None:
@@ -165,17 +183,20 @@ def _explain(clip: otio.schema.Clip) -> None:
             source["start_timecode"] = format_timecode(start, rate, drop_frame=drop_frame)
         picture = entry(about, "media", "video", "samplecharacteristics")
         source["frame_rate"] = rate_text(rate)
-        source["width"] = _integer(entry(picture, "width"))
-        source["height"] = _integer(entry(picture, "height"))
+        source["width"] = whole_or_zero(entry(picture, "width"))
+        source["height"] = whole_or_zero(entry(picture, "height"))
         if entry(about, "media") is not None:
             source["audio"] = [
                 {
-                    "channels": _integer(entry(track, "channelcount")) or 1,
-                    "sample_rate": _integer(entry(track, "samplecharacteristics", "samplerate")),
+                    "channels": whole_or_zero(entry(track, "channelcount"), most=MOST_CHANNELS)
+                    or 1,
+                    "sample_rate": whole_or_zero(
+                        entry(track, "samplecharacteristics", "samplerate")
+                    ),
                 }
                 for track in _list(entry(about, "media", "audio"))
             ]
-    index = _integer(entry(clip.metadata, "fcp_xml", "sourcetrack", "trackindex"))
+    index = whole_or_zero(entry(clip.metadata, "fcp_xml", "sourcetrack", "trackindex"))
     if index > 0:
         kind = entry(clip.metadata, "fcp_xml", "@premiereChannelType")
         num_tracks = len(source.get("audio", ()))
@@ -195,10 +216,3 @@ def _list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, otio._otio.AnyVector | list) else [value]
-
-
-def _integer(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0

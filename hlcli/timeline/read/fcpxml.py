@@ -17,7 +17,9 @@ import opentimelineio as otio
 from hlcli.errors import TimelineError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Source
+from hlcli.timeline.read.bounds import MOST_TRACKS, TooMuchError, reading, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
+from hlcli.timeline.read.exact import exact_number
 from hlcli.timeline.read.fcpxml_assets import Assets
 from hlcli.timeline.read.fcpxml_clips import Placed
 from hlcli.timeline.read.fcpxml_story import Story
@@ -33,7 +35,8 @@ def read_fcpxml(path: Path) -> EditList:
         TimelineError: It is damaged, holds no project or several, or cannot be cut.
         MediaError: A media file cannot be used.
     """
-    return read(path).edit
+    with reading(path):
+        return read(path).edit
 
 
 def read(
@@ -44,13 +47,7 @@ def read(
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
-    try:
-        root = ET.fromstring(path.read_bytes())
-        if root.tag != "fcpxml":
-            raise TimelineError(f"{path} is no FCPXML file", hint="it must begin with <fcpxml>")
-        timeline, left_out = _timeline(root, path)
-    except (ET.ParseError, ValueError, ZeroDivisionError) as error:
-        raise TimelineError(f"cannot read {path}: {error}", hint=_HINT) from error
+    timeline, left_out = _timeline(xml_root(path, "fcpxml", title="FCPXML"), path)
     return edit_of_otio(
         timeline, folder=path.parent, search=search, known=known, rate=rate, notes=left_out
     )
@@ -104,6 +101,8 @@ def _tracks(placed: Sequence[Placed], kind: str, rate: Fraction) -> list[otio.sc
         number = 0
         while (row := rows.setdefault((lane, number), [])) and row[-1].stop > part.start:
             number += 1
+            if number > MOST_TRACKS:
+                raise TooMuchError(f"more than {MOST_TRACKS:,} clips lie over each other")
         row.append(part)
     tracks: list[otio.schema.Track] = []
     last = 0
@@ -131,4 +130,4 @@ def _time(seconds: Fraction, rate: Fraction) -> otio.opentime.RationalTime:
 def _sample_rate(text: str | None) -> int | None:
     """Read "48k" or "44.1k", in Hz."""
     match = re.fullmatch(r"(\d+(?:\.\d)?)k", text or "")
-    return None if match is None else round(Fraction(match[1]) * 1000)
+    return None if match is None else round(exact_number(match[1]) * 1000)

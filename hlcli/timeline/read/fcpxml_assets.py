@@ -9,6 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 from hlcli.media.rates import rate_text, snap_rate
+from hlcli.timeline.paths import shortened
+from hlcli.timeline.read.exact import (
+    MOST_CHANNELS,
+    exact_number,
+    exact_rate,
+    possible_seconds,
+    whole_or_zero,
+)
 from hlcli.timeline.timecode import format_timecode
 
 _TIME = re.compile(r"(-?\d+(?:\.\d+)?)(?:/(\d+))?s?")
@@ -88,8 +96,8 @@ class Assets:
         """
         match = _TIME.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no time")
-        return Fraction(match[1]) / int(match[2] or 1)
+            raise ValueError(f"{shortened(text)!r} is no time")
+        return possible_seconds(exact_number(match[1]) / exact_number(match[2] or 1))
 
     def shape(self, ref: str) -> Shape:
         """Return a format; nothing is stated about one that is not there."""
@@ -100,12 +108,14 @@ class Assets:
         name = element.get("name", "")
         named = _NAMED_RATE.fullmatch(name)
         if element.get("frameDuration") and "RateUndefined" not in name:
-            rate = 1 / self.seconds(element.get("frameDuration", ""))
+            rate = exact_rate(1 / self.seconds(element.get("frameDuration", "")))
         elif named is not None:
             rate = Fraction(named[1]) if len(named[1]) == 2 else Fraction(int(named[1]), 100)
         if rate is not None:
             rate = snap_rate(rate) or rate
-        return Shape(rate, int(element.get("width", 0)), int(element.get("height", 0)))
+        return Shape(
+            rate, whole_or_zero(element.get("width")), whole_or_zero(element.get("height"))
+        )
 
     def asset(self, ref: str) -> Asset | None:
         """Return a file; None for what is none, an effect or a compound clip."""
@@ -121,7 +131,7 @@ class Assets:
         url = (element if place is None else place).get("src", "")
         sample_rate = element.get("audioRate", "48000")
         if sample_rate.endswith("k"):
-            sample_rate = str(round(Fraction(sample_rate[:-1]) * 1000))
+            sample_rate = str(round(exact_number(sample_rate[:-1]) * 1000))
         duration = element.get("duration")
         return Asset(
             url=url,
@@ -132,12 +142,12 @@ class Assets:
             has_video=element.get("hasVideo") == "1",
             has_audio=element.get("hasAudio") == "1",
             channels=self._channels(element) if element.get("hasAudio") == "1" else (),
-            sample_rate=int(sample_rate),
+            sample_rate=whole_or_zero(sample_rate) or 48000,
         )
 
     def _channels(self, element: ET.Element) -> tuple[int, ...]:
-        sources = max(1, int(element.get("audioSources", 1)))
-        count = max(1, int(element.get("audioChannels", 2)))
+        sources = max(1, whole_or_zero(element.get("audioSources"), most=MOST_CHANNELS))
+        count = whole_or_zero(element.get("audioChannels", 2), most=MOST_CHANNELS) or 1
         components = self._components.get(element.get("id", ""), ())
         if len(components) == sources:
             return components
@@ -148,7 +158,8 @@ class Assets:
 
 def channel_numbers(text: str | None) -> list[int]:
     """Read "3, 4", counted from 1, as channels counted from 0."""
-    return [int(part) - 1 for part in (text or "").split(",") if part.strip()]
+    numbers = (exact_number(part) for part in (text or "").split(",") if part.strip())
+    return [min(int(number), MOST_CHANNELS) - 1 for number in numbers if number >= 1]
 
 
 def _components(root: ET.Element) -> dict[str, tuple[int, ...]]:

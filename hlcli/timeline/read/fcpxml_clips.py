@@ -11,6 +11,7 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from hlcli.timeline.formats.fcpxml_resources import RATE_NAMES
+from hlcli.timeline.read.exact import MOST_CHANNELS, whole_or_zero
 from hlcli.timeline.read.fcpxml_assets import Asset, Assets, channel_numbers
 
 VIDEO: str = otio.schema.TrackKind.Video
@@ -241,7 +242,7 @@ class ClipMaker:
         everything = list(range(sum(asset.channels) or 2))
         if item.tag != "audio":
             return everything
-        source = int(item.get("srcID", 1)) - 1 if item.get("srcID", "1").isdigit() else 0
+        source = max(1, whole_or_zero(item.get("srcID"), most=MOST_CHANNELS)) - 1
         first = sum(asset.channels[:source])
         count = asset.channels[source] if source < len(asset.channels) else len(everything)
         numbers = channel_numbers(item.get("srcCh")) or list(range(count))

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import opentimelineio as otio
 
-from hlcli.timeline.read.exact import exact_rate
+from hlcli.timeline.read.bounds import MOST_TRACKS, ItemCount
+from hlcli.timeline.read.exact import exact_number, exact_rate, settled
 from hlcli.timeline.read.fcpxml_assets import Assets
 from hlcli.timeline.read.fcpxml_clips import (
     AUDIO,
@@ -43,6 +44,7 @@ class Story:
         self._left_out = LeftOut()
         self._maker = ClipMaker(assets, rate, self._left_out)
         self._num_transitions = 0
+        self._laid_down = ItemCount()
         self.markers_of_gaps: list[otio.schema.Marker] = []
         """Markers that stand on no clip, by their place on the timeline."""
 
@@ -85,6 +87,7 @@ class Story:
             raise ValueError(f"clips lie in clips more than {_DEEPEST} deep")
         at = origin if holder.tag in ("spine", "sequence", "mc-angle") else Fraction(0)
         for item in holder:
+            self._laid_down.add()
             chosen = item
             if item.tag == "audition" and len(item):
                 # The first is the one that is picked; it stands where the audition does.
@@ -98,7 +101,7 @@ class Story:
                 offset = self._maker.time(chosen, "offset", at)
                 yield from self._item(chosen, clock, clock.place(offset))
                 if holder.tag in ("spine", "mc-angle"):
-                    at = offset + (self._duration(chosen) or 0)
+                    at = settled(offset + (self._duration(chosen) or 0))
 
     def _spine(self, spine: ET.Element, clock: Clock, origin: Fraction) -> Iterator[Placed]:
         inside = replace(clock, depth=clock.depth + 1)
@@ -107,7 +110,7 @@ class Story:
             yield from self._items(spine, inside, origin)
             return
         offset = self._maker.time(spine, "offset", origin)
-        lane = clock.lane + int(spine.get("lane", 0))
+        lane = clock.lane + _lane(spine)
         # A connected storyline counts from its own start.
         own = replace(inside, at=clock.place(offset), shows=Fraction(0), lane=lane)
         yield from self._items(spine, own, Fraction(0))
@@ -118,7 +121,7 @@ class Story:
             clock,
             at=at,
             shows=self._start(item),
-            lane=clock.lane + int(item.get("lane", 0)),
+            lane=clock.lane + _lane(item),
             enabled=clock.enabled and item.get("enabled", "1") == "1",
             depth=clock.depth + 1,
         )
@@ -173,7 +176,7 @@ class Story:
         content, anchored = ET.Element(item.tag), ET.Element(item.tag)
         has_storyline = any(child.tag == "spine" and child.get("lane") is None for child in item)
         for child in item:
-            lane = int(child.get("lane", 0))
+            lane = _lane(child)
             offset = self._maker.time(child, "offset")
             # Nothing can hang on a frame that is not shown.
             hidden = not own.shows <= offset < own.shows + duration
@@ -280,3 +283,10 @@ class Story:
 
 
 _MEDIA = {"ref-clip": "sequence", "mc-clip": "multicam"}
+
+
+def _lane(item: ET.Element) -> int:
+    number = int(exact_number(item.get("lane", "0")))
+    if abs(number) > MOST_TRACKS:
+        raise ValueError(f"lane {number} is beyond {MOST_TRACKS}")
+    return number

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 
 import opentimelineio as otio
 
 from hlcli.errors import TimelineError
-from hlcli.timeline.read.exact import exact_rate, exact_seconds
+from hlcli.timeline.read.bounds import MOST_TRACKS, ItemCount, TooMuchError
+from hlcli.timeline.read.exact import exact_number, exact_rate, exact_seconds, settled
 from hlcli.timeline.read.types import Notes, listed
 
 Lane = tuple[int, ...]
@@ -67,6 +69,7 @@ class LeafReader:
         self._effects: Counter[str] = Counter()
         self._transitions = 0
         self._disabled: dict[str, Counter[str]] = {_VIDEO: Counter(), _AUDIO: Counter()}
+        self._laid_down = ItemCount()
 
     def read(self, timeline: otio.schema.Timeline) -> list[Leaf]:
         """Return the clips of all tracks, by lane and then by time.
@@ -83,6 +86,8 @@ class LeafReader:
             kind = child.kind if isinstance(child, otio.schema.Track) else _VIDEO
             number = counts[kind]
             counts[kind] += 1
+            if number >= MOST_TRACKS:
+                raise TooMuchError(f"it has more than {MOST_TRACKS:,} tracks of one kind")
             if kind not in (_VIDEO, _AUDIO):
                 self._notes.add(f"the track {child.name!r} of kind {kind!r} is left out")
                 continue
@@ -120,7 +125,8 @@ class LeafReader:
     ) -> Iterator[Leaf]:
         """Yield the clips of one item; the window is in the item's own outer time."""
         if depth > _DEEPEST:
-            raise TimelineError(f"sequences are nested more than {_DEEPEST} deep")
+            raise TooMuchError(f"sequences are nested more than {_DEEPEST} deep")
+        self._laid_down.add(1 + len(item.effects) if isinstance(item, otio.core.Item) else 1)
         if isinstance(item, otio.schema.Clip):
             yield from self._clip(item, kind, lane, window)
             return
@@ -160,10 +166,11 @@ class LeafReader:
     ) -> Iterator[Leaf]:
         at = Fraction(0)
         for item in track:
+            self._laid_down.add()
             if isinstance(item, otio.schema.Transition):
                 self._transitions += kind == _VIDEO
                 continue
-            start, stop = at, at + self._length(item)
+            start, stop = at, settled(at + self._length(item))
             at = stop
             begin, end = max(start, window.begin), min(stop, window.end)
             if begin >= end or isinstance(item, otio.schema.Gap):
@@ -208,7 +215,7 @@ class LeafReader:
                 self._notes.add(f"{_called(item)} is a frozen frame: left out, a gap stays")
                 return False
             if isinstance(effect, otio.schema.LinearTimeWarp):
-                speed = effect.time_scalar
+                speed = float(exact_number(effect.time_scalar))
                 if abs(speed - 1) < 1e-6:
                     continue
                 if speed <= 0 or not isinstance(item, otio.schema.Clip):
@@ -235,7 +242,7 @@ class LeafReader:
         if isinstance(item, otio.schema.Stack):
             return max((self._length(child) for child in item), default=Fraction(0))
         if isinstance(item, otio.schema.Track):
-            return sum((self._length(child) for child in item), Fraction(0))
+            return reduce(lambda at, child: settled(at + self._length(child)), item, Fraction(0))
         if isinstance(item, otio.schema.Clip):
             media = item.media_reference
             if media is not None and media.available_range is not None:

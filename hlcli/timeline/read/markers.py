@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from hlcli.timeline.edit_list import Event, Marker, Source
 from hlcli.timeline.paths import readable
-from hlcli.timeline.read.exact import entry, exact_seconds
+from hlcli.timeline.read.exact import entry, exact_seconds, number_or_none, whole_or_zero
 from hlcli.timeline.read.leaves import Leaf
 from hlcli.timeline.read.types import Notes
 from hlcli.timeline.timecode import frame_at
@@ -99,6 +99,6 @@ def _marker(marker: otio.schema.Marker, frames: range) -> Marker:
         name=str(entry(own, "name") or marker.name),
         comment=str(marker.comment or note or ""),
         color=marker.color if marker.color in _COLORS else "GREEN",
-        rank=None if rank is None else int(rank),
-        score=None if score is None else float(score),
+        rank=None if rank is None else whole_or_zero(rank),
+        score=number_or_none(score),
     )

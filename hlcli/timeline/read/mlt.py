@@ -7,7 +7,7 @@ blends are left out with a note.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +17,15 @@ from hlcli.errors import TimelineError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path
+from hlcli.timeline.read.bounds import ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
+from hlcli.timeline.read.exact import exact_number, exact_rate, whole_or_zero
 from hlcli.timeline.read.types import ReadTimeline
 
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
 _FILE_SERVICES = ("avformat", "avformat-novalidate", "timewarp", "xml", "")
+_DEEPEST = 32
 _COLOR_SERVICES = ("color", "colour")
 
 
@@ -34,14 +37,7 @@ def read(
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
-    try:
-        root = ET.fromstring(path.read_bytes())
-    except (ET.ParseError, ValueError) as error:
-        raise TimelineError(
-            f"cannot read {path}: {error}", hint="save it again in Shotcut or Kdenlive"
-        ) from error
-    if root.tag != "mlt":
-        raise TimelineError(f"{path} is no MLT file", hint="it must begin with <mlt>")
+    root = xml_root(path, "mlt", title="MLT")
     timeline = _Project(root, path).timeline()
     folder = Path(root.get("root") or path.parent)
     return edit_of_otio(timeline, folder=folder, search=search, known=known, rate=rate)
@@ -52,6 +48,8 @@ class _Project:
 
     def __init__(self, root: ET.Element, path: Path) -> None:
         self._path = path
+        self._laid_down = ItemCount()
+        self._depth = 0
         self._by_id = {element.get("id", ""): element for element in root.iter()}
         profile = root.find("profile")
         number = (
@@ -61,8 +59,8 @@ class _Project:
         )
         if profile is None or not number[0] or not number[1]:
             raise self._error("does not say its frame rate")
-        self.rate = Fraction(int(number[0]), int(number[1]))
-        self._size = (int(profile.get("width", 0)), int(profile.get("height", 0)))
+        self.rate = exact_rate(exact_number(number[0]) / exact_number(number[1]))
+        self._size = (whole_or_zero(profile.get("width")), whole_or_zero(profile.get("height")))
         self._root = root
 
     def timeline(self) -> otio.schema.Timeline:
@@ -126,15 +124,15 @@ class _Project:
         """Return a track as one, or as several where it is a tractor of playlists (Kdenlive)."""
         if element.tag == "tractor":
             found = []
-            for part, hidden in self._tracks(element):
-                if hidden not in (kind.lower(), "both"):
-                    found += self._playlists(part, kind)
+            for part in self._parts(element, kind):
+                found += self._playlists(part, kind)
             return found
         if element.tag != "playlist":
             raise self._error(f"has a track of kind {element.tag!r}")
         track = otio.schema.Track(name=_property(element, "shotcut:name"), kind=kind)
         heard = False
         for child in element:
+            self._laid_down.add(1 + len(child))
             if child.tag == "blank":
                 track.append(self._gap(self._frames(child.get("length", "0"))))
             elif child.tag == "entry":
@@ -143,6 +141,17 @@ class _Project:
                 track.append(item)
         # A track of sound alone is no picture track, and the other way round.
         return [track] if heard else []
+
+    def _parts(self, tractor: ET.Element, kind: str) -> Iterator[ET.Element]:
+        """Yield the tracks of a tractor within another that are seen or heard."""
+        if self._depth >= _DEEPEST:
+            raise TooMuchError(f"tractors lie in tractors more than {_DEEPEST} deep")
+        self._depth += 1
+        for element, hidden in self._tracks(tractor):
+            self._laid_down.add()
+            if hidden not in (kind.lower(), "both"):
+                yield element
+        self._depth -= 1
 
     def _item(self, entry: ET.Element, kind: str) -> otio.core.Item:
         producer = self._by_id.get(entry.get("producer", ""))
@@ -154,9 +163,8 @@ class _Project:
         if producer.tag == "tractor":
             stack = otio.schema.Stack(name=producer.get("id", ""))
             stack.source_range = self._range(first, count)
-            for element, hidden in self._tracks(producer):
-                if hidden not in (kind.lower(), "both"):
-                    stack.extend(self._playlists(element, kind))
+            for element in self._parts(producer, kind):
+                stack.extend(self._playlists(element, kind))
             return stack
         muted = "video_index" if kind == _VIDEO else "audio_index"
         if _property(producer, muted) == "-1" or _property(producer, f"set.test_{kind}") == "1":
@@ -171,8 +179,9 @@ class _Project:
         clip = otio.schema.Clip(source_range=self._range(first, count))
         if service == "timewarp":
             speed, _, resource = resource.partition(":")
-            clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(speed)))
-            clip.source_range = self._range(max(0, round(first * float(speed))), count)
+            factor = exact_number(speed)
+            clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(factor)))
+            clip.source_range = self._range(max(0, round(first * factor)), count)
         clip.name = media_path(resource).name
         length = _property(producer, "length")
         if service in _FILE_SERVICES:
@@ -187,9 +196,9 @@ class _Project:
         clip.metadata["hl"] = {"link": group} if group else {}
         stream = _property(producer, "astream")
         index = _property(producer, "audio_index")
-        if kind == _AUDIO and (stream or index not in ("", "-1")):
+        if kind == _AUDIO and (stream or index not in ("", "-1", "all")):
             # audio_index counts all streams of a file, the picture is the first.
-            number = int(stream) if stream else int(index) - 1
+            number = int(exact_number(stream) if stream else exact_number(index) - 1)
             clip.metadata["hl"]["source"] = {"audio_stream": max(0, number)}
         elif kind == _AUDIO:
             clip.metadata["hl"]["source"] = {"audio_stream": 0}
@@ -209,7 +218,7 @@ class _Project:
             if len(parts) == 1:
                 return int(text)
             if len(parts) == 3:
-                hours, minutes, seconds = int(parts[0]), int(parts[1]), Fraction(parts[2])
+                hours, minutes, seconds = map(exact_number, parts)
                 return round(((hours * 60 + minutes) * 60 + seconds) * self.rate)
         except ValueError:
             pass

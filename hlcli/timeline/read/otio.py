@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +13,7 @@ import opentimelineio as otio
 
 from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read.bounds import json_text, read_bytes, reading
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.types import ReadTimeline
 
@@ -41,19 +44,29 @@ def load(
     Raises:
         TimelineError: The adapter cannot read it, or there is no timeline, or several.
     """
-    try:
+    # Some adapters print; stdout is for data.
+    with reading(path), contextlib.redirect_stdout(io.StringIO()):
+        if text is None and adapter == "otio_json":
+            text = json_text(read_bytes(path))
         content = (
             otio.adapters.read_from_file(str(path), adapter_name=adapter, **arguments)
             if text is None
             else otio.adapters.read_from_string(text, adapter_name=adapter, **arguments)
         )
-    except Exception as error:  # adapters raise whatever their parsers raise
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TimelineError(
-            f"cannot read {path}: {first_line}",
-            hint="open it in the program that wrote it, and export it again",
-        ) from error
     return the_timeline(content, path)
+
+
+def timeline_of_json(text: str, path: Path) -> otio.schema.Timeline:
+    """Return the one timeline of OpenTimelineIO JSON.
+
+    Args:
+        text: What `hlcli.timeline.read.bounds.json_text` gave.
+        path: Where it is from, for messages.
+
+    Raises:
+        TimelineError: It cannot be read, or there is no timeline, or several.
+    """
+    return load(path, "otio_json", text=text)
 
 
 def the_timeline(content: Any, path: Path) -> otio.schema.Timeline:

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import opentimelineio as otio
@@ -20,8 +19,8 @@ from hlcli.errors import NoVideoStreamError, TimelineError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.paths import media_path, path_of_url, readable
-from hlcli.timeline.read.exact import entry, exact_rate, exact_seconds
+from hlcli.timeline.paths import is_file, media_path, path_of_url, readable
+from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.types import MissingMediaError, Notes
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.timeline.timecode import format_timecode
@@ -95,7 +94,7 @@ class SourceBook:
 
     def _is_findable(self, name: str) -> bool:
         return bool(name) and (
-            self._here(name).is_file() or self._relinker.find(Wanted(path=name)) is not None
+            is_file(self._here(name)) or self._relinker.find(Wanted(path=name)) is not None
         )
 
     def _written_path(self, url: str) -> str:
@@ -112,7 +111,7 @@ class SourceBook:
         else:
             candidates.append(unquote(url, errors="surrogateescape"))
         for path in candidates:
-            if self._here(path).exists():
+            if is_file(self._here(path)):
                 return str(self._here(path))
         return candidates[0]
 
@@ -130,7 +129,7 @@ class SourceBook:
         written = entry(clip.metadata, "hl", "source")
         identity = entry(written, "sha256_head")
         here: Path | None = self._here(path)
-        if here is None or not here.is_file():
+        if here is None or not is_file(here):
             here = self._relinker.find(
                 Wanted(
                     path=path,
@@ -217,25 +216,21 @@ class SourceBook:
         return Source(
             path=path,
             frame_rate=rate,
-            num_frames=_integer(entry(written, "num_frames"))
+            num_frames=whole_or_zero(entry(written, "num_frames"))
             or max(1, round(exact_seconds(available.duration) * rate)),
             start_timecode=start_timecode,
             has_timecode_track=entry(written, "has_timecode_track") is not False,
-            width=_integer(entry(written, "width")),
-            height=_integer(entry(written, "height")),
-            rotation_degrees=_integer(entry(written, "rotation_degrees")),
+            width=whole_or_zero(entry(written, "width")),
+            height=whole_or_zero(entry(written, "height")),
+            rotation_degrees=whole_or_zero(entry(written, "rotation_degrees")),
             is_variable_rate=bool(entry(written, "is_variable_rate")),
             audio=tuple(
                 AudioRecord(
-                    channels=_integer(entry(track, "channels")) or 1,
-                    sample_rate=_integer(entry(track, "sample_rate")) or 48000,
+                    channels=whole_or_zero(entry(track, "channels"), most=MOST_CHANNELS) or 1,
+                    sample_rate=whole_or_zero(entry(track, "sample_rate")) or 48000,
                 )
-                for track in audio or ()
+                for track in (audio or ())[:MOST_CHANNELS]
             ),
             sha256_head=entry(written, "sha256_head"),
             damage=entry(written, "damage"),
         )
-
-
-def _integer(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else 0

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import EditList
-from hlcli.timeline.paths import readable
+from hlcli.timeline.paths import readable, shortened
+
+_MOST_LINES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,15 @@ class Notes:
     """Collects sentences, each once, in the order they come."""
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
-        self._lines: dict[str, None] = dict.fromkeys(lines)
+        self._lines: dict[str, None] = dict.fromkeys(map(shortened, lines))
 
     def add(self, line: str) -> None:
         """Remember a sentence, without a full stop."""
-        self._lines.setdefault(line)
+        self._lines.setdefault(shortened(line))
 
     def lines(self) -> tuple[str, ...]:
-        """Return the sentences."""
-        return tuple(self._lines)
+        """Return the sentences; of very many the first."""
+        lines = tuple(self._lines)
+        if len(lines) <= _MOST_LINES:
+            return lines
+        return (*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES:,} more of this kind")
