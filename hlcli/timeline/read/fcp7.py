@@ -100,14 +100,19 @@ def _define_first(root: ET.Element) -> None:
 
 def _count_items(root: ET.Element) -> None:
     """Refuse sequences that hold each other so often that laying them out has no end."""
-    inside: dict[str, list[tuple[int, list[str]]]] = {}
+    inside: dict[str | int, list[tuple[int, list[str | int]]]] = {}
     for sequence in root.iter("sequence"):
-        used = [nested.get("id", "") for nested in sequence.iterfind(".//clipitem/sequence")]
-        own = sum(len(track) for track in sequence.iter("track"))
-        inside.setdefault(sequence.get("id", ""), []).append((own, used))
-    counts: dict[str, int] = {}
+        tracks = sequence.findall("media/*/track")
+        own = sum(len(track) for track in tracks)
+        used = [
+            nested.get("id") or id(nested)
+            for track in tracks
+            for nested in track.findall("clipitem/sequence")
+        ]
+        inside.setdefault(sequence.get("id") or id(sequence), []).append((own, used))
+    counts: dict[str | int, int] = {}
 
-    def count(name: str, depth: int) -> int:
+    def count(name: str | int, depth: int) -> int:
         if name not in counts:
             if depth > MOST_DEPTH:
                 raise TooMuchError(f"sequences are nested more than {MOST_DEPTH} deep")
