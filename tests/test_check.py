@@ -131,6 +131,24 @@ def test_our_own_timelines_of_every_rate_are_clean(
     assert checked >= 15
 
 
+def test_the_otio_for_any_reader_is_clean_but_for_its_urls(tmp_path: Path) -> None:
+    edit = build_edit_list(documents_of(tmp_path), name="cut")
+    write(edit, tmp_path / "cut.otio", "generic")
+    assert rules_in(tmp_path / "cut.otio", "premiere") == []
+    # One file cannot have a path that is a URL for Premiere and none for Resolve.
+    assert rules_in(tmp_path / "cut.otio", "resolve") == ["path-encoded", "path-url"]
+    plain = [
+        make_document(path=f"/f/{number}.mov", audio=number, spans=[(0, 1), (1.5, 2.1)])
+        for number in range(3)
+    ]
+    for layout in (Layout(), Layout(markers_only=True), Layout(track_per_source=True)):
+        edit = build_edit_list(plain, name="cut", layout=layout)
+        write(edit, tmp_path / "cut.otio", "generic")
+        assert rules_in(tmp_path / "cut.otio", "premiere", look_at_media=False) == []
+        found = rules_in(tmp_path / "cut.otio", "resolve", look_at_media=False)
+        assert found == ["path-url"]
+
+
 @pytest.mark.shared
 def test_our_own_timelines_of_difficult_files_have_no_error(
     tmp_path: Path, shared_dir: Path
@@ -659,6 +677,53 @@ def test_the_command(good: Path, tmp_path: Path) -> None:
     timeline.name = ""
     warned.write_text(timeline.to_json_string())
     assert run(warned, "--for", "premiere").exit_code == 0
+
+
+def test_without_a_program_it_is_the_one_the_file_is_for(good: Path, tmp_path: Path) -> None:
+    def programs(*files: Path) -> list[tuple[str, str]]:
+        found = json.loads(run(*files, "--json").stdout)
+        return [(Path(one["timeline"]).name, one["for"]) for one in found]
+
+    edit = build_edit_list(documents_of(tmp_path), name="cut")
+    write(edit, tmp_path / "any.otio", "generic")
+    # An .otio says for whom hl wrote it; a format that one of them reads is checked for that one.
+    assert programs(
+        good / "resolve.otio",
+        good / "premiere.otio",
+        tmp_path / "any.otio",
+        good / "premiere.xml",
+        good / "resolve.fcpxml",
+    ) == [
+        ("resolve.otio", "resolve"),
+        ("premiere.otio", "premiere"),
+        ("any.otio", "resolve"),
+        ("any.otio", "premiere"),
+        ("premiere.xml", "resolve"),
+        ("premiere.xml", "premiere"),
+        ("resolve.fcpxml", "resolve"),
+    ]
+    result = run(tmp_path / "any.otio")
+    assert "any.otio, for DaVinci Resolve" in result.stdout
+    assert "any.otio: nothing that Premiere Pro is known to mind" in result.stderr
+    assert (run(good / "premiere.otio").exit_code, run(tmp_path / "any.otio").exit_code) == (0, 8)
+
+
+def test_a_file_that_cannot_be_read_is_said_once_and_the_others_are_checked(
+    good: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.otio").write_text("[" * 100_000)
+    result = run(tmp_path / "bad.otio", good / "resolve.otio")
+    assert result.exit_code == 3
+    assert result.stderr.count("error: ") == 1
+    assert "resolve.otio: nothing that DaVinci Resolve is known to mind" in result.stderr
+
+
+def test_programs_are_understood_as_people_call_them(good: Path) -> None:
+    assert run(good / "resolve.otio", "--for", "DaVinci").exit_code == 0
+    refused = run(good / "resolve.otio", "--for", "Avid")
+    assert refused.exit_code == 2
+    assert "nothing is known about what Avid Media Composer refuses" in refused.stderr
+    assert "hint: --for takes resolve or premiere" in refused.stderr
 
 
 def test_two_timelines_of_one_name(good: Path, tmp_path: Path) -> None:

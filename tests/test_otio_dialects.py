@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
 import json
 from fractions import Fraction
@@ -22,6 +23,7 @@ from hlcli.timeline.paths import file_url
 from hlcli.timeline.read import read_timeline
 from hlcli.timeline.write import write_output
 
+ROOT = Path(__file__).resolve().parents[1]
 NTSC = Fraction(30000, 1001)
 ODD = "/footage/clip \u00e4 \u65e5\u672c #1 100%25 & 'q'.mp4"
 
@@ -244,8 +246,29 @@ def test_generic_says_which_sound_track_a_clip_is(two_tracks: ScoresDocument) ->
             ]
             assert own["source"]["num_frames"] == 1800
             assert own["source"]["frame_rate"] == "30000/1001"
-            assert "Resolve_OTIO" not in clip["metadata"]
-            assert "PremierePro_OTIO" not in clip["metadata"]
+
+
+def test_generic_is_what_both_editors_look_for(two_tracks: ScoresDocument) -> None:
+    data = written("generic", [two_tracks])
+    others = {
+        "Resolve_OTIO": written("resolve", [two_tracks]),
+        "PremierePro_OTIO": written("premiere", [two_tracks]),
+    }
+    for key, other in others.items():
+        assert data["metadata"].get(key) == other["metadata"].get(key)
+        assert data["tracks"]["metadata"].get(key) == other["tracks"]["metadata"].get(key)
+        for mine, theirs in zip(
+            data["tracks"]["children"], other["tracks"]["children"], strict=True
+        ):
+            assert mine["metadata"].get(key) == theirs["metadata"].get(key)
+            for clip, wanted in zip(clips(mine), clips(theirs), strict=True):
+                assert clip["metadata"][key] == wanted["metadata"][key]
+                for marker, note in zip(clip["markers"], wanted["markers"], strict=True):
+                    assert marker["metadata"].get(key) == note["metadata"].get(key)
+                # The older clip, which every reader knows; the URL, which most do.
+                assert clip["OTIO_SCHEMA"] == "Clip.1"
+                assert clip["media_reference"]["target_url"] == file_url(ODD)
+    assert data["tracks"]["markers"] == []
 
 
 @pytest.mark.parametrize("dialect", list(DIALECTS))
@@ -334,3 +357,18 @@ def test_half_frames_stay_where_they_are_after_many_cuts(tmp_path: Path) -> None
         event.record.start for event in edit.events
     ]
     assert [event.frames for event in back.events] == [event.frames for event in edit.events]
+
+
+@pytest.mark.parametrize("dialect", ["generic", "premiere"])
+def test_the_blender_add_on_reads_both_versions_of_a_clip(
+    dialect: str, two_tracks: ScoresDocument
+) -> None:
+    file = ROOT / "plugins/blender/hl_highlights/finding.py"
+    spec = importlib.util.spec_from_file_location("finding", file)
+    assert spec is not None
+    assert spec.loader is not None
+    finding = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(finding)
+    found = finding.Finding([two_tracks.to_json()], written(dialect, [two_tracks]))
+    moments = [(one.path, one.first, one.count, one.rank) for one in found.moments]
+    assert sorted(moments) == [(ODD, 60, 60, 2), (ODD, 600, 150, 1)]

@@ -26,9 +26,14 @@ def check(
         ),
     ],
     for_: Annotated[
-        str,
-        typer.Option("--for", metavar="PROGRAM", help="The program: resolve or premiere."),
-    ],
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="PROGRAM",
+            help="The program: resolve or premiere; if not given, the one that hl wrote the file "
+            "for, or else both.",
+        ),
+    ] = None,
     no_media: Annotated[
         bool,
         typer.Option("--no-media", help="The media is on another machine: do not look at it."),
@@ -42,53 +47,68 @@ def check(
     warning something that it may, or that gets lost. The exit code is 8 when there are errors.
 
     Examples:
-        hl check highlights.otio --for resolve
+        hl check highlights.otio
 
         hl check cut.xml --for premiere --json
     """
-    from hlcli.timeline.check import PROGRAMS, check_timeline
+    from hlcli.timeline.check import PROGRAMS, check_program, check_timeline, programs_of
 
-    problems: dict[str, list[Problem]] = {}
+    wanted = None if for_ is None else [check_program(for_)]
+    problems: dict[tuple[Path, str], list[Problem]] = {}
     first_error: HlError | None = None
-    paths = [Path(text).expanduser() for text in timelines]
-    for path in paths:
+    for path in (Path(text).expanduser() for text in timelines):
         try:
-            problems[str(path)] = check_timeline(path, target=for_, look_at_media=not no_media)
+            for program in wanted or programs_of(path):
+                problems[path, program] = check_timeline(
+                    path, target=program, look_at_media=not no_media
+                )
         except HlError as error:
             show_error(error)
             first_error = first_error or error
-    _add_taken_names([path for path in paths if str(path) in problems], problems, for_)
+    for program in PROGRAMS:
+        _add_taken_names(problems, program)
     if as_json:
         value = [
-            {"timeline": name, "for": for_, "findings": [asdict(problem) for problem in found]}
-            for name, found in problems.items()
+            {
+                "timeline": str(path),
+                "for": program,
+                "findings": [asdict(problem) for problem in found],
+            }
+            for (path, program), found in problems.items()
         ]
         typer.echo(json.dumps(value, indent=2))
     else:
-        for name, found in problems.items():
+        for (path, program), found in problems.items():
             if found:
-                stdout_console().print(_table(name, found))
+                stdout_console().print(_table(f"{path}, for {PROGRAMS[program]}", found))
             else:
-                say(f"{name}: nothing that {PROGRAMS[for_]} is known to mind", quiet=quiet)
-    count = sum(problem.severity == "error" for found in problems.values() for problem in found)
-    if count:
-        refused = CheckError(
-            f"{PROGRAMS[for_]} would refuse or misplace this: {count} "
-            f"{'error' if count == 1 else 'errors'}",
-            hint="docs/reference/check.md says where each rule is from",
+                say(f"{path}: nothing that {PROGRAMS[program]} is known to mind", quiet=quiet)
+    for program, title in PROGRAMS.items():
+        count = sum(
+            problem.severity == "error"
+            for (_, one), found in problems.items()
+            for problem in found
+            if one == program
         )
-        show_error(refused)
-        first_error = first_error or refused
+        if count:
+            refused = CheckError(
+                f"{title} would refuse or misplace this: {count} "
+                f"{'error' if count == 1 else 'errors'}",
+                hint="docs/reference/check.md says where each rule is from",
+            )
+            show_error(refused)
+            first_error = first_error or refused
     if first_error is not None:
         raise typer.Exit(first_error.exit_code)
 
 
-def _add_taken_names(paths: list[Path], problems: dict[str, list[Problem]], target: str) -> None:
-    """Find timelines of one name among several files."""
+def _add_taken_names(problems: dict[tuple[Path, str], list[Problem]], target: str) -> None:
+    """Find timelines of one name among several files for one program."""
     from hlcli.timeline.check.names import taken_names
 
+    paths = [path for path, program in problems if program == target]
     for path, problem in taken_names(paths, target):
-        problems[str(path)].append(problem)
+        problems[path, target].append(problem)
 
 
 def _table(name: str, found: list[Problem]) -> Table:

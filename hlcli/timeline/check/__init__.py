@@ -6,18 +6,63 @@ with where it is from.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
-from hlcli.errors import TimelineError, UsageError
+from hlcli.errors import HlError, TimelineError, UsageError
 from hlcli.timeline.check.findings import Findings, Problem
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Rule, Severity
+from hlcli.timeline.formats import FORMATS, check_target
 from hlcli.timeline.paths import is_file
-from hlcli.timeline.read.bounds import reading
+from hlcli.timeline.read.bounds import json_text, read_bytes, reading
 
-__all__ = ["PROGRAMS", "RULES", "SUFFIXES", "Problem", "Rule", "Severity", "check_timeline"]
+__all__ = [
+    "PROGRAMS",
+    "RULES",
+    "SUFFIXES",
+    "Problem",
+    "Rule",
+    "Severity",
+    "check_program",
+    "check_timeline",
+    "programs_of",
+]
 
 SUFFIXES = (".otio", ".xml", ".edl", ".fcpxml")
 """Extensions of files that can be checked."""
+
+
+def check_program(name: str) -> str:
+    """Return the program of a value of --for that there are rules for, as `PROGRAMS` calls it.
+
+    Raises:
+        UsageError: It is unknown, or there are no rules for it.
+    """
+    program = check_target(name)
+    if program.name not in PROGRAMS:
+        raise UsageError(
+            f"nothing is known about what {program.title} refuses",
+            hint=f"--for takes {' or '.join(PROGRAMS)}",
+        )
+    return program.name
+
+
+def programs_of(path: Path) -> list[str]:
+    """Return the programs that a timeline is checked for where none is named.
+
+    All that read such a file; of an `.otio` that `hl` wrote for one of them, only that one.
+    """
+    suffix = path.suffix.lower()
+    known = FORMATS[suffix].targets if suffix in FORMATS else ()
+    programs = [name for name in PROGRAMS if name in known] or list(PROGRAMS)
+    if suffix == ".otio":
+        # What cannot be read is said by the check itself.
+        with contextlib.suppress(HlError, ValueError, KeyError, TypeError):
+            written_for = json.loads(json_text(read_bytes(path)))["metadata"]["hl"]["dialect"]
+            if written_for in programs:
+                return [written_for]
+    return programs
 
 
 def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> list[Problem]:
@@ -35,8 +80,7 @@ def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> li
         UsageError: The program or the extension is unknown.
         TimelineError: The file cannot be read at all.
     """
-    if target not in PROGRAMS:
-        raise UsageError(f"--for: {target!r} is unknown", hint=f"use one of {', '.join(PROGRAMS)}")
+    target = check_program(target)
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     findings = Findings(target, look_at_media=look_at_media, folder=path.parent)

@@ -59,7 +59,7 @@ RULES: Mapping[str, Rule] = {
         Rule(
             id="no-clip", formats=".otio .xml .edl .fcpxml", severity=_both("error"),
             what="There is no clip to import.",
-            hint="export again; see what was found with `hl show`",
+            hint="export again, with --top 3 for example",
             source="hl",
         ),
         Rule(

@@ -23,9 +23,9 @@ from hlcli.timeline.paths import absolute_path, file_url, readable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """Strict OpenTimelineIO: percent-encoded URLs, nothing but `hl`'s own metadata."""
+    """Strict OpenTimelineIO: percent-encoded URLs, no metadata of any editor."""
 
-    name: str = "generic"
+    name: str
     """Value of --for, kept in the timeline's metadata."""
     schema_versions: Mapping[str, int] = field(default_factory=dict)
     """Older versions in which objects are written, by the name of their schema."""
@@ -197,9 +197,49 @@ def _channel_type(channels: int) -> str:
     return "Mono" if channels == 1 else "Stereo"
 
 
-GENERIC = Dialect()
-"""Strict URLs, plain OpenTimelineIO."""
+RESOLVE = ResolveDialect()
+PREMIERE = PremiereDialect()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenericDialect(Dialect):
+    """For any reader, and as far as one file can be, for those of both editors above.
+
+    Metadata stands under each editor's own name, so one does not see the other's. They differ in
+    three things, and here it is decided for most readers: the path is a URL, which Resolve warns
+    of; a marker stands on its clip alone, or Resolve would show it twice; and its name is short.
+    """
+
+    name: str = "generic"
+    schema_versions: Mapping[str, int] = field(
+        default_factory=lambda: dict(RESOLVE.schema_versions)
+    )
+
+    def timeline_metadata(self, edit: EditList) -> dict[str, Any]:
+        """Return what both editors look for."""
+        return RESOLVE.timeline_metadata(edit) | PREMIERE.timeline_metadata(edit)
+
+    def stack_metadata(self, edit: EditList) -> dict[str, Any]:
+        """Return what both editors look for."""
+        return RESOLVE.stack_metadata(edit) | PREMIERE.stack_metadata(edit)
+
+    def track_metadata(self, channels: Sequence[int]) -> dict[str, Any]:
+        """Return what both editors look for."""
+        return RESOLVE.track_metadata(channels) | PREMIERE.track_metadata(channels)
+
+    def clip_metadata(self, event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
+        """Return what both editors look for."""
+        return RESOLVE.clip_metadata(event, sound, link) | PREMIERE.clip_metadata(
+            event, sound, link
+        )
+
+    def marker_metadata(self, marker: Marker) -> dict[str, Any]:
+        """Return what both editors look for."""
+        return RESOLVE.marker_metadata(marker) | PREMIERE.marker_metadata(marker)
+
+
+GENERIC = GenericDialect()
 DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (GENERIC, ResolveDialect(), PremiereDialect())
+    dialect.name: dialect for dialect in (GENERIC, RESOLVE, PREMIERE)
 }
 """Dialects by their value of --for."""

@@ -23,7 +23,9 @@ class Moment:
     """A stretch of a file, in whole frames of the file."""
 
     def __init__(self, clip: dict) -> None:
-        media = clip["media_references"][clip["active_media_reference_key"]]
+        # Clip.1 has one medium, Clip.2 may have several and says which it plays.
+        media = clip.get("media_reference")
+        media = media or clip["media_references"][clip["active_media_reference_key"]]
         found = clip["metadata"]["hl"]
         self.path = _path_of(media["target_url"])
         self.rate = Fraction(found["source"]["frame_rate"])
