@@ -11,7 +11,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
         MediaUnreadableError      damaged, empty, or not a video at all
         NoVideoStreamError        sound only
         TimelineError             a timeline that cannot be read without guessing
-        FfmpegMissingError        no ffmpeg program to cut or draw with
+        DocumentError             a scores document that is damaged or of another schema
       ModelError [4]
         UnknownModelError         no manifest of that name
         DownloadError             server, network or size trouble
@@ -20,7 +20,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
         CheckpointError           wrong keys or shapes, other feature specification
       DeviceError [5]             no such device, or out of its memory
       OutputError [6]             cannot write there, disk full
-        DocumentError             a scores document that is damaged or of another schema
+        FfmpegMissingError        no ffmpeg program to make a film with
         EditorNotFoundError       no editor to put a plugin into, or no hl for it to start
       TrainingError [7]           nothing to learn from, or the loss is no longer a number
       CheckError [8]              `hl check` found what a program refuses or misplaces
@@ -30,7 +30,19 @@ Where a builtin fits, the error is one too, so that library users can catch it b
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+_NO_MEMORY = (
+    "cannot allocate memory",
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "failed to map segment",
+    "can't start new thread",
+    "could not create a primitive",
+    "resource temporarily unavailable",
+)
 
 
 class HlError(Exception):
@@ -84,8 +96,8 @@ class TimelineError(MediaError):
     """A timeline file is damaged, or says something that cannot be cut without guessing."""
 
 
-class FfmpegMissingError(MediaError):
-    """There is no ffmpeg program on this machine."""
+class DocumentError(MediaError):
+    """A scores document is damaged or of another schema."""
 
 
 class ModelError(HlError):
@@ -126,8 +138,8 @@ class OutputError(HlError):
     exit_code = 6
 
 
-class DocumentError(OutputError):
-    """A scores document is damaged or of another schema."""
+class FfmpegMissingError(OutputError):
+    """There is no ffmpeg program on this machine."""
 
 
 class EditorNotFoundError(OutputError):
@@ -144,3 +156,19 @@ class CheckError(HlError):
     """`hl check` found something that a program refuses or misplaces."""
 
     exit_code = 8
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says in one of many ways that there is no memory left.
+
+    Libraries that cannot be loaded, threads and processes that cannot be started are among them.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        text = str(seen).lower()
+        if isinstance(seen, MemoryError) or any(words in text for words in _NO_MEMORY):
+            return True
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOMEM, errno.EAGAIN):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

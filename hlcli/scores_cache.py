@@ -1,17 +1,19 @@
 """Remembers the scores of every video, so that `hl export` decodes nothing.
 
 One JSON file per video, model and modality, found by the content of the video: a renamed or moved
-file is still known. A damaged entry counts as absent and is removed.
+file is still known. An entry that cannot be read counts as absent; only a
+damaged one is removed, not one of a newer hl or on a disk that fails.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlcli import paths
-from hlcli.document import ScoresDocument
+from hlcli.document import SCHEMA, ScoresDocument
 from hlcli.errors import DocumentError, OutputError
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ def find(
         try:
             document = ScoresDocument.read(path)
         except DocumentError:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+            if _is_damaged(path):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             continue
         # The file name holds only the start of each sha256.
         if document.video.sha256_head == identity and model_sha256 in (None, document.model.sha256):
@@ -78,6 +81,17 @@ def _name(identity: str, model_sha256: str | None, modality: str | None) -> str:
     # Short of the 260 characters that a path may have on Windows.
     model = "*" if model_sha256 is None else model_sha256[:16]
     return f"{identity[:32]}-{model}-{modality or '*'}.json"
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether an entry that is no document of ours was one, or half of one."""
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(value, dict) or value.get("schema", SCHEMA) == SCHEMA
 
 
 def _newest_first(folder: Path, pattern: str) -> list[Path]:

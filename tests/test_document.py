@@ -306,6 +306,28 @@ def test_damaged_entry_counts_as_absent_and_is_removed() -> None:
     assert older.exists()
 
 
+def test_an_entry_of_a_newer_version_or_that_cannot_be_read_once_is_kept() -> None:
+    path = scores_cache.put(make_document())
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"hl.scores/1"', b'"hl.scores/2"'))
+    assert scores_cache.find(IDENTITY) is None
+    assert path.exists()
+    path.unlink()
+    path.mkdir()  # the simplest of what cannot be read
+    assert scores_cache.find(IDENTITY) is None
+    path.rmdir()
+    path.write_bytes(data)
+    assert scores_cache.find(IDENTITY) is not None
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"schema": "hl.scores/1"}', "null", "", "[" * 20000])
+def test_an_entry_that_is_no_document_is_removed(text: str) -> None:
+    path = scores_cache.put(make_document())
+    path.write_text(text)
+    assert scores_cache.find(IDENTITY) is None
+    assert not path.exists()
+
+
 def test_an_entry_whose_name_lies_is_not_given_out() -> None:
     path = scores_cache.put(make_document())
     other = IDENTITY[:32] + "0" * 32  # the same start

@@ -130,7 +130,7 @@ def test_one_bad_document_among_several(tmp_path: Path) -> None:
     make_document().write(tmp_path / "good.json")
     (tmp_path / "bad.json").write_text("{}")
     result = export(tmp_path / "bad.json", tmp_path / "good.json", "-o", tmp_path / "x.otio")
-    assert result.exit_code == 6
+    assert result.exit_code == 3
     assert f"error: {tmp_path / 'bad.json'}: schema is missing" in result.stderr
     assert "hint: make it anew with `hl score" in result.stderr
     assert kept_seconds(tmp_path / "x.otio") > 0
@@ -215,7 +215,7 @@ def test_folder_with_one_unscored_video(tmp_path: Path) -> None:
 
 def test_missing_input(tmp_path: Path) -> None:
     assert export(tmp_path / "no.mp4", "-o", tmp_path / "x.otio").exit_code == 3
-    assert export(tmp_path / "no.json", "-o", tmp_path / "x.otio").exit_code == 6
+    assert export(tmp_path / "no.json", "-o", tmp_path / "x.otio").exit_code == 3
 
 
 @pytest.mark.parametrize(

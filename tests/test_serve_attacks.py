@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from serve_factory import Served, children, is_alive, serving, until
 
+from hlcli.errors import OutputError
 from hlcli.serve import connection, guard, lifeline, process
 from hlcli.serve import queue as serve_queue
 from hlcli.serve.allowed import Allowed
@@ -545,7 +547,7 @@ def test_a_worker_that_is_killed_fails_its_job_only(queue_folder: Path) -> None:
     assert [job.id for job in ended] == [first.id, second.id]
     names = sorted(path.name for path in output.parent.iterdir())
     assert names == [".other.otio.abc.part", "scores.json"]
-    assert {job.id: job.state for job in store.load()} == {first.id: "failed", second.id: "done"}
+    assert {job.id: job.state for job in store.load()[0]} == {first.id: "failed", second.id: "done"}
 
 
 @POSIX
@@ -575,8 +577,9 @@ def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: P
     (killed / "tmp").mkdir()
     (killed / "tmp/forgotten").write_bytes(b"by a library")
     (killed / ".job.json.hl-01234567.part").write_bytes(b"half")
+    # Of a job that was never confirmed to a client.
     (store.folder / "0123456789abcdef").mkdir()
-    (store.folder / "0123456789abcdef/job.json").write_text('{"id": "0123')
+    (store.folder / "0123456789abcdef/.job.json.hl-01234567.part").write_text('{"id": "0123')
     queue = JobQueue(store, device="cpu")
     queue.start()
     try:
@@ -633,6 +636,136 @@ def test_scores_stay_where_a_timeline_cannot_be_written(queue_folder: Path) -> N
     assert (ended.state, ended.num_scores, ended.files) == ("failed", 1, ())
     assert ended.error is not None
     assert ended.error["exit_code"] == 6
+
+
+def kept_job(store: JobStore, folder: Path, number: int, **changes: Any) -> Path:
+    """Keep a finished job with a film; returns its folder."""
+    job = export_job(
+        folder,
+        id=f"{number:016x}",
+        created=f"2999-01-01T00:00:{number:02d}Z",
+        finished=f"2999-01-01T00:01:{number:02d}Z",
+        state="done",
+    )
+    store.save(job)
+    place = store.folder_of(job.id)
+    (place / "files").mkdir()
+    (place / "files/reel.mp4").write_bytes(b"film")
+    value = json.loads((place / "job.json").read_text()) | changes
+    (place / "job.json").write_text(json.dumps(value))
+    return place
+
+
+def test_a_job_that_cannot_be_read_is_kept_and_named(queue_folder: Path) -> None:
+    store = JobStore(queue_folder / "jobs")
+    newer = kept_job(store, queue_folder, 1, colour="of a newer version")
+    bad = {
+        "cut off": kept_job(store, queue_folder, 2),
+        "no job": kept_job(store, queue_folder, 3),
+        "other state": kept_job(store, queue_folder, 4, state="asleep"),
+        "no times": kept_job(store, queue_folder, 5, created=None),
+        "gone": kept_job(store, queue_folder, 6),
+        "folder": kept_job(store, queue_folder, 7),
+        "newer and waiting": kept_job(store, queue_folder, 8, state="queued", colour="blue"),
+        "of another": kept_job(store, queue_folder, 9, id=f"{99:016x}"),
+        "deep": kept_job(store, queue_folder, 10),
+    }
+    (bad["cut off"] / "job.json").write_text('{"id": "0123')
+    (bad["no job"] / "job.json").write_text("[1]")
+    (bad["deep"] / "job.json").write_text("[" * 100_000)
+    (bad["gone"] / "job.json").unlink()
+    (bad["folder"] / "job.json").unlink()
+    (bad["folder"] / "job.json").mkdir()
+    queue = JobQueue(store, device="cpu")
+    queue.start()
+    try:
+        assert [job.id for job in queue.jobs()] == [newer.name]
+        assert [one.folder for one in queue.unreadable] == list(bad.values())
+        assert all(one.why for one in queue.unreadable)
+        job = queue.submit(export_job(queue_folder))
+        assert until(lambda: queue.get(job.id).state, lambda state: state == "done")
+    finally:
+        queue.close()
+    for folder in (newer, *bad.values()):
+        assert (folder / "files/reel.mp4").read_bytes() == b"film"
+    # The key that this version does not know is still there for the newer one.
+    assert "colour" in json.loads((newer / "job.json").read_text())
+
+
+def test_a_lane_survives_whatever_a_job_does_to_it(
+    queue_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(job: Job) -> None:
+        ended.append(job)
+        raise BrokenPipeError("nobody reads the terminal any more")
+
+    def unforeseen(*_: object, **__: object) -> None:
+        raise RuntimeError("can't do that")
+
+    ended: list[Job] = []
+    store = JobStore(queue_folder / "jobs")
+    queue = JobQueue(store, device="cpu", on_end=told)
+    queue.start()
+    try:
+        whole = queue.submit(export_job(queue_folder))
+        until(lambda: queue.get(whole.id).is_final, bool)
+        assert queue.get(whole.id).state == "done"
+        # No folder can be made, then no process, then something that nobody thought of.
+        with monkeypatch.context() as patch:
+            patch.setattr(serve_queue, "make_folder", raising(OutputError("the disk is full")))
+            first = queue.submit(export_job(queue_folder))
+            until(lambda: queue.get(first.id).is_final, bool)
+        with monkeypatch.context() as patch:
+            patch.setattr(serve_queue, "Worker", raising(OSError(errno.EMFILE, "Too many files")))
+            second = queue.submit(export_job(queue_folder))
+            until(lambda: queue.get(second.id).is_final, bool)
+        with monkeypatch.context() as patch:
+            patch.setattr(process.Worker, "messages", unforeseen)
+            third = queue.submit(export_job(queue_folder))
+            until(lambda: queue.get(third.id).is_final, bool)
+        last = queue.submit(export_job(queue_folder))
+        until(lambda: queue.get(last.id).is_final, bool)
+    finally:
+        assert queue.close() == 0
+    errors = [queue.get(job.id).error for job in (first, second, third)]
+    assert [(one["message"], one["exit_code"]) for one in errors if one is not None] == [
+        ("the disk is full", 6),
+        ("no worker could be started: Too many files", 1),
+        ("unexpected: RuntimeError", 1),
+    ]
+    assert queue.get(last.id).state == "done"
+    assert [job.id for job in ended] == [job.id for job in (whole, first, second, third, last)]
+    assert all(job.finished for job in ended)
+    assert queue._workers == {}
+
+
+def raising(error: Exception) -> Any:
+    def raise_it(*_: object, **__: object) -> None:
+        raise error
+
+    return raise_it
+
+
+def test_a_job_that_cannot_be_kept_comes_to_an_end(
+    queue_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Job] = []
+    store = JobStore(queue_folder / "jobs")
+    queue = JobQueue(store, device="cpu", on_end=ended.append)
+    job = queue.submit(export_job(queue_folder))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save", raising(OutputError("the disk is full", hint="free some")))
+        queue.start()
+        try:
+            until(lambda: ended, bool)
+        finally:
+            queue.close()
+    failed = queue.get(job.id)
+    assert (failed.state, failed.finished is not None) == ("failed", True)
+    assert failed.error == {"message": "the disk is full", "hint": "free some", "exit_code": 6}
+    assert ended == [failed]
+    # On the disk it still waits: the next service has room for it, perhaps.
+    assert [one.state for one in store.load()[0]] == ["queued"]
 
 
 def test_old_jobs_go(queue_folder: Path) -> None:

@@ -7,6 +7,7 @@ that need them, so that `hl --help` answers at once.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -27,8 +28,10 @@ from hlcli.cli import (
     serve,
     train,
 )
-from hlcli.cli.console import HlGroup, stop_on_signals
+from hlcli.cli.console import HlGroup, show_error, stop_on_signals
 from hlcli.cli.help import HlCommand
+from hlcli.cli.streams import ReaderGone, guarded_streams
+from hlcli.errors import HlError
 
 HELP = """Find the moments worth keeping in raw footage and hand them to the editor as a timeline.
 
@@ -87,5 +90,12 @@ def main() -> None:
     # before torch is loaded. KMP_BLOCKTIME says the same to Intel's OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    with stop_on_signals():
-        app()
+    try:
+        with stop_on_signals(), guarded_streams():
+            app()
+    except ReaderGone:
+        sys.exit(0)
+    except HlError as error:
+        # Written outside any command: `hl --help`, or what was left in the buffer.
+        show_error(error)
+        sys.exit(error.exit_code)

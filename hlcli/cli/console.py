@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from hlcli.cli.help import EXIT_CODES
-from hlcli.errors import HlError
+from hlcli.errors import HlError, is_out_of_memory
 from hlcli.progress import Progress, counts_bytes, silent
 
 if TYPE_CHECKING:
@@ -212,16 +212,12 @@ class HlGroup(TyperGroup):
         except KeyboardInterrupt as error:
             say("stopped; what was finished is kept, run the same command to go on")
             raise typer.Exit(EXIT_INTERRUPTED) from error
-        except BrokenPipeError as error:
-            # The reader of our stdout went away (`hl ... | head`): not an error of ours.
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-            raise typer.Exit(0) from error
-        except MemoryError as error:
-            show_error(HlError("out of memory", hint="close other programs and try again"))
-            raise typer.Exit(EXIT_UNEXPECTED) from error
         except Exception as error:
             if isinstance(error, _click_exceptions()) or os.environ.get("HL_DEBUG"):
                 raise
+            if is_out_of_memory(error):
+                show_error(HlError("out of memory", hint="close other programs and try again"))
+                raise typer.Exit(EXIT_UNEXPECTED) from error
             show_error(
                 HlError(
                     f"unexpected: {type(error).__name__}: {error}",

@@ -11,11 +11,12 @@ EXIT_CODES = (
     ("0", "done"),
     ("1", "anything unexpected"),
     ("2", "wrong command line or setting"),
-    ("3", "a video cannot be used"),
+    ("3", "a video, a timeline or scores cannot be used"),
     ("4", "a model cannot be used"),
     ("5", "no such device, or out of its memory"),
     ("6", "an output cannot be written"),
     ("7", "training failed"),
+    ("8", "hl check found something"),
     ("130", "stopped by Ctrl-C or a signal"),
 )
 """What the program's exit codes mean; `hlcli.errors` decides them."""

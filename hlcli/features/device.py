@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from hlcli.errors import DeviceError, UsageError
+from hlcli.errors import DeviceError, UsageError, is_out_of_memory
 
 _DEVICE_NAME = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
@@ -71,11 +71,7 @@ def memory_errors(device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # The CPU's allocator says "not enough memory" or "can't allocate memory".
-        text = str(error).lower()
-        if not any(
-            words in text for words in ("out of memory", "enough memory", "allocate memory")
-        ):
+        if not is_out_of_memory(error):
             raise
         raise DeviceError(
             f"{device_label(device)} is out of memory",

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load_file
 
 from hlcli.errors import CheckpointError, ModelError
 from hlcli.features.backbones import is_backbone, load_backbone
@@ -142,7 +142,9 @@ def _load(name: str, device: torch.device, builder: str, what: str) -> Any:
 def _tensors(manifest: ModelManifest) -> dict[str, torch.Tensor]:
     path = weights_path(manifest)
     try:
-        return load(path.read_bytes())
+        # Copied, so that nothing hangs on the file any more. Reading it whole first would take its
+        # size once more, and the library ends in a panic where there is no memory for that.
+        return {key: tensor.clone() for key, tensor in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"the weights {path} cannot be read: {error}",

@@ -71,10 +71,18 @@ class ShownJob(BaseModel):
     results: Results
 
 
+class UnreadableJob(BaseModel):
+    """A job of an earlier service that cannot be read; its folder stays as it is."""
+
+    folder: str
+    why: str
+
+
 class Jobs(BaseModel):
     """All jobs, the newest first."""
 
     jobs: list[ShownJob]
+    unreadable: list[UnreadableJob]
 
 
 class Scores(BaseModel):

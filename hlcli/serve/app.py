@@ -101,7 +101,14 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     @app.get("/v1/jobs", response_model=Jobs, responses=errors())
     def jobs(state: State | None = None) -> Response:
         """List jobs."""
-        return reply({"jobs": service.queue.shown(*service.queue.jobs(state))})
+        return reply(
+            {
+                "jobs": service.queue.shown(*service.queue.jobs(state)),
+                "unreadable": [
+                    {"folder": str(one.folder), "why": one.why} for one in service.queue.unreadable
+                ],
+            }
+        )
 
     @app.get("/v1/jobs/{job_id}", response_model=ShownJob, responses=errors(404))
     def job(job_id: JobId) -> Response:

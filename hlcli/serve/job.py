@@ -18,6 +18,7 @@ FINAL: frozenset[State] = frozenset({"done", "failed", "cancelled", "interrupted
 MAX_INTERRUPTIONS = 1
 """How often a job is begun anew after the service died in it: it may be what killed it."""
 
+_TEXTS = ("id", "kind", "state", "stage", "created")
 # What stays in the service.
 _PRIVATE = ("names", "roots", "picked", "outputs")
 
@@ -88,18 +89,34 @@ class Job:
 
     @classmethod
     def from_json(cls, value: Any) -> Job:
-        """Read what `to_json` gave.
+        """Read what `to_json` gave, in this version of hl or in another.
+
+        Of a job that is over, keys that this version does not know are left out. One that is
+        still to be done would not be the same job without them.
 
         Raises:
             ValueError: It is something else.
         """
-        names = {one.name for one in dataclasses.fields(cls)}
-        if not isinstance(value, dict) or not {"id", "kind", "state"} <= value.keys() <= names:
-            raise ValueError("this is no job")
+        if not isinstance(value, dict):
+            raise ValueError("it is not a JSON object")
+        fields = {one.name: one for one in dataclasses.fields(cls)}
+        required = {name for name, one in fields.items() if _has_no_default(one)}
+        if missing := sorted(required - value.keys()):
+            raise ValueError(f"it lacks {missing[0]!r}")
         if value["kind"] not in get_args(Kind) or value["state"] not in get_args(State):
-            raise ValueError("this is no job of ours")
-        rows = {name: tuple(one) for name, one in value.items() if isinstance(one, list)}
-        return cls(**(value | rows))
+            raise ValueError(f"a {value['kind']!r} that is {value['state']!r} is not known")
+        unknown = sorted(value.keys() - fields.keys())
+        if unknown and value["state"] not in FINAL:
+            raise ValueError(f"the key {unknown[0]!r} is not known")
+        for name in fields.keys() & value.keys():
+            if name in _TEXTS and not isinstance(value[name], str):
+                raise ValueError(f"{name!r} is not a text")
+        known: dict[str, Any] = {
+            name: tuple(one) if isinstance(one, list) else one
+            for name, one in value.items()
+            if name in fields
+        }
+        return cls(**known)
 
     def shown(self, position: int | None) -> dict[str, Any]:
         """Return what a client sees.
@@ -110,6 +127,20 @@ class Job:
         value = {name: one for name, one in self.to_json().items() if name not in _PRIVATE}
         results = {name: value.pop(name) for name in ("files", "num_scores", "model")}
         return value | {"position": position, "results": results}
+
+
+def _has_no_default(one: dataclasses.Field[Any]) -> bool:
+    return one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """The folder of a job that cannot be read now; it stays as it is."""
+
+    folder: Path
+    """Where it is."""
+    why: str
+    """What is wrong, in words."""
 
 
 @dataclass(slots=True, kw_only=True)

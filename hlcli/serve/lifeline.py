@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from hlcli.serve.process import GRACE_SECONDS
+from hlcli.serve.process import GRACE_SECONDS, kill_tree
 
 EXIT_STOPPED = 130
 """Exit code of a worker that was told to stop."""
@@ -73,6 +73,8 @@ def end_at_once() -> None:
     """End this process and all that it started."""
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
+    if sys.platform == "win32":
+        kill_tree(os.getpid())
     os._exit(EXIT_STOPPED)
 
 

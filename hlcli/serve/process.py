@@ -17,6 +17,20 @@ GRACE_SECONDS = 6.0
 """How long a worker that was told to stop may tidy up. It counts itself, too."""
 
 
+def kill_tree(pid: int) -> None:
+    """End a process of Windows and all that it started; elsewhere they are of one group."""
+    # Windows has no groups that could be killed: without this, encoders would run on.
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(pid)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=GRACE_SECONDS,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+
+
 class Worker:
     """One child process with a line of JSON at a time in both directions.
 
@@ -99,6 +113,7 @@ class Worker:
     def kill(self) -> None:
         """End it at once, with its children."""
         if sys.platform == "win32":
+            kill_tree(self._process.pid)
             self._process.kill()
         elif self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hlcli.atomic import make_folder
-from hlcli.errors import OutputError
+from hlcli.errors import HlError, OutputError
 from hlcli.serve.changes import after_death, after_message, failed, fresh, now
-from hlcli.serve.job import Job, State
+from hlcli.serve.job import Job, State, Unreadable
 from hlcli.serve.process import Worker
 from hlcli.serve.refusal import Refused
 from hlcli.serve.store import LOG_FILE, TEMPORARY_FOLDER, JobStore
@@ -47,12 +47,17 @@ class JobQueue:
         self._cancelled: set[str] = set()
         self.is_closing = False
         """Whether the service is about to end."""
+        self.unreadable: list[Unreadable] = []
+        """Folders of jobs that could not be read when the service began."""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> int:
         """Take up what an earlier service left, and begin; returns how many jobs go on."""
         with self._changed:
-            for job in self._store.load():
+            jobs, self.unreadable = self._store.load()
+            for one in self.unreadable:
+                logger.warning("the job in %s is kept and cannot be read: %s", one.folder, one.why)
+            for job in jobs:
                 self._jobs[job.id] = job
                 if job.state == "running":
                     self._put(after_death(job))
@@ -147,26 +152,38 @@ class JobQueue:
         return self._store.folder_of(job.id)
 
     def _run_lane(self, lane: str) -> None:
-        while True:
-            with self._changed:
-                job = self._next(lane)
-                while job is None and not self.is_closing:
-                    self._changed.wait()
-                    job = self._next(lane)
-                if self.is_closing or job is None:
-                    return
-                job = dataclasses.replace(job, state="running", started=now())
-                try:
-                    self._put(job)
-                except OutputError as error:
-                    # Nothing can be kept on a full disk: said, and not tried over and over.
-                    self._jobs[job.id] = job = failed(job, str(error), error.hint, 6)
-                    continue
+        while (job := self._take(lane)) is not None:
             try:
+                with self._changed:
+                    self._put(job)
                 job = self._run(job, lane)
+            except HlError as error:
+                # Nothing can be kept on a full disk: said, and not tried over and over.
+                job = failed(job, error.message, error.hint, error.exit_code)
             except OSError as error:
-                job = failed(job, f"no worker could be started: {error.strerror}", "", 1)
+                job = failed(job, f"no worker could be started: {error.strerror or error}", "", 1)
+            except Exception as error:
+                # The lane must go on: it has the jobs that wait behind this one.
+                logger.exception("the job %s ended in the service", job.id)
+                job = failed(
+                    job,
+                    f"unexpected: {type(error).__name__}",
+                    "this is a bug in hl; the terminal of hl serve says where the details are",
+                    1,
+                )
             self._end(job)
+
+    def _take(self, lane: str) -> Job | None:
+        """Wait for a job of a lane and return it as running; None when the service ends."""
+        with self._changed:
+            while not self.is_closing:
+                job = self._next(lane)
+                if job is not None:
+                    job = dataclasses.replace(job, state="running", started=now())
+                    self._jobs[job.id] = job
+                    return job
+                self._changed.wait()
+        return None
 
     def _next(self, lane: str) -> Job | None:
         return next(
@@ -193,11 +210,39 @@ class JobQueue:
         with self._changed:
             self._workers[job.id] = worker
             is_wanted = not self.is_closing and job.id not in self._cancelled
+        try:
+            job = self._follow(job, lane, worker, is_wanted=is_wanted)
+        finally:
+            # Whatever happened here, no process stays behind.
+            code = worker.close()
+            with self._changed:
+                del self._workers[job.id]
+                was_cancelled = job.id in self._cancelled
+                self._cancelled.discard(job.id)
+                closing = self.is_closing
+            self._store.tidy(job)
+        if job.is_final:
+            return job
+        if was_cancelled:
+            return dataclasses.replace(job, state="cancelled")
+        if closing:
+            return fresh(job)
+        log = self._store.folder_of(job.id) / LOG_FILE
+        logger.warning("the worker of job %s ended with %d: %s", job.id, code, log)
+        return failed(
+            job,
+            f"the worker died ({'signal' if code < 0 else 'exit code'} {abs(code)})",
+            "memory may have run out; the terminal of hl serve says where the details are",
+            1,
+        )
+
+    def _follow(self, job: Job, lane: str, worker: Worker, *, is_wanted: bool) -> Job:
+        """Tell a worker what to do and listen until it has said how the job ends, or is gone."""
         if is_wanted:
             worker.tell(
                 {
                     "job": job.to_json(),
-                    "folder": str(folder),
+                    "folder": str(self._store.folder_of(job.id)),
                     "device": self._device,
                     "lock": str(self._store.folder.parent / f"{lane}.lock"),
                 }
@@ -223,39 +268,26 @@ class JobQueue:
             with self._changed:
                 self._jobs[job.id] = job
                 self._changed.notify_all()
-        code = worker.close()
-        with self._changed:
-            del self._workers[job.id]
-            was_cancelled = job.id in self._cancelled
-            self._cancelled.discard(job.id)
-            closing = self.is_closing
-        self._store.tidy(job)
-        if job.is_final:
-            return job
-        if was_cancelled:
-            return dataclasses.replace(job, state="cancelled")
-        if closing:
-            return fresh(job)
-        logger.warning("the worker of job %s ended with %d: %s", job.id, code, folder / LOG_FILE)
-        return failed(
-            job,
-            f"the worker died ({'signal' if code < 0 else 'exit code'} {abs(code)})",
-            "memory may have run out; the terminal of hl serve says where the details are",
-            1,
-        )
+        return job
 
     def _end(self, job: Job) -> None:
         if job.is_final:
             job = dataclasses.replace(job, finished=now())
         with self._changed:
+            self._cancelled.discard(job.id)
             try:
                 self._put(job)
             except OutputError as error:
                 logger.warning("job %s cannot be kept: %s", job.id, error)
                 self._jobs[job.id] = job
+                self._changed.notify_all()
             self._prune()
         if job.is_final:
-            self._on_end(job)
+            try:
+                self._on_end(job)
+            except Exception:
+                # Whoever listens there, the next job is waiting.
+                logger.exception("the end of job %s could not be told", job.id)
 
     def _put(self, job: Job) -> None:
         """Keep a job, on disk first: what a client was told is never forgotten."""

@@ -10,8 +10,9 @@ import shutil
 from pathlib import Path
 
 from hlcli.atomic import make_folder, sweep_unfinished, write_text
+from hlcli.errors import OutputError
 from hlcli.serve.folder import private_folder
-from hlcli.serve.job import Job
+from hlcli.serve.job import Job, Unreadable
 
 MAX_FINISHED = 200
 """Most jobs in a final state that are kept."""
@@ -54,23 +55,44 @@ class JobStore:
         make_folder(folder, hint="set HL_CACHE_DIR to a folder you may write to")
         write_text(folder / _JOB_FILE, json.dumps(job.to_json(), indent=1) + "\n")
 
-    def load(self) -> list[Job]:
-        """Return all jobs, the oldest first; what a service that died left half-written is removed.
+    def load(self) -> tuple[list[Job], list[Unreadable]]:
+        """Return all jobs, the oldest first, and the folders whose job cannot be read.
 
-        A folder without a whole job is of one that was never confirmed to the client.
+        What a service that died left half-written is removed, and the empty folder of a job that
+        was never confirmed to the client. Nothing else is: a job may be of a newer version, and
+        a disk may answer again.
+
+        Raises:
+            OutputError: The folder of all jobs cannot be read.
         """
-        jobs = []
-        for folder in self.folder.iterdir():
+        try:
+            folders = sorted(self.folder.iterdir())
+        except OSError as error:
+            raise OutputError(
+                f"cannot read {self.folder}: {error.strerror or error}",
+                hint="set HL_CACHE_DIR to a folder you may read and write",
+            ) from error
+        jobs: list[Job] = []
+        unreadable: list[Unreadable] = []
+        for folder in folders:
+            sweep_unfinished(folder)
             try:
                 job = Job.from_json(json.loads((folder / _JOB_FILE).read_bytes()))
-            except (OSError, ValueError, TypeError):
-                job = None
-            if job is None or job.id != folder.name or not _ID.fullmatch(job.id):
-                _remove(folder)
-                continue
-            self.tidy(job)
-            jobs.append(job)
-        return sorted(jobs, key=lambda job: (job.created, job.id))
+                if job.id != folder.name or not _ID.fullmatch(job.id):
+                    raise ValueError(f"it is of the job {job.id!r}")
+            except FileNotFoundError:
+                try:
+                    folder.rmdir()
+                except OSError:
+                    unreadable.append(Unreadable(folder=folder, why=f"it has no {_JOB_FILE}"))
+            except OSError as error:
+                unreadable.append(Unreadable(folder=folder, why=error.strerror or str(error)))
+            except (ValueError, TypeError, RecursionError) as error:
+                unreadable.append(Unreadable(folder=folder, why=f"{_JOB_FILE}: {error}"))
+            else:
+                self.tidy(job)
+                jobs.append(job)
+        return sorted(jobs, key=lambda job: (job.created, job.id)), unreadable
 
     def tidy(self, job: Job) -> None:
         """Remove what a worker that was killed left behind."""
@@ -103,8 +125,8 @@ class JobStore:
 
 def _remove(path: Path) -> None:
     # What cannot be removed today, on Windows because it is open, is removed at the next start.
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
