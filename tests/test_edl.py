@@ -37,7 +37,7 @@ def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
 
 def write(edit: EditList, folder: Path, target: str = "generic") -> list[str]:
     edl.write(edit, folder / "reel.edl", target=target)
-    return (folder / "reel.edl").read_bytes().decode("ascii").split("\r\n")
+    return (folder / "reel.edl").read_bytes().decode("utf-8").split("\r\n")
 
 
 def events_of(lines: list[str]) -> list[list[str]]:
@@ -264,7 +264,7 @@ def test_reels_and_names(tmp_path: Path) -> None:
         f"* FROM CLIP NAME: {name}"
         for name in (
             "GoPro_interview_1.mp4", "GoPro_interview_2.mp4", "gopro interview 1.mov",
-            "Apfel #1 100%25.mp4", "__.mp4", "_.mp4", "ax.mov", "bl.mov",
+            "\u00c4pfel #1 100%25.mp4", "\u65e5\u672c.mp4", "\U0001f3ac.mp4", "ax.mov", "bl.mov",
             "A001C001_250101_R1AB.mov",
         )
     ]  # fmt: skip

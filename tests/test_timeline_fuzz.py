@@ -63,8 +63,7 @@ REFUSES = {
 NEEDS_LENGTH = {".txt"}
 """Formats that refuse short films, whatever their rate: YouTube's chapters."""
 LISTS = {".edl"}
-"""Formats of labels and ASCII names: media is not found by any other name, and a cut that runs over
-midnight is refused."""
+"""Formats of labels: a cut that runs over midnight is refused."""
 ODD_RATES = (
     Fraction(12), Fraction(15), Fraction(100), Fraction(120), Fraction(120000, 1001),
     Fraction(15000, 1001), Fraction(87, 4),
@@ -97,7 +96,7 @@ def videos(
     spans = list(itertools.pairwise(seconds))[::step]
     folder = draw(st.sampled_from(FOLDERS))
     names = [f"{number}.mov", f"a/{number}.MP4"]
-    name = draw(st.sampled_from([*names, f"{number} {ODD_NAME}"] if not is_list else names))
+    name = draw(st.sampled_from([*names, f"{number} {ODD_NAME}"]))
     document = document_of(
         f"{folder}\\{name}".replace("/", "\\") if "\\" in folder else f"{folder}/{name}",
         *draw(st.lists(st.sampled_from([MONO, STEREO, CD_STEREO, SURROUND]), max_size=3)),

@@ -1,18 +1,22 @@
 """Finds media that has moved since a timeline or a scores document was written.
 
 A file is what it was when its name and its content agree. Where no content identity is known, its
-rate, its length and its timecode must fit.
+rate, its length and its timecode must fit. Names are compared as programs and systems bend them:
+Macs take letters and their accents apart, lists leave out endings or write ASCII alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError
+from hlcli.media.discover import VIDEO_SUFFIXES
 from hlcli.media.identity import content_identity
 from hlcli.media.source import plain_path
 from hlcli.timeline.paths import media_path, readable
@@ -38,16 +42,68 @@ class Wanted:
     """Timecode of its first frame as a frame count; None when unknown."""
 
 
+def name_key(name: str) -> str:
+    """Return what two spellings of one file name share: letters with accents, either case."""
+    return unicodedata.normalize("NFC", readable(name)).casefold()
+
+
+def ascii_name(name: str) -> str:
+    """Return a name in printable ASCII, as lists have it: accents go, others become "_"."""
+    apart = unicodedata.normalize("NFKD", readable(name))
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return re.sub(r"[^\x20-\x7e]|^ +| +$", "_", plain)
+
+
+def as_on_disk(path: Path) -> Path | None:
+    """Return a path as the file system spells it; None when nothing or several are meant."""
+    try:
+        if path.exists():
+            return path
+        parent = None if path.parent == path else as_on_disk(path.parent)
+        if parent is None or not parent.is_dir():
+            return None
+        key = name_key(path.name)
+        found = [entry for entry in parent.iterdir() if name_key(entry.name) == key]
+    except (OSError, ValueError):
+        return None  # It may not be looked at, or is no name of this system.
+    return found[0] if len(found) == 1 else None
+
+
+class _Names:
+    """Files by the ways in which their names are written."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._by_name: dict[str, list[Path]] = {}
+        self._by_stem: dict[str, list[Path]] = {}
+        self._by_ascii: dict[str, list[Path]] = {}
+        for path in files:
+            self._by_name.setdefault(name_key(path.name), []).append(path)
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                self._by_stem.setdefault(name_key(path.stem), []).append(path)
+            self._by_ascii.setdefault(ascii_name(path.name).casefold(), []).append(path)
+
+    def find(self, name: str) -> list[Path]:
+        """Return the files of a name, in the nearest way of writing it that any has."""
+        ways = [self._by_name.get(name_key(name))]
+        if media_path(name).suffix.lower() not in VIDEO_SUFFIXES:
+            ways.append(self._by_stem.get(name_key(name)))
+        ways.append(self._by_ascii.get(ascii_name(name).casefold()))
+        return next(filter(None, ways), [])
+
+
 class Relinker:
     """Looks below folders; they are walked once, when the first file is wanted.
 
     Args:
         folders: Where to look, with everything below them.
+        beside: A folder, without those below it, in which a name without a folder is looked for
+            first; None for no such.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], *, beside: Path | None = None) -> None:
         self._folders = tuple(folders)
-        self._by_name: dict[str, list[Path]] | None = None
+        self._beside = beside
+        self._names: dict[bool, _Names] = {}
 
     def find(self, wanted: Wanted) -> Path | None:
         """Return where a file is now; None when no file below the folders has its name.
@@ -57,9 +113,13 @@ class Relinker:
             MediaError: Several files are it; or a folder to look in is not there.
         """
         name = media_path(wanted.path).name
-        if not self._folders or not name:
+        if not name:
             return None
-        found = self._index().get(name.casefold(), [])
+        found: list[Path] = []
+        if self._beside is not None and name == wanted.path:
+            found = self._index(deep=False).find(name)
+        if not found and self._folders:
+            found = self._index(deep=True).find(name)
         if not found:
             return None
         reasons: dict[Path, str] = {}
@@ -84,12 +144,20 @@ class Relinker:
             hint="name with --search the folder that holds the file itself",
         )
 
-    def _index(self) -> dict[str, list[Path]]:
-        if self._by_name is None:
-            self._by_name = {}
-            for path in _files_below(self._folders):
-                self._by_name.setdefault(path.name.casefold(), []).append(path)
-        return self._by_name
+    def _index(self, *, deep: bool) -> _Names:
+        if deep not in self._names:
+            files = _files_below(self._folders) if deep else _files_in(self._beside)
+            self._names[deep] = _Names(files)
+        return self._names[deep]
+
+
+def _files_in(folder: Path | None) -> list[Path]:
+    try:
+        return (
+            sorted(path for path in folder.absolute().iterdir() if path.is_file()) if folder else []
+        )
+    except OSError:
+        return []
 
 
 def _files_below(folders: Sequence[Path]) -> Iterator[Path]:

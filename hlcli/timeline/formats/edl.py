@@ -11,14 +11,13 @@ it. What the format cannot say is refused or stated, never bent:
 * Drop-frame labels have ";" before the frames, in every column by itself. `FCM:` at the top is the
   timeline's way of counting, and stands again before an event whose source counts otherwise.
 * A reel has eight characters, so each source gets one of its own; the name of the file stands in
-  `FROM CLIP NAME`, in ASCII. Sound channels five and up are left out, which a comment says.
+  `FROM CLIP NAME` as it is, in UTF-8; everything else is ASCII. Sound channels five and up are left out, which a comment says.
 * A marker (`LOC`) is an instant of the record timecode in one of Avid's eight colours.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +28,7 @@ from hlcli.timeline.edit_list import EditList, Event, Source
 from hlcli.timeline.formats.channels import channel_uses, lanes_of
 from hlcli.timeline.formats.rates import STANDARD_RATES, check_rates
 from hlcli.timeline.paths import media_path
+from hlcli.timeline.relink import ascii_name
 from hlcli.timeline.timecode import format_timecode
 
 MAX_EVENTS = 999
@@ -55,7 +55,7 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
     """
     _check(edit, target)
     # Old readers want the line ends of Windows; new ones take them.
-    write_bytes(path, "".join(f"{line}\r\n" for line in _lines(edit)).encode("ascii"))
+    write_bytes(path, "".join(f"{line}\r\n" for line in _lines(edit)).encode("utf-8"))
 
 
 def _check(edit: EditList, target: str) -> None:
@@ -89,7 +89,7 @@ def _lines(edit: EditList) -> Iterator[str]:
     reels = reels_of(edit.sources)
     lanes = lanes_of(edit)
     drop_frame = edit.drop_frame
-    yield f"TITLE: {_ascii(edit.name)[:70]}"
+    yield f"TITLE: {ascii_name(edit.name)[:70]}"
     yield _frame_code_mode(drop_frame)
     yield ""
     for number, event in enumerate(edit.events, start=1):
@@ -104,7 +104,8 @@ def _lines(edit: EditList) -> Iterator[str]:
         )
         if more:
             yield f"AUD  {'    '.join(more)}"
-        yield f"* FROM CLIP NAME: {_ascii(event.source.name)}"
+        # By it the media is found: another name would name a file that is not there.
+        yield f"* FROM CLIP NAME: {_one_line(event.source.name)}"
         beyond = [channel for channel in channels if channel > MAX_CHANNELS]
         if beyond:
             yield f"* SOUND CHANNELS {beyond[0]} TO {beyond[-1]} DO NOT FIT INTO AN EDL"
@@ -112,7 +113,7 @@ def _lines(edit: EditList) -> Iterator[str]:
             at = edit.start_frame + event.record_of(marker.frames.start, edit.frame_rate)
             color = _COLORS.get(marker.color, marker.color)
             text = ", ".join(filter(None, (marker.name, marker.comment)))
-            yield f"* LOC: {_label(at, edit.frame_rate, edit.drop_frame)} {color:<7} {_ascii(text)}"
+            yield f"* LOC: {_label(at, edit.frame_rate, edit.drop_frame)} {color:<7} {ascii_name(text)}"
 
 
 def _timecodes(event: Event, edit: EditList) -> Iterator[str]:
@@ -162,11 +163,10 @@ def reels_of(sources: tuple[Source, ...]) -> dict[Source, str]:
 
 
 def _reel(source: Source) -> str:
-    stem = _ascii(media_path(source.path).stem, "").upper()
+    stem = ascii_name(media_path(source.path).stem).replace("_", "").upper()
     return re.sub(r"[^A-Z0-9]", "", stem)[:_REEL_LENGTH] or "REEL"
 
 
-def _ascii(text: str, unknown: str = "_") -> str:
-    """Write a text in printable ASCII: letters lose their accents, others become `unknown`."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return re.sub(r"[^\x20-\x7e]", unknown, plain)
+def _one_line(name: str) -> str:
+    """Return a file name without what would end its line; spaces at its ends would be lost."""
+    return re.sub(r"[\x00-\x1f\x7f\u0085\u2028\u2029]|^ +| +$", "_", name)

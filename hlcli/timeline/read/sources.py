@@ -22,7 +22,7 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import is_file, media_path, path_of_url, readable
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.types import MissingMediaError, Notes
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import Relinker, Wanted, as_on_disk
 from hlcli.timeline.timecode import format_timecode
 
 _STILLS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".psd", ".svg"}
@@ -49,7 +49,7 @@ class SourceBook:
         notes: Notes,
     ) -> None:
         self._folder = folder
-        self._relinker = Relinker(search)
+        self._relinker = Relinker(search, beside=folder)
         self._known = {source.path: source for source in known}
         self._known_names = {source.name: source for source in known}
         self._timeline_rate = timeline_rate
@@ -111,8 +111,9 @@ class SourceBook:
         else:
             candidates.append(unquote(url, errors="surrogateescape"))
         for path in candidates:
-            if is_file(self._here(path)):
-                return str(self._here(path))
+            here = as_on_disk(self._here(path))
+            if here is not None and is_file(here):
+                return str(here)
         return candidates[0]
 
     def _here(self, path: str) -> Path:
