@@ -11,7 +11,8 @@ it. What the format cannot say is refused or stated, never bent:
 * Drop-frame labels have ";" before the frames, in every column by itself. `FCM:` at the top is the
   timeline's way of counting, and stands again before an event whose source counts otherwise.
 * A reel has eight characters, so each source gets one of its own; the name of the file stands in
-  `FROM CLIP NAME` as it is, in UTF-8; everything else is ASCII. Sound channels five and up are left out, which a comment says.
+  `FROM CLIP NAME` as it is, in UTF-8; everything else is ASCII. Sound channels five
+  and up are left out, which a comment says.
 * A marker (`LOC`) is an instant of the record timecode in one of Avid's eight colours.
 """
 
@@ -112,8 +113,8 @@ def _lines(edit: EditList) -> Iterator[str]:
         for marker in event.markers:
             at = edit.start_frame + event.record_of(marker.frames.start, edit.frame_rate)
             color = _COLORS.get(marker.color, marker.color)
-            text = ", ".join(filter(None, (marker.name, marker.comment)))
-            yield f"* LOC: {_label(at, edit.frame_rate, edit.drop_frame)} {color:<7} {ascii_name(text)}"
+            text = ascii_name(", ".join(filter(None, (marker.name, marker.comment))))
+            yield f"* LOC: {_label(at, edit.frame_rate, edit.drop_frame)} {color:<7} {text}"
 
 
 def _timecodes(event: Event, edit: EditList) -> Iterator[str]:

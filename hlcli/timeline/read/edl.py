@@ -13,6 +13,7 @@ overlap.
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -174,8 +175,8 @@ def _lines(path: Path, text: str) -> tuple[str, list[_Line]]:
         raise TimelineError(f"{path} has no event", hint="an EDL of the kind CMX 3600 is needed")
     if any(";" in label or "." in label for line in found for label in line.labels):
         # Where labels say how they count, they say it each for itself.
-        for line in found:
-            line.drop_frame = False
+        for event in found:
+            event.drop_frame = False
     _share_names(found)
     return title, found
 
@@ -196,7 +197,7 @@ def _comment(text: str, lines: list[_Line]) -> None:
 
 def _share_names(lines: list[_Line]) -> None:
     """Give the two lines of a transition the names that stand below both of them."""
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         if line.number == before.number and line.kind != "C" and not before.comments:
             before.comments = {
                 word: text for word, text in line.comments.items() if word != "TO CLIP NAME"
