@@ -13,10 +13,12 @@ def silent(stage: str, done: float, total: float) -> None:
     """Report nothing; the default of every function that takes a `Progress`."""
 
 
-DOWNLOADING = "downloading"
-"""First word of the stages that count bytes."""
+class Download(str):
+    """A stage whose numbers are bytes. What it says may be the start of a file's name, too."""
+
+    __slots__ = ()
 
 
 def counts_bytes(stage: str) -> bool:
     """Whether the numbers of a stage are bytes of a download."""
-    return stage.startswith(DOWNLOADING)
+    return isinstance(stage, Download)

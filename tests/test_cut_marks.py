@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import media_factory
 import opentimelineio as otio
@@ -13,9 +15,12 @@ from finetune_factory import write_cut
 from test_marks import take
 
 from hlcli.errors import MediaNotFoundError, TimelineError, TrainingError, UsageError
+from hlcli.finetune import footage as footage_module
 from hlcli.finetune.cut import read_cut
 from hlcli.finetune.footage import Footage
 from hlcli.finetune.spans import Teaching
+from hlcli.media.identity import content_identity
+from hlcli.timeline.read import sources
 
 
 @pytest.fixture
@@ -121,6 +126,35 @@ def test_a_file_the_cut_says_nothing_about_counts_as_not_matched(tmp_path: Path,
     assert rows(teaching) == [("take0.mp4", 2.0, 4.0)]
     assert teaching.num_unmatched == 2
     assert "2 spans are not matched: no file of the footage is stock.mov" in teaching.notes
+
+
+def test_files_are_looked_at_once_however_many_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(real: Callable[[Path], Any], calls: list[Path]) -> Callable[[Path], Any]:
+        def call(path: Path) -> Any:
+            calls.append(path)
+            return real(path)
+
+        return call
+
+    project, archive = tmp_path / "project", tmp_path / "archive"
+    for number in range(4):
+        take(project, f"there{number}.mp4", number=number)
+        take(archive, f"old{number}.mp4", number=10 + number)
+    take(tmp_path / "raw", "take.mp4", number=20)
+    rows = [(str(project / f"there{number}.mp4"), 1, 2) for number in range(4)]
+    rows += [(f"/gone/lost{number}.mov", 1, 2) for number in range(5)]
+    probed: list[Path] = []
+    hashed: list[Path] = []
+    monkeypatch.setattr(sources, "probe", counted(sources.probe, probed))
+    monkeypatch.setattr(footage_module, "content_identity", counted(content_identity, hashed))
+    found = footage(tmp_path / "raw", search=[archive])
+    teaching = read_cut(write_cut(tmp_path / "c.otio", rows, length=None), found)
+    assert teaching.num_unmatched == 9
+    assert sorted(path.name for path in probed) == [f"there{number}.mp4" for number in range(4)]
+    searched = sorted(path.name for path in hashed if path.parent == archive)
+    assert searched == [f"old{number}.mp4" for number in range(4)]
 
 
 def test_an_edl_knows_names_and_timecodes_only(tmp_path: Path, raw: Path) -> None:

@@ -23,7 +23,7 @@ from hlcli.cli.show import curve
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
 from hlcli.pipeline import Pipeline
-from hlcli.progress import counts_bytes
+from hlcli.progress import Download, counts_bytes
 from hlcli.zoo.manifest import find_model
 from hlcli.zoo.weights import local_path
 from tests.media_factory import make_video
@@ -153,10 +153,16 @@ def test_a_download_counts_bytes_and_no_video(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr("rich.progress.Task.elapsed", 2.0)
     with progress_bar(quiet=False, counts_video_seconds=True) as report:
-        report("downloading far", 1 << 20, 4 << 20)
-        report("downloading far", 2 << 20, 4 << 20)
+        report(Download("downloading far"), 1 << 20, 4 << 20)
+        report(Download("downloading far"), 2 << 20, 4 << 20)
     assert "2.0 of 4.0 MiB" in screen.getvalue()
     assert "real time" not in screen.getvalue()
+    # A video may be called like that.
+    with progress_bar(quiet=False, counts_video_seconds=True) as report:
+        report("downloading trip.mp4: looking", 1 << 20, 4 << 20)
+        report("downloading trip.mp4: looking", 2 << 20, 4 << 20)
+    assert screen.getvalue().count("MiB") == screen.getvalue().count("of 4.0 MiB")
+    assert "real time" in screen.getvalue()
 
 
 def test_scoring_says_how_far_the_download_of_its_model_is(

@@ -344,6 +344,32 @@ def test_a_name_twice_is_an_error_that_names_the_file() -> None:
     assert find_model("weddings").version == "1"
 
 
+def test_a_bad_manifest_does_not_hide_the_other_models() -> None:
+    register()
+    for name, text in (("broken", "name = "), ("binary", "\0\udcff")):
+        folder = own_models_dir() / name
+        folder.mkdir()
+        data = text.encode("utf-8", "surrogateescape")
+        (folder / f"{name}.toml").write_bytes(data)
+    models_dir().mkdir(parents=True)
+    put(models_dir(), detector(name="weddings", version="added"))
+    code, stdout, stderr = hl("list")
+    assert code == 4
+    listed = [line.split() for line in stdout.splitlines()]
+    assert ["rasl"] in [words[1:2] for words in listed]
+    assert [words[0] for words in listed].count("weddings") == 1
+    bad = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert len(bad) == 3
+    for name, line in zip(("binary.toml", "broken.toml", "weddings.toml"), bad, strict=True):
+        assert name in line
+    code, stdout, _ = hl("list", "--json")
+    assert code == 4
+    assert "weddings" in [one["name"] for one in json.loads(stdout)]
+    code, _, stderr = hl("verify")
+    assert code == 4
+    assert stderr.count("error: ") == 3
+
+
 def test_a_later_version_may_bundle_a_name_that_the_user_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

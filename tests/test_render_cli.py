@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from media_factory import make_video
 from numbered_footage import Footage, make_footage, read_numbers, read_sound
@@ -25,6 +26,7 @@ from hlcli.media import ffmpeg as ffmpeg_module
 from hlcli.media.identity import content_identity
 from hlcli.render import workspace as workspace_module
 from hlcli.render.copying import render_copy
+from hlcli.render.encode import EncoderProcess
 from hlcli.render.run import render
 from hlcli.render.workspace import workspace
 from hlcli.timeline.edit_list import EditList
@@ -264,6 +266,16 @@ def test_what_a_killed_run_left_is_removed_and_a_running_one_is_not(tmp_path: Pa
             assert second != running
             assert running.is_dir()
     assert os.name == "nt" or list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_fed_is_an_error_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    # Reads all that comes, as ffmpeg does, and ends by itself only when there is no more.
+    command = [sys.executable, "-c", "import sys; sys.stdin.buffer.read()"]
+    strided = np.zeros((4, 4), np.uint8)[:, ::2]
+    with EncoderProcess(command, tmp_path / "reel.mp4", lambda frames: None) as process:
+        process.write(strided)
+        with pytest.raises(OutputError, match=r"could not write .*reel\.mp4: \w*Error: .*contig"):
+            process.finish()
 
 
 def test_an_encoder_that_dies_is_an_error_and_leaves_nothing(

@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ from hlcli.training.extraction import Extracted, fill_shards, open_shards
 from hlcli.training.recipe import DataConfig, ObjectiveConfig, SubspaceRecipe, recipe_digest
 from hlcli.training.run import train_on
 from hlcli.training.segments import SegmentPool, cut_segments
-from hlcli.training.shard_index import ShardIndex, ShardVideo, read_index
+from hlcli.training.shard_index import ShardIndex, ShardVideo, read_index, write_index
 from hlcli.training.shards import ShardedCorpus, ShardWriter
 
 
@@ -299,6 +301,92 @@ def test_a_stopped_extraction_goes_on_and_bad_files_are_left_out(
     assert (both.digest(), lost) == (memory.digest(), 2)
     alone, lost = open_corpus(DataConfig(shards=str(folder)))
     assert (set(alone.names), lost) == (set(memory.names), 0)
+
+
+def test_two_runs_that_fill_one_folder_take_turns(
+    tmp_path: Path,
+    extracted: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = files_in(tmp_path / "in", [str(n) for n in range(8)])
+    folder = tmp_path / "shards"
+    plain = extraction.extract_files
+    is_begun, may_go_on = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        for number, one in enumerate(plain(*arguments, **options)):
+            yield one
+            if number == 4:
+                is_begun.set()
+                assert may_go_on.wait(60)
+
+    def fill() -> None:
+        try:
+            fill_shards(files, folder, visual_encoder="x")
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    monkeypatch.setattr(extraction, "extract_files", slow)
+    first = threading.Thread(target=fill)
+    first.start()
+    assert is_begun.wait(60)
+    second = threading.Thread(target=fill)
+    second.start()
+    waiting = f"another run fills the shards in {folder}: waiting for it"
+    while waiting not in [record.getMessage() for record in caplog.records]:
+        assert second.is_alive()
+        time.sleep(0.05)
+    # It has read nothing yet, or it would write the shards that the first is about to write.
+    assert extracted == [f"0{n}.mp4" for n in range(5)]
+    may_go_on.set()
+    for thread in (first, second):
+        thread.join(60)
+    assert errors == []
+    assert extracted == [f"0{n}.mp4" for n in range(8)]
+    corpus = open_shards(files, folder)
+    corpus.check()
+    assert len(corpus.names) == 8
+    for number in range(8):
+        expected = half(World().video([number % 6] * 5, seed=number)).in_float32()
+        np.testing.assert_array_equal(corpus.read(number, 0, 5).visual_TV, expected.visual_TV)
+
+
+def test_shards_that_a_killed_run_did_not_list_are_found(
+    tmp_path: Path, extracted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlcli.training.shards._MOST_VIDEOS", 1)
+    files = files_in(tmp_path / "in", [str(n) for n in range(40)])
+    folder, whole = tmp_path / "shards", tmp_path / "whole"
+    fill_shards(files, whole, visual_encoder="x")
+    written: list[int] = []
+
+    def note(folder: Path, index: ShardIndex) -> None:
+        written.append(len(index.shards))
+        if len(index.shards) == 40:
+            raise Stop  # as if it were killed: nothing is tidied
+        write_index(folder, index)
+
+    monkeypatch.setattr("hlcli.training.shards.write_index", note)
+    with pytest.raises(Stop):
+        fill_shards(files, folder, visual_encoder="x")
+    # Not with every shard: the index would take longer than the shards.
+    assert written == [*range(1, 12), 13, 15, 17, 19, 21, 24, 27, 30, 33, 37, 40]
+    listed = json.loads((folder / "index.json").read_text())
+    assert len(listed["videos"]) == 37
+    index, expected = read_index(folder), read_index(whole)
+    assert index is not None
+    assert expected is not None
+    assert index.shards == expected.shards
+    assert index.videos == expected.videos
+    # One of another index is none of them: it is written over.
+    other = folder / "000040.safetensors"
+    for data in ((folder / "000003.safetensors").read_bytes(), b"half a shard"):
+        other.write_bytes(data)
+        again = read_index(folder)
+        assert again is not None
+        assert len(again.shards) == 40
 
 
 def test_moved_files_are_known_and_changed_files_are_read_again(

@@ -16,6 +16,7 @@ from typing import Literal
 from hlcli import __version__
 from hlcli.cli.console import printable
 from hlcli.cli.models import size_text
+from hlcli.cores import num_cores
 from hlcli.errors import HlError
 from hlcli.paths import cache_dir, own_models_dir
 from hlcli.zoo.folders import own_names
@@ -108,11 +109,8 @@ def _machine() -> Iterator[Finding]:
         subject="platform", status="ok", detail=f"{platform.platform()} {platform.machine()}"
     )
     present = os.cpu_count() or 1
-    if sys.platform == "linux":
-        # A container or a batch system may lend us fewer.
-        detail = f"{len(os.sched_getaffinity(0))} of {present}"
-    else:
-        detail = str(present)
+    # A container or a batch system may lend us fewer.
+    detail = f"{num_cores()} of {present}" if num_cores() < present else str(present)
     yield Finding(subject="CPUs", status="ok", detail=detail)
     memory_bytes = _memory_bytes()
     detail = size_text(memory_bytes) if memory_bytes else "unknown"

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,20 +42,20 @@ def list_command(
     """List the models: detectors first, then the encoders they need."""
     from hlcli.zoo.manifest import default_model_name, list_models
 
-    manifests = list_models()
-    default, trouble = "", None
+    # The list helps to put them right, so it comes first.
+    troubles: list[HlError] = []
+    manifests = list_models(on_bad=troubles.append)
+    default = ""
     try:
         default = default_model_name()
     except CheckpointError as error:
-        # The list helps to put it right, so it comes first.
-        trouble = error
+        troubles.append(error)
     if as_json:
         rows = [_json_row(manifest, default) for manifest in manifests]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         _print_table(manifests, default)
-    if trouble is not None:
-        raise trouble
+    _fail_with(troubles)
 
 
 app.command("show", cls=HlCommand)(show_command)
@@ -107,17 +107,15 @@ def verify_command(
     if name is not None:
         _verify_one(find_model(name), replay)
         return
-    failed: HlError | None = None
-    for manifest in list_models(include_hidden=True):
+    failed: list[HlError] = []
+    for manifest in list_models(include_hidden=True, on_bad=failed.append):
         if manifest.file is None and not local_path(manifest).is_file():
             continue
         try:
             _verify_one(manifest, replay)
         except HlError as error:
-            show_error(error)
-            failed = failed or error
-    if failed is not None:
-        raise typer.Exit(failed.exit_code)
+            failed.append(error)
+    _fail_with(failed)
 
 
 @app.command("path", cls=HlCommand)
@@ -171,6 +169,14 @@ def size_text(size_bytes: int) -> str:
         if size >= 1024:
             size, unit = size / 1024, larger
     return f"{size:.1f} {unit}"
+
+
+def _fail_with(errors: Sequence[HlError]) -> None:
+    """Say what could not be used, and end with the code of the first."""
+    for error in errors:
+        show_error(error)
+    if errors:
+        raise typer.Exit(errors[0].exit_code)
 
 
 def _print_table(manifests: list[ModelManifest], default: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
+from hlcli.cores import num_cores
 from hlcli.errors import MediaError
 from hlcli.features.encoder import Encoders
 from hlcli.features.pictures import encode_pictures
@@ -72,7 +72,7 @@ def extract_features(
                 info,
                 grid,
                 picture_size=encoders.visual.picture_size,
-                num_workers=num_workers or _num_cores(),
+                num_workers=num_workers or num_cores(),
             ) as reader:
                 visual_TV = encode_pictures(
                     reader,
@@ -120,9 +120,3 @@ def _is_done(future: Future[SoundFeatures]) -> bool:
     except FutureTimeoutError:
         return False
     return True
-
-
-def _num_cores() -> int:
-    # The cores this process may use, which in a container are fewer than the machine has.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

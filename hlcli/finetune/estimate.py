@@ -6,13 +6,13 @@ an estimate is good to a factor of two.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hlcli import paths
+from hlcli.cores import num_cores
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec
@@ -73,7 +73,7 @@ def estimate_run(
     store = FeatureStore(paths.features_dir())
     new = [file for file in files if not store.has(file.identity, spec)]
     new_seconds = float(sum(file.duration_seconds for file in new))
-    cores = min(os.cpu_count() or 1, _MOST_CORES)
+    cores = min(num_cores(), _MOST_CORES)
     row_bytes = 2 * (spec.visual_size + spec.audio_size + _EVENT_CLASSES) + 8
     training = steps * (STEP_SECONDS["gpu"] if on_gpu else STEP_SECONDS["cpu"] / cores)
     return Estimate(

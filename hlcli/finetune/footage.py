@@ -92,6 +92,7 @@ class Footage:
         self._by_identity: dict[str, RawFile] = {}
         self._search = tuple(search)
         self._searched: list[Path] | None = None
+        self._searched_identities: dict[Path, str | None] = {}
         for folder in self._search:
             if not folder.is_dir():
                 raise MediaNotFoundError(
@@ -198,14 +199,19 @@ class Footage:
         for path in self._searched:
             if path in known:
                 continue
-            is_it = _same(path.name, name)
-            if not is_it and wanted.sha256_head is not None:
-                try:
-                    is_it = content_identity(path) == wanted.sha256_head
-                except MediaError:
-                    continue
-            if is_it:
+            if _same(path.name, name) or (
+                wanted.sha256_head is not None and self._identity_of(path) == wanted.sha256_head
+            ):
                 self._add(path)
+
+    def _identity_of(self, path: Path) -> str | None:
+        """Read the content of a file to look among once, however many are looked for."""
+        if path not in self._searched_identities:
+            try:
+                self._searched_identities[path] = content_identity(path)
+            except MediaError:
+                self._searched_identities[path] = None
+        return self._searched_identities[path]
 
 
 def _files_of(folders: Sequence[Path]) -> Iterator[Path]:

@@ -98,6 +98,7 @@ class EncoderProcess:
         self._words: list[str] = []
         self._encoded = 0
         self._broken = threading.Event()
+        self._failure: Exception | None = None
         self._threads = [
             threading.Thread(target=target, daemon=True)
             for target in (self._feed, self._read_progress, self._read_words)
@@ -164,6 +165,9 @@ class EncoderProcess:
 
     def _error(self) -> OutputError:
         words = next((line for line in self._words if line.strip()), "")
+        if not isinstance(self._failure, OSError | None):
+            # Of a pipe that breaks, the program itself says why.
+            words = words or f"{type(self._failure).__name__}: {self._failure}"
         if any("No space left" in line for line in self._words):
             return OutputError(
                 f"the disk is full: cannot write {self._output}", hint="free some space"
@@ -181,8 +185,12 @@ class EncoderProcess:
             while (planes := self._waiting.get()) is not None:
                 stdin.write(planes.data)
             stdin.close()
-        except (OSError, ValueError):
+        except Exception as error:  # noqa: BLE001
+            # Whoever waits must hear of it, and the program, which waits for more, must end.
+            self._failure = error
             self._broken.set()
+            with contextlib.suppress(OSError, ValueError):
+                stdin.close()
 
     def _read_progress(self) -> None:
         assert self._process.stdout is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -15,11 +14,13 @@ from pathlib import Path
 
 from hlcli import paths
 from hlcli.atomic import make_folder
+from hlcli.cores import num_cores
 from hlcli.errors import MediaError, TrainingError
 from hlcli.features.encoder import Encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import VideoFeatures
+from hlcli.lock import exclusive_lock
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.progress import Progress, silent
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 8
 _POLL_SECONDS = 0.1
+_FOLDER_HINT = "choose another folder with --set data.shards=FOLDER"
+LOCK_FILE = ".shards.lock"
+"""Held by the run that adds to a folder of shards."""
 STAGE = "reading the corpus"
 """Name of the stage that counts files."""
 
@@ -71,9 +75,9 @@ def extract_files(
         store: Where features are looked up first; nothing is stored here.
         progress: Told the files done.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    at_once = max(1, min(cores or 1, _MOST_AT_ONCE, len(files)))
-    decoders = max(1, (cores or 1) // at_once)
+    cores = num_cores()
+    at_once = max(1, min(cores, _MOST_AT_ONCE, len(files)))
+    decoders = max(1, cores // at_once)
     stop = threading.Event()
 
     def stopping(stage: str, done: float, total: float) -> None:
@@ -125,7 +129,8 @@ def fill_shards(
 
     A file of the same path, length and time of change as before is not opened again, and one
     that was moved or copied is known by its content. At most one shard of work is lost: an hour
-    of video, or 256 files. Files that cannot be used are left out with a warning in the log.
+    of video, or 256 files. Files that cannot be used are left out with a warning in the log. Runs
+    that fill one folder take turns: two that write shards of one number would destroy both.
 
     Raises:
         TrainingError: The shards are damaged or of another encoder.
@@ -137,12 +142,25 @@ def fill_shards(
     from hlcli.features.encoders import load_encoders
 
     encoders = load_encoders(resolve_device(device), visual=visual_encoder)
-    make_folder(folder, hint="choose another with --set data.shards=FOLDER")
+    make_folder(folder, hint=_FOLDER_HINT)
+    is_told = False
+
+    def wait() -> None:
+        nonlocal is_told
+        if not is_told:
+            logger.warning("another run fills the shards in %s: waiting for it", folder)
+            is_told = True
+        progress("waiting for another run that fills the shards", 0, 0)
+
+    with exclusive_lock(folder / LOCK_FILE, on_wait=wait, hint=_FOLDER_HINT):
+        _fill(files, folder, encoders=encoders, progress=progress)
+
+
+def _fill(files: Sequence[Path], folder: Path, *, encoders: Encoders, progress: Progress) -> None:
     index = read_index(folder) or ShardIndex(encoders.spec)
     if index.spec != encoders.spec:
         raise TrainingError(
-            f"the shards in {folder} were made with other encoders",
-            hint="choose another folder with --set data.shards=FOLDER",
+            f"the shards in {folder} were made with other encoders", hint=_FOLDER_HINT
         )
     new = _unknown_files(files, index)
     writer = ShardWriter(folder, index)

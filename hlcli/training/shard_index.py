@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hlcli.atomic import write_text
-from hlcli.errors import TrainingError
+from hlcli.errors import CheckpointError, TrainingError
 from hlcli.features.types import FeatureSpec
 from hlcli.model.fields import FieldError, fill
+from hlcli.zoo.header import safetensors_metadata
 
 INDEX_FILE = "index.json"
 """Name of the index in its folder."""
@@ -137,8 +139,21 @@ def write_index(folder: Path, index: ShardIndex) -> None:
     write_text(folder / INDEX_FILE, json.dumps(values, separators=(",", ":")))
 
 
+def shard_file(number: int) -> str:
+    """Return the name of a shard in its folder."""
+    return f"{number:06d}.safetensors"
+
+
+def shard_metadata(spec: FeatureSpec, videos: Sequence[ShardVideo]) -> dict[str, str]:
+    """Return what a shard says of itself in its header: whose features it holds."""
+    rows = [dataclasses.asdict(one) for one in videos]
+    return {"hl": json.dumps({"schema": SCHEMA, "spec": spec.digest(), "videos": rows})}
+
+
 def read_index(folder: Path) -> ShardIndex | None:
     """Read the index of a folder; None where there is none.
+
+    Shards of a run that was killed before it wrote them into the index are found, too.
 
     Raises:
         TrainingError: It is damaged, of another layout, or a shard is missing or cut off.
@@ -161,6 +176,8 @@ def read_index(folder: Path) -> ShardIndex | None:
         for shard in index.shards:
             if (folder / shard.file).stat().st_size != shard.size_bytes:
                 raise ValueError(f"{shard.file} is cut off")
+        while _add_unlisted(folder, index):
+            pass
     except FileNotFoundError as error:
         if not path.exists():
             return None
@@ -170,3 +187,24 @@ def read_index(folder: Path) -> ShardIndex | None:
     except (ValueError, KeyError, TypeError, AttributeError, FieldError) as error:
         raise TrainingError(f"{path} is damaged: {error}", hint=hint) from error
     return index
+
+
+def _add_unlisted(folder: Path, index: ShardIndex) -> bool:
+    """Add the shard after the last one of the index, if there is one and it belongs to them."""
+    number = len(index.shards)
+    path = folder / shard_file(number)
+    if not path.is_file():
+        return False
+    try:
+        notes = json.loads(safetensors_metadata(path)["hl"])
+        if (notes["schema"], notes["spec"]) != (SCHEMA, index.spec.digest()):
+            return False
+        videos = [ShardVideo(**one) for one in notes["videos"]]
+    except (CheckpointError, ValueError, KeyError, TypeError):
+        return False  # Not of this index: the next shard takes its place.
+    if any(video.shard != number for video in videos):
+        return False
+    data = path.read_bytes()
+    index.shards.append(ShardFile(path.name, len(data), hashlib.sha256(data).hexdigest()))
+    index.add(videos)
+    return True

@@ -10,6 +10,9 @@ A folder holds `index.json` and shards, safetensors files that other programs re
 Rows are float16 where that loses nothing, as it does with what extraction gives. Only the rows
 that are asked for are read, and no file is mapped, so memory does not grow with the corpus.
 
+Each shard says in its header which videos it holds. The index, which says it of all, is written
+when it has grown by a tenth, not with every shard: of many shards it would take longer than they.
+
 Axes: N clips, M clips with sound, V and A feature sizes, T clips of a piece.
 """
 
@@ -35,7 +38,16 @@ from hlcli.errors import TrainingError
 from hlcli.features.types import FeatureSpec, FloatArray, RowArray, VideoFeatures
 from hlcli.model.fusion import has_sound
 from hlcli.training.clips import corpus_digest, video_digest
-from hlcli.training.shard_index import ShardFile, ShardIndex, ShardVideo, read_index, write_index
+from hlcli.training.shard_index import (
+    ShardFile,
+    ShardIndex,
+    ShardVideo,
+    read_index,
+    shard_file,
+    shard_metadata,
+    write_index,
+)
+from hlcli.zoo.header import MAX_HEADER_BYTES
 
 _MOST_VIDEOS = 256
 _MOST_CLIPS = 3600
@@ -55,10 +67,11 @@ class ShardWriter:
     def __init__(self, folder: Path, index: ShardIndex) -> None:
         self.folder = folder
         self.index = index
+        self._num_indexed = len(index.shards)
         self._waiting: list[tuple[ShardVideo, VideoFeatures]] = []
 
     def add(self, video: ShardVideo, features: VideoFeatures) -> None:
-        """Add one video; it is on disk once `flush` was called, which a full shard does.
+        """Add one video; it is on disk with a full shard, at the latest with `flush`.
 
         Args:
             video: Where it is from; its place in the shard is filled in here.
@@ -70,10 +83,20 @@ class ShardWriter:
         self._waiting.append((video, features))
         clips = sum(one.num_clips for _, one in self._waiting)
         if len(self._waiting) >= _MOST_VIDEOS or clips >= _MOST_CLIPS:
-            self.flush()
+            self._write_shard()
+            if 10 * len(self.index.shards) >= 11 * self._num_indexed:
+                self._write_index()
 
     def flush(self) -> None:
         """Write what was added since the last shard, then the index; atomic, each."""
+        self._write_shard()
+        self._write_index()
+
+    def _write_index(self) -> None:
+        write_index(self.folder, self.index)
+        self._num_indexed = len(self.index.shards)
+
+    def _write_shard(self) -> None:
         if self._waiting:
             number = len(self.index.shards)
             row = sound_row = 0
@@ -92,13 +115,15 @@ class ShardWriter:
                 )
                 row += features.num_clips
                 sound_row += features.num_clips if heard else 0
-            data = safetensors.numpy.save(_joined([features for _, features in self._waiting]))
-            file = f"{number:06d}.safetensors"
+            data = safetensors.numpy.save(
+                _joined([features for _, features in self._waiting]),
+                metadata=shard_metadata(self.index.spec, placed),
+            )
+            file = shard_file(number)
             write_bytes(self.folder / file, data)
             self.index.shards.append(ShardFile(file, len(data), hashlib.sha256(data).hexdigest()))
             self.index.add(placed)
             self._waiting = []
-        write_index(self.folder, self.index)
 
 
 class ShardedCorpus:
@@ -244,7 +269,7 @@ class _Shard:
             self.stream: IO[bytes] = path.open("rb", buffering=0)
             weakref.finalize(self, self.stream.close)
             length = int.from_bytes(self.stream.read(8), "little")
-            head: dict[str, Any] = json.loads(self.stream.read(min(length, 1 << 20)))
+            head: dict[str, Any] = json.loads(self.stream.read(min(length, MAX_HEADER_BYTES)))
             head.pop("__metadata__", None)
             self.arrays = {
                 name: (

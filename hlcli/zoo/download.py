@@ -21,7 +21,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import hlcli
 from hlcli.errors import CheckpointError, ChecksumError, DownloadError, OutputError
 from hlcli.lock import exclusive_lock
-from hlcli.progress import DOWNLOADING, Progress, silent
+from hlcli.progress import Download, Progress, silent
 from hlcli.zoo.hashing import file_sha256
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.partial import Partial
@@ -151,7 +151,7 @@ def _transfer(partial: Partial, progress: Progress, patience: Patience) -> None:
         return
     with _open(partial, patience) as response:
         _accept(response, partial)
-        stage = f"{DOWNLOADING} {partial.target.name}"
+        stage = Download(f"downloading {partial.target.name}")
         progress(stage, partial.done_bytes, partial.size_bytes)
         window_start, window_bytes = time.monotonic(), 0
         while chunk := _read(response):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -203,25 +203,32 @@ def write_manifest(path: Path, manifest: ModelManifest) -> None:
     write_text(path, manifest_text(manifest))
 
 
-def list_models(*, include_hidden: bool = False) -> list[ModelManifest]:
+def list_models(
+    *, include_hidden: bool = False, on_bad: Callable[[CheckpointError], None] | None = None
+) -> list[ModelManifest]:
     """Return bundled manifests, the user's own, and added ones: detectors first, then by name.
+
+    Args:
+        include_hidden: Also return those that are for tests.
+        on_bad: Told of each manifest that cannot be used; the others are returned all the same.
 
     Raises:
         CheckpointError: A manifest is bad, or one that is not bundled takes a name twice or says
-            that it is the default.
+            that it is the default; not raised where `on_bad` is given.
     """
-    manifests = _read_folder(zoo_dir())
-    taken = {manifest.name for manifest in manifests}
-    own = (read_manifest(own_manifest_path(name)) for name in own_names())
-    for manifest in (*own, *_read_folder(models_dir())):
-        if manifest.name in taken or manifest.default:
-            what = "is the default" if manifest.default else "has the name of another model"
-            raise CheckpointError(
-                f"the added model {manifest.folder / manifest.name}.toml {what}",
-                hint="rename it or remove it; `hl models default NAME` chooses the default",
-            )
-        taken.add(manifest.name)
-        manifests.append(manifest)
+    manifests: list[ModelManifest] = []
+    own = [own_manifest_path(name) for name in own_names()]
+    for path in (*_manifests_in(zoo_dir()), *own, *_manifests_in(models_dir())):
+        try:
+            manifest = read_manifest(path)
+            if not manifest.is_bundled:
+                _check_added(manifest, [one.name for one in manifests])
+        except CheckpointError as error:
+            if on_bad is None:
+                raise
+            on_bad(error)
+        else:
+            manifests.append(manifest)
     shown = [item for item in manifests if include_hidden or not item.hidden]
     return sorted(shown, key=lambda item: (item.kind == "encoder", item.name))
 
@@ -279,7 +286,8 @@ def bundled_default_name() -> str:
     Raises:
         CheckpointError: Not exactly one bundled manifest has `default = true`.
     """
-    names = [manifest.name for manifest in _read_folder(zoo_dir()) if manifest.default]
+    bundled = map(read_manifest, _manifests_in(zoo_dir()))
+    names = [manifest.name for manifest in bundled if manifest.default]
     if len(names) != 1:
         raise CheckpointError(
             f"{len(names)} manifests in {zoo_dir()} say `default = true`"
@@ -289,5 +297,14 @@ def bundled_default_name() -> str:
     return names[0]
 
 
-def _read_folder(folder: Path) -> list[ModelManifest]:
-    return [read_manifest(path) for path in sorted(folder.glob("*.toml"))]
+def _check_added(manifest: ModelManifest, taken: Sequence[str]) -> None:
+    if manifest.name in taken or manifest.default:
+        what = "is the default" if manifest.default else "has the name of another model"
+        raise CheckpointError(
+            f"the added model {manifest.folder / manifest.name}.toml {what}",
+            hint="rename it or remove it; `hl models default NAME` chooses the default",
+        )
+
+
+def _manifests_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.toml"))

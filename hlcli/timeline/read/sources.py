@@ -7,6 +7,7 @@ the same file or is not there; at last from what the clip states.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ import opentimelineio as otio
 from hlcli.document import AudioRecord
 from hlcli.errors import NoVideoStreamError, TimelineError
 from hlcli.media.identity import content_identity
-from hlcli.media.probe import probe
+from hlcli.media.probe import MediaInfo, probe
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import is_file, media_path, path_of_url, readable
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
@@ -159,7 +160,7 @@ class SourceBook:
 
     def _probed(self, here: Path, path: str, stated: Source | None, identity: str | None) -> Source:
         try:
-            info = probe(here)
+            info = _probe_once(here)
         except NoVideoStreamError:
             # Music: it counts in the timeline's frames.
             if stated is None:
@@ -235,3 +236,17 @@ class SourceBook:
             sha256_head=entry(written, "sha256_head"),
             damage=entry(written, "damage"),
         )
+
+
+def _probe_once(path: Path) -> MediaInfo:
+    # Some who read a timeline read it again for each file that is gone.
+    try:
+        status = path.stat()
+    except OSError:
+        return probe(path)  # which says what is wrong
+    return _probe_as_it_is(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2048)
+def _probe_as_it_is(path: Path, size_bytes: int, changed_ns: int) -> MediaInfo:
+    return probe(path)
