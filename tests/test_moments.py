@@ -130,6 +130,19 @@ def test_threshold_keeps_exactly_the_counting_clips() -> None:
         assert inside == (score >= 0.6)
 
 
+def test_a_moment_over_a_threshold_never_scores_less() -> None:
+    # Widened to 2 s, and with handles: what is around the one clip that counts is not its score.
+    scores = [0.1, 0.1, 0.1, 0.35, 0.1, 0.1, 0.1, 0.1, 0.8, 0.6, 0.1, 0.1]
+    found = choose(scores, threshold=0.3)
+    assert [moment.score for moment in found] == [pytest.approx(0.7), pytest.approx(0.35)]
+    assert [moment.peak_seconds for moment in found] == [8.5, 3.5]
+    # Asked for by other rules, the score is that of the whole moment.
+    assert choose(scores, top=2)[1].score < 0.3
+    # A whole video that is shorter than the shortest moment: the second that counts.
+    [short] = choose([0.2, 0.9], threshold=0.5)
+    assert short.score == pytest.approx(0.9)
+
+
 def test_threshold_above_every_score_finds_nothing() -> None:
     assert choose([0.1, 0.5, 0.2, 0.3], threshold=0.51) == []
     assert choose([0.4], threshold=0.5) == []
@@ -297,6 +310,8 @@ def test_moments_are_disjoint_inside_ranked_and_of_allowed_length(
         assert all(map(math.isfinite, (m.score, m.picture, m.peak_seconds)))
     if "top" in rule:
         assert len(found) <= rule["top"]
+    if "threshold" in rule:
+        assert all(m.score >= rule["threshold"] for m in found)
 
 
 def test_a_video_in_which_nothing_stands_out_has_no_moment_unless_asked() -> None:

@@ -11,7 +11,8 @@
    a *target duration* takes candidates best first, handles included, cuts the last one to
    its best part to meet the target exactly, and widens the chosen ones where no further one fits;
    *top* takes the N best; a *threshold* keeps every stretch whose clips score at least X (peaks
-   and ends are then judged against X). By default: the best candidates that fill 15 % of the
+   and ends are then judged against X, and a moment scores the mean of the clips that reach it, so
+   that none has less than X). By default: the best candidates that fill 15 % of the
    video, at most 180 s, at least one, and only peaks that stand at least half as high over the
    floor as the video's highest.
 

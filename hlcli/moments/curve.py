@@ -46,6 +46,16 @@ class Curve:
         mean = self.area(start, end) / (end - start)
         return float(np.clip(mean, self.scores_T.min(), self.scores_T.max()))
 
+    def mean_from(self, level: float, start: float, end: float) -> float:
+        """Mean of the scores of at least `level` between two instants; of all if none reaches it."""
+        inside_T = np.clip(np.minimum(self.edges_E[1:], end) - np.maximum(self.edges_E[:-1], start),
+                           0.0, None)  # fmt: skip
+        weights_T = np.where(self.scores_T >= level, inside_T, 0.0)
+        if not weights_T.any():
+            return self.mean(start, end)
+        mean = float((self.scores_T * weights_T).sum() / weights_T.sum())
+        return min(max(mean, level), float(self.scores_T.max()))
+
     def rise(self, start: float, end: float) -> float:
         """How far the mean between two instants lies over the median, in standard deviations."""
         spread = float(self.scores_T.std())

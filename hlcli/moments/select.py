@@ -39,8 +39,8 @@ def select_moments(
         sound_T: The sound's own score of each clip, shape `(T,)`, for `Moment.why`.
 
     Returns:
-        Moments that do not overlap, inside the video, highest mean score first, earlier first
-        among equals. Empty only when no clip reaches a given threshold.
+        Moments that do not overlap, inside the video, highest score first, earlier first among
+        equals. Empty only when no clip reaches a given threshold; none scores less than it.
 
     Raises:
         ValueError: The scores are not finite, or their number does not fit the duration.
@@ -64,11 +64,17 @@ def select_moments(
         ranked = grow_candidates(curve, selection, cuts)
         ranked.sort(key=lambda span: (-curve.mean(span.start, span.end), span.start))
         spans = share_handles(choose(ranked, curve, selection), selection, cuts)
-    moments = [_moment(span, curve, picture, sound) for span in spans]
+    moments = [_moment(span, curve, picture, sound, selection.threshold) for span in spans]
     return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
 
 
-def _moment(span: Span, curve: Curve, picture: Curve | None, sound: Curve | None) -> Moment:
+def _moment(
+    span: Span,
+    curve: Curve,
+    picture: Curve | None,
+    sound: Curve | None,
+    threshold: float | None,
+) -> Moment:
     """Finish a span: its numbers, and what makes it stand out."""
     start, end = span.start, span.end
     inside = (curve.centres_T >= start) & (curve.centres_T < end)
@@ -86,7 +92,9 @@ def _moment(span: Span, curve: Curve, picture: Curve | None, sound: Curve | None
     return Moment(
         start_seconds=start,
         end_seconds=end,
-        score=curve.mean(start, end),
+        score=curve.mean(start, end)
+        if threshold is None
+        else curve.mean_from(threshold, start, end),
         peak_seconds=min(max(float(curve.centres_T[peak]), start), end),
         picture=None if picture is None else picture.mean(start, end),
         sound=None if sound is None else sound.mean(start, end),

@@ -21,7 +21,8 @@ class Moment:
     end_seconds: float
     """First instant after it, handles included, in seconds from the first video frame."""
     score: float
-    """Mean score of the clips inside, weighted by overlap, in [0, 1]."""
+    """Mean score of the clips inside, weighted by overlap, in [0, 1]; with a threshold of those
+    that reach it, so that no moment has less than what was asked for."""
     peak_seconds: float
     """Middle of the best clip inside, in seconds from the first video frame."""
     picture: float | None = None
