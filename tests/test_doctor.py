@@ -58,6 +58,14 @@ def test_healthy_machine() -> None:
     assert set(expected) <= set(found)
     assert found["default model"]["detail"] == "best"
     assert found["model yamnet"]["detail"] == f"bundled, verified, {len(DATA)} B"
+    # What is not there is not called "ok".
+    assert found["plugin blender"] == {
+        "subject": "plugin blender", "status": "none", "detail": "not installed", "hint": "",
+    }  # fmt: skip
+    assert found["own models"]["status"] == "none"
+    for name in ("device cuda", "device mps"):
+        if name in found:
+            assert found[name]["status"] == ("ok" if found[name]["detail"] == "present" else "none")
     assert "libavcodec " in found["FFmpeg libraries"]["detail"]
 
 
@@ -67,6 +75,19 @@ def test_text_says_the_same_on_stdout() -> None:
     lines = result.stdout.splitlines()
     assert "ok       default model: best" in lines
     assert lines[-1] == "scoring works here as far as can be seen"
+    assert any(line.startswith("none     plugin ") for line in lines)
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_text_fits_a_narrow_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = CliRunner().invoke(app, ["doctor"]).stdout.splitlines()
+    assert all(len(line) <= columns or " " not in line[9:].strip() for line in lines)
+    assert any(line.startswith("         ") for line in lines)
+    # Piped without COLUMNS each finding stays one line, for grep.
+    monkeypatch.delenv("COLUMNS")
+    lines = CliRunner().invoke(app, ["doctor"]).stdout.splitlines()
+    assert any(line.startswith("ok       FFmpeg libraries: ") and len(line) > 120 for line in lines)
 
 
 def test_damaged_default_model_is_a_problem(zoo: Path) -> None:
@@ -103,6 +124,7 @@ def test_model_that_is_not_downloaded_is_no_trouble(zoo: Path) -> None:
     code, found = report()
     assert code == 0
     assert found["model far"]["detail"] == "not downloaded"
+    assert found["model far"]["status"] == "none"
 
 
 def test_broken_manifest(zoo: Path) -> None:

@@ -28,7 +28,7 @@ from hlcli.cli import (
     serve,
     train,
 )
-from hlcli.cli.console import HlGroup, show_error, stop_on_signals
+from hlcli.cli.console import HlProgram, show_error, stop_on_signals
 from hlcli.cli.help import HlCommand
 from hlcli.cli.streams import ReaderGone, guarded_streams
 from hlcli.errors import HlError
@@ -41,7 +41,7 @@ that failed.
 
 app = typer.Typer(
     name="hl",
-    cls=HlGroup,
+    cls=HlProgram,
     help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -116,7 +116,7 @@ def _table(name: str, found: list[Problem]) -> Table:
 
     table = Table(title=name, title_justify="left", box=None, header_style="bold")
     for column in ("", "rule", "where", "what", "hint"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=not column)
     for problem in found:
         style = "red" if problem.severity == "error" else "yellow"
         table.add_row(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,9 +17,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
-from hlcli.cli.help import EXIT_CODES
+from hlcli.cli.help import EXIT_CODES, HlGroup
 from hlcli.errors import HlError, is_out_of_memory
 from hlcli.progress import Progress, counts_bytes, silent
 
@@ -33,14 +33,22 @@ _PIPE_WIDTH = 400
 _LINE_SECONDS = 0.1
 
 
+def stdout_columns() -> int | None:
+    """Return how wide stdout is, in characters: COLUMNS, or the terminal's; None for a pipe."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def stdout_console() -> Console:
-    """Console for data: tables on a terminal, plain text in a pipe."""
+    """Console for data: tables as wide as stdout, and as wide as they like in a pipe."""
     from rich.console import Console
 
-    piped = not sys.stdout.isatty()
+    columns = stdout_columns()
     # Without a width, rich cuts what it prints into a pipe at 80 columns.
-    width = _PIPE_WIDTH if piped else None
-    return Console(file=sys.stdout, highlight=False, soft_wrap=piped, width=width)
+    width = _PIPE_WIDTH if columns is None else columns
+    return Console(file=sys.stdout, highlight=False, soft_wrap=columns is None, width=width)
 
 
 def stderr_console() -> Console:
@@ -190,7 +198,7 @@ def log_to_console() -> Iterator[None]:
         everyone.removeHandler(swallowed)
 
 
-class HlGroup(TyperGroup):
+class HlProgram(HlGroup):
     """The command group that turns errors into words and exit codes, in one place."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:

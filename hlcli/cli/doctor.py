@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from typing import Annotated
 
 import typer
 
-from hlcli.cli.console import printable
+from hlcli.cli.console import printable, stdout_columns
 
-_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_COLOURS = {"ok": "green", "none": "bright_black", "warning": "yellow", "problem": "red"}
+_INDENT = 9
 
 
 def doctor(
@@ -26,10 +28,10 @@ def doctor(
     for item in examine():
         findings.append(item)
         if not as_json:
-            typer.secho(f"{item.status:<8} ", fg=_COLOURS[item.status], nl=False)
-            typer.echo(printable(f"{item.subject}: {item.detail}"))
+            typer.secho(f"{item.status:<{_INDENT}}", fg=_COLOURS[item.status], nl=False)
+            typer.echo(_indented(f"{item.subject}: {item.detail}"))
             if item.hint:
-                typer.echo(printable(f"{'':<8} hint: {item.hint}"))
+                typer.echo(" " * _INDENT + _indented(f"hint: {item.hint}"))
     num_problems = sum(item.status == "problem" for item in findings)
     if as_json:
         report = {
@@ -43,3 +45,17 @@ def doctor(
         typer.echo("scoring works here as far as can be seen")
     if num_problems:
         raise typer.Exit(1)
+
+
+def _indented(text: str) -> str:
+    """Break a line so that it fits beside its status, paths in one piece."""
+    columns = stdout_columns()
+    if columns is None:
+        return printable(text)
+    lines = textwrap.wrap(
+        printable(text),
+        max(20, columns - _INDENT),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return f"\n{'':<{_INDENT}}".join(lines)

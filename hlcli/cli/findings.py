@@ -36,8 +36,9 @@ class Finding:
 
     subject: str
     """What was looked at, such as "torch" or "cache folder"."""
-    status: Literal["ok", "warning", "problem"]
-    """A problem makes scoring impossible; a warning makes it slower or poorer."""
+    status: Literal["ok", "none", "warning", "problem"]
+    """A problem makes scoring impossible; a warning makes it slower or poorer; "none" is not there,
+    and scoring does without."""
     detail: str
     """What was found."""
     hint: str = ""
@@ -147,9 +148,11 @@ def _devices() -> Iterator[Finding]:
         )
     if torch.cuda.device_count() == 0:
         why = "no GPU found" if torch.version.cuda else "this torch is built without CUDA"
-        yield Finding(subject="device cuda", status="ok", detail=f"none: {why}")
-    has_mps = torch.backends.mps.is_available()
-    yield Finding(subject="device mps", status="ok", detail="present" if has_mps else "none")
+        yield Finding(subject="device cuda", status="none", detail=why)
+    if torch.backends.mps.is_available():
+        yield Finding(subject="device mps", status="ok", detail="present")
+    else:
+        yield Finding(subject="device mps", status="none", detail="no Apple GPU")
 
 
 def _decoders() -> Iterator[Finding]:
@@ -223,9 +226,11 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _models() -> Iterator[Finding]:
-    where = printable(str(own_models_dir().absolute()))
+    where, names = printable(str(own_models_dir().absolute())), own_names()
     yield Finding(
-        subject="own models", status="ok", detail=f"{where}: {', '.join(own_names()) or 'none'}"
+        subject="own models",
+        status="ok" if names else "none",
+        detail=f"{where}: {', '.join(names)}" if names else f"{where} has none",
     )
     needed: set[str] = set()
     try:
@@ -247,7 +252,7 @@ def _model(name: str, *, is_needed: bool) -> Finding:
         manifest = find_model(name)
         if manifest.file is None and not local_path(manifest).is_file() and not is_needed:
             detail = "not downloaded" if manifest.url is not None else "not converted"
-            return Finding(subject=subject, status="ok", detail=detail)
+            return Finding(subject=subject, status="none", detail=detail)
         verify(manifest)
     except (HlError, OSError) as error:
         return Finding(
@@ -301,7 +306,7 @@ def _plugins() -> Iterator[Finding]:
             hint = f"run `hl plugins install {name}` for {editions} too"
         yield Finding(
             subject=f"plugin {name}",
-            status="warning" if hint else "ok",
+            status="warning" if hint else "none" if state.receipt is None else "ok",
             detail=printable(f"{state.words}: {where}" if where else state.words),
             hint=hint,
         )

@@ -18,7 +18,7 @@ def formats_table() -> Iterator[RenderableType]:
 
     formats = Table(box=None, header_style="bold")
     for title in ("-o", "format", "--for", "opens in"):
-        formats.add_column(title)
+        formats.add_column(title, overflow="fold", no_wrap=title == "-o")
     for entry in FORMATS.values():
         targets = "" if entry.kind == "document" else ", ".join(entry.targets)
         formats.add_row(entry.suffix, entry.title, targets, entry.opens_in)
@@ -26,7 +26,7 @@ def formats_table() -> Iterator[RenderableType]:
     yield ""
     programs = Table(box=None, header_style="bold")
     for title in ("--for", "program", "a folder gets"):
-        programs.add_column(title)
+        programs.add_column(title, overflow="fold", no_wrap=title == "--for")
     for target in TARGETS.values():
         programs.add_row(target.name, target.title, f"NAME{target.suffix}")
     yield programs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 EXIT_CODES = (
     ("0", "done"),
@@ -16,14 +16,31 @@ EXIT_CODES = (
     ("5", "no such device, or out of its memory"),
     ("6", "an output cannot be written"),
     ("7", "training failed"),
-    ("8", "hl check found something"),
+    ("8", "hl check found what a program refuses"),
     ("130", "stopped by Ctrl-C or a signal"),
 )
 """What the program's exit codes mean; `hlcli.errors` decides them."""
 
 
+def _summary(help_text: str | None) -> str:
+    """Return the first paragraph of a help text as one line."""
+    return " ".join(inspect.cleandoc(help_text or "").partition("\n\n")[0].split())
+
+
+class HlGroup(TyperGroup):
+    """Commands under one name, whose summaries are shown whole."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the summary, however long: Click would end it in "..."."""
+        return _summary(self.help)
+
+
 class HlCommand(TyperCommand):
     """A command whose options are listed under the headings they were given."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the summary, however long: Click would end it in "..."."""
+        return _summary(self.help)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Write required arguments without the braces that newer releases of Typer add."""

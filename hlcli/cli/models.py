@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hlcli.cli.console import printable, say, show_error, stderr_console, stdout_console
-from hlcli.cli.help import HlCommand
+from hlcli.cli.help import HlCommand, HlGroup
 from hlcli.cli.own_models import (
     Name,
     add_command,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hlcli.zoo.manifest import ModelManifest
 
 app = typer.Typer(
+    cls=HlGroup,
     help="List, show, fetch, check and remove models; add, move and choose your own.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -187,7 +188,13 @@ def _print_table(manifests: list[ModelManifest], default: str) -> None:
 
     table = Table(box=None, header_style="bold")
     for title in ("", "name", "kind", "size", "where", "licence"):
-        table.add_column(title, justify="right" if title == "size" else "left")
+        table.add_column(
+            title,
+            justify="right" if title == "size" else "left",
+            overflow="fold",
+            # What is typed after --model, and short beside the licence.
+            no_wrap=title in ("name", "size"),
+        )
     for item in manifests:
         mark = "*" if item.name == default else ""
         where = location(item) + (f", from {item.parent}" if item.parent else "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hlcli.cli.console import printable, say, stdout_console
-from hlcli.cli.help import HlCommand
+from hlcli.cli.help import HlCommand, HlGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hlcli.plugins.remove import Removal, RemovalPlan
 
 app = typer.Typer(
+    cls=HlGroup,
     help="Install, list and remove the plugins for editing programs.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -104,7 +105,9 @@ def list_command(
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("name", "program", "state", "files", box=None)
+    table = Table(box=None)
+    for title in ("name", "program", "state", "files"):
+        table.add_column(title, overflow="fold", no_wrap=title == "name")
     for state in states:
         files = "\n".join(f"{found} {file.path}" for file, found in state.files)
         table.add_row(state.plugin.name, state.plugin.title, printable(state.words), _lines(files))
