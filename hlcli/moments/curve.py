@@ -47,9 +47,9 @@ class Curve:
         return float(np.clip(mean, self.scores_T.min(), self.scores_T.max()))
 
     def mean_from(self, level: float, start: float, end: float) -> float:
-        """Mean of the scores of at least `level` between two instants; of all if none reaches it."""
-        inside_T = np.clip(np.minimum(self.edges_E[1:], end) - np.maximum(self.edges_E[:-1], start),
-                           0.0, None)  # fmt: skip
+        """Mean of the scores of at least `level` between two instants; of all where none is."""
+        before_T, after_T = self.edges_E[:-1], self.edges_E[1:]
+        inside_T = np.clip(np.minimum(after_T, end) - np.maximum(before_T, start), 0.0, None)
         weights_T = np.where(self.scores_T >= level, inside_T, 0.0)
         if not weights_T.any():
             return self.mean(start, end)
