@@ -1,7 +1,8 @@
 """MLT XML, as Shotcut and Kdenlive write it.
 
 Only what makes a cut is read: playlists of files with in and out points. Effects, titles and
-blends are left out with a note.
+blends are left out with a note; a mix of two clips is a cut at its middle. Where a program works
+with a proxy, the original is taken.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from hlcli.timeline.paths import media_path
 from hlcli.timeline.read.bounds import ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import exact_number, exact_rate, whole_or_zero
-from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.read.types import Notes, ReadTimeline, listed
+from hlcli.timeline.relink import Relinker, Wanted, as_on_disk
 
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
-_FILE_SERVICES = ("avformat", "avformat-novalidate", "timewarp", "xml", "")
+_FILE_SERVICES = ("avformat", "avformat-novalidate", "timewarp", "")
+_PROJECT_SERVICES = ("xml", "xml-nogl", "xml-string", "consumer")
+_PROJECTS = (".mlt", ".kdenlive")
+_TESTS = ("image", "audio")
 _DEEPEST = 32
 _COLOR_SERVICES = ("color", "colour")
 
@@ -38,17 +43,45 @@ def read(
 ) -> ReadTimeline:
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     root = xml_root(path, "mlt", title="MLT")
-    timeline = _Project(root, path).timeline()
-    folder = Path(root.get("root") or path.parent)
-    return edit_of_otio(timeline, folder=folder, search=search, known=known, rate=rate)
+    project = _Project(root, path, search=search)
+    timeline = project.timeline()
+    return edit_of_otio(
+        timeline,
+        folder=project.folder,
+        search=search,
+        known=known,
+        rate=rate,
+        notes=project.notes.lines(),
+    )
 
 
 class _Project:
-    """One `<mlt>` document."""
+    """One `<mlt>` document.
 
-    def __init__(self, root: ET.Element, path: Path) -> None:
+    Args:
+        root: The document.
+        path: Its file.
+        search: Folders to look for media, originals of proxies and nested projects.
+        outer: The project it is nested in; None for the one that is read.
+    """
+
+    def __init__(
+        self,
+        root: ET.Element,
+        path: Path,
+        *,
+        search: Sequence[Path],
+        outer: _Project | None = None,
+    ) -> None:
         self._path = path
-        self._laid_down = ItemCount()
+        self._search = search
+        self._outer = outer
+        self.folder = Path(root.get("root") or path.parent)
+        """Where its relative paths start."""
+        self._relinker = Relinker(search, beside=path.parent)
+        self.notes: Notes = outer.notes if outer else Notes()
+        """What is left out."""
+        self._laid_down: ItemCount = outer._laid_down if outer else ItemCount()
         self._depth = 0
         self._by_id = {element.get("id", ""): element for element in root.iter()}
         profile = root.find("profile")
@@ -87,15 +120,32 @@ class _Project:
             tracks = self._tracks(main)
             if kind == _AUDIO and self._path.suffix.lower() == ".kdenlive":
                 tracks.reverse()  # its first sound track lies next to the pictures
-            for element, hidden in tracks:
+            for number, (element, hidden, _) in enumerate(tracks):
+                found = self._playlists(element, kind)
                 if hidden in (kind.lower(), "both"):
-                    continue
-                for track in self._playlists(element, kind):
-                    timeline.tracks.append(track)
+                    self._leave_out(element, kind, hidden, found, number)
+                else:
+                    timeline.tracks.extend(found)
         return timeline
 
-    def _tracks(self, tractor: ET.Element) -> list[tuple[ET.Element, str]]:
-        """Return the tracks of a tractor that hold more than black, with what they hide."""
+    def _leave_out(
+        self, track: ET.Element, kind: str, hidden: str, found: list[otio.schema.Track], number: int
+    ) -> None:
+        """Note a track that is switched off; that pictures hide their sound is ordinary."""
+        names = listed(clip.name for part in found for clip in part.find_clips())
+        of_sound = _property(track, "shotcut:audio") or _property(track, "kdenlive:audio_track")
+        if names and (hidden == "both" or (kind == _VIDEO and not of_sound)):
+            called = _property(track, "shotcut:name") or _property(track, "kdenlive:track_name")
+            name = repr(called) if called else f"{kind[0]}{number + 1}"
+            what = "switched-off track" if hidden == "both" else "hidden picture of the track"
+            self.notes.add(f"the {what} {name} is left out: {names}")
+
+    def _tracks(self, tractor: ET.Element) -> list[tuple[ET.Element, str, ET.Element]]:
+        """Return the tracks of a tractor that hold more than black.
+
+        Returns:
+            What each plays, what it hides, and the element that says so.
+        """
         found = []
         holders = [tractor, *tractor.findall("multitrack")]
         for track in (track for holder in holders for track in holder.findall("track")):
@@ -103,7 +153,7 @@ class _Project:
             if element is None:
                 raise self._error(f"names a track {track.get('producer')!r} that is not there")
             if not self._is_background(element):
-                found.append((element, track.get("hide", "")))
+                found.append((element, track.get("hide", ""), track))
         return found
 
     def _is_background(self, element: ET.Element) -> bool:
@@ -120,13 +170,20 @@ class _Project:
             for producer in producers
         )
 
-    def _playlists(self, element: ET.Element, kind: str) -> list[otio.schema.Track]:
-        """Return a track as one, or as several where it is a tractor of playlists (Kdenlive)."""
+    def _playlists(
+        self, element: ET.Element, kind: str, holder: ET.Element | None = None
+    ) -> list[otio.schema.Track]:
+        """Return a track as one, or as several where it is a tractor of several."""
         if element.tag == "tractor":
             found = []
-            for part in self._parts(element, kind):
-                found += self._playlists(part, kind)
-            return found
+            for part, track in self._parts(element, kind):
+                found += self._playlists(part, kind, track)
+            return self._mixed(element, found)
+        if element.tag in ("producer", "chain"):
+            # A track of one clip, from its first frame.
+            first, count = self._ends(holder, element)
+            track = otio.schema.Track(kind=kind, children=[self._of(element, kind, first, count)])
+            return [] if isinstance(track[0], otio.schema.Gap) else [track]
         if element.tag != "playlist":
             raise self._error(f"has a track of kind {element.tag!r}")
         track = otio.schema.Track(name=_property(element, "shotcut:name"), kind=kind)
@@ -136,43 +193,214 @@ class _Project:
             if child.tag == "blank":
                 track.append(self._gap(self._frames(child.get("length", "0"))))
             elif child.tag == "entry":
-                item = self._item(child, kind)
-                heard |= not isinstance(item, otio.schema.Gap)
-                track.append(item)
+                for item in self._items(child, kind):
+                    heard |= not isinstance(item, otio.schema.Gap)
+                    track.append(item)
         # A track of sound alone is no picture track, and the other way round.
         return [track] if heard else []
 
-    def _parts(self, tractor: ET.Element, kind: str) -> Iterator[ET.Element]:
+    def _mixed(
+        self, tractor: ET.Element, tracks: list[otio.schema.Track]
+    ) -> list[otio.schema.Track]:
+        """Return the two playlists between which Kdenlive mixes clips as one track.
+
+        Its clips lie on one playlist and the other in turn, and overlap where they are mixed.
+        """
+        mixes = [
+            (self._frames(mix.get("in") or "0"), self._frames(mix.get("out") or "0") + 1)
+            for mix in tractor.findall("transition")
+            if mix.get("out") and _property(mix, "always_active") != "1"
+        ]
+        if not mixes or len(tracks) != 2:
+            return tracks
+        placed: list[tuple[int, int, otio.core.Item]] = []
+        for track in tracks:
+            at = 0
+            for item in track:
+                if isinstance(item, otio.schema.Transition):
+                    return tracks
+                start, at = at, at + round(item.source_range.duration.value)
+                if not isinstance(item, otio.schema.Gap):
+                    placed.append((start, at, item))
+        placed.sort(key=lambda part: part[:2])
+        merged = otio.schema.Track(name=tracks[0].name, kind=tracks[0].kind)
+        at = 0
+        for index, (start, stop, item) in enumerate(placed):
+            begin, end = start, stop
+            if index and placed[index - 1][1] > start:
+                mixed = (start, placed[index - 1][1])
+                if not any(i - 1 <= mixed[0] and mixed[1] <= o + 1 for i, o in mixes):
+                    return tracks
+                begin = sum(mixed) // 2
+                merged.append(otio.schema.Transition(transition_type="SMPTE_Dissolve"))
+            if index + 1 < len(placed) and placed[index + 1][0] < stop:
+                end = (placed[index + 1][0] + stop) // 2
+            if end <= begin or begin < at:
+                return tracks
+            if begin > at:
+                merged.append(self._gap(begin - at))
+            cut = item.deepcopy()
+            speed = next(
+                (e.time_scalar for e in cut.effects if isinstance(e, otio.schema.LinearTimeWarp)), 1
+            )
+            first = cut.source_range.start_time.value + (begin - start) * speed
+            cut.source_range = self._range(round(first), end - begin)
+            merged.append(cut)
+            at = end
+        return [merged]
+
+    def _parts(self, tractor: ET.Element, kind: str) -> Iterator[tuple[ET.Element, ET.Element]]:
         """Yield the tracks of a tractor within another that are seen or heard."""
         if self._depth >= _DEEPEST:
             raise TooMuchError(f"tractors lie in tractors more than {_DEEPEST} deep")
         self._depth += 1
-        for element, hidden in self._tracks(tractor):
+        for element, hidden, track in self._tracks(tractor):
             self._laid_down.add()
             if hidden not in (kind.lower(), "both"):
-                yield element
+                yield element, track
         self._depth -= 1
 
-    def _item(self, entry: ET.Element, kind: str) -> otio.core.Item:
+    def _items(self, entry: ET.Element, kind: str) -> list[otio.core.Composable]:
+        """Return what an entry of a playlist plays, as one item or as the two of a mix."""
         producer = self._by_id.get(entry.get("producer", ""))
         if producer is None:
             raise self._error(f"names a clip {entry.get('producer')!r} that is not there")
-        first = self._frames(entry.get("in") or producer.get("in") or "0")
-        last = self._frames(entry.get("out") or producer.get("out") or "0")
-        count = last - first + 1
+        first, count = self._ends(entry, producer)
+        if producer.tag == "tractor" and _property(producer, "shotcut:transition"):
+            parts = [part for part in self._tracks(producer) if part[0].tag != "playlist"]
+            if len(parts) == 2 and count > 1:
+                return self._halves(parts, kind, first, count)
+        return [self._of(producer, kind, first, count, entry)]
+
+    def _halves(
+        self,
+        parts: list[tuple[ET.Element, str, ET.Element]],
+        kind: str,
+        first: int,
+        count: int,
+    ) -> list[otio.core.Composable]:
+        """Return a mix of two clips, as Shotcut has it, as a cut at its middle."""
+        half = count // 2
+        found: list[otio.core.Composable] = []
+        for (element, hidden, track), start, length in zip(
+            parts, (first, first + half), (half, count - half), strict=True
+        ):
+            begin, _ = self._ends(track, element)
+            if hidden in (kind.lower(), "both"):
+                found.append(self._gap(length))
+            else:
+                found.append(self._of(element, kind, begin + start, length))
+        mix = otio.schema.Transition(transition_type="SMPTE_Dissolve")
+        return [found[0], mix, found[1]]
+
+    def _ends(self, entry: ET.Element | None, producer: ET.Element) -> tuple[int, int]:
+        """Return the first frame an entry takes of a producer, and how many."""
+        said = {} if entry is None else entry.attrib
+        first = self._frames(said.get("in") or producer.get("in") or "0")
+        last = self._frames(said.get("out") or producer.get("out") or "0")
+        return first, last - first + 1
+
+    def _of(
+        self,
+        producer: ET.Element,
+        kind: str,
+        first: int,
+        count: int,
+        entry: ET.Element | None = None,
+    ) -> otio.core.Item:
+        """Return a stretch of what a producer plays."""
         if producer.tag == "tractor":
             stack = otio.schema.Stack(name=producer.get("id", ""))
             stack.source_range = self._range(first, count)
-            for element in self._parts(producer, kind):
-                stack.extend(self._playlists(element, kind))
+            for element, track in self._parts(producer, kind):
+                stack.extend(self._playlists(element, kind, track))
             return stack
-        muted = "video_index" if kind == _VIDEO else "audio_index"
-        if _property(producer, muted) == "-1" or _property(producer, f"set.test_{kind}") == "1":
+        muted, off = {
+            _VIDEO: ("video_index", "set.test_image"),
+            _AUDIO: ("audio_index", "set.test_audio"),
+        }[kind]
+        is_disabled = all(_property(producer, f"set.test_{what}") == "1" for what in _TESTS)
+        if not is_disabled and (
+            _property(producer, muted) == "-1" or _property(producer, off) == "1"
+        ):
             return self._gap(count)
-        return self._clip(entry, producer, kind, first, count)
+        made = self._nested(producer, kind, first, count)
+        if made is None:
+            made = self._clip(entry, producer, kind, first, count)
+        made.enabled = not is_disabled
+        return made
+
+    def _nested(
+        self, producer: ET.Element, kind: str, first: int, count: int
+    ) -> otio.core.Item | None:
+        """Return a stretch of a project that lies in this one as a clip; None for other clips.
+
+        Only what lies beside this project, or below the folders that are searched, is opened.
+        """
+        resource = _property(producer, "resource")
+        name = media_path(resource).name
+        if (
+            _property(producer, "mlt_service") not in _PROJECT_SERVICES
+            and media_path(resource).suffix.lower() not in _PROJECTS
+        ):
+            return None
+        projects: list[_Project] = [self]
+        while projects[-1]._outer is not None:
+            projects.append(projects[-1]._outer)
+        file = self._relinker.find(Wanted(path=name))
+        inner = None
+        if file is None:
+            self.notes.add(
+                f"the nested project {name!r} is neither beside this one nor below --search: left "
+                "out, a gap stays"
+            )
+        elif len(projects) > _DEEPEST or any(file == project._path for project in projects):
+            raise TooMuchError(f"the project {name!r} lies in itself")
+        else:
+            root = xml_root(file, "mlt", title="MLT")
+            inner = _Project(root, file, search=self._search, outer=self)
+            if inner.rate != self.rate:
+                self.notes.add(
+                    f"the nested project {name!r} has another frame rate: left out, a gap stays"
+                )
+                inner = None
+        if inner is None:
+            return self._gap(count)
+        stack = otio.schema.Stack(name=name, source_range=self._range(first, count))
+        timeline = inner.timeline()  # its tracks go with it
+        for track in timeline.tracks:
+            if track.kind != kind:
+                continue
+            for clip in track.find_clips():
+                media = clip.media_reference
+                url = getattr(media, "target_url", None)
+                if url and "://" not in url and not media_path(url).is_absolute():
+                    media.target_url = str(inner.folder / url)
+            stack.append(track.deepcopy())
+        return stack
+
+    def _original(self, producer: ET.Element, resource: str) -> str:
+        """Return the file a producer stands for: the original of a proxy, if it is there."""
+        proxy = _property(producer, "kdenlive:proxy")
+        original = (
+            _property(producer, "kdenlive:originalurl")
+            if proxy not in ("", "-")
+            else _property(producer, "shotcut:originalResource")
+            if _property(producer, "shotcut:proxy") == "1"
+            else ""
+        )
+        if not original or original == resource:
+            return resource
+        here = as_on_disk(self.folder / original)
+        if here is not None or self._relinker.find(Wanted(path=original)) is not None:
+            return original
+        if as_on_disk(self.folder / resource) is None:
+            return original
+        self.notes.add(f"{original} is not there: its proxy {resource} is taken")
+        return resource
 
     def _clip(
-        self, entry: ET.Element, producer: ET.Element, kind: str, first: int, count: int
+        self, entry: ET.Element | None, producer: ET.Element, kind: str, first: int, count: int
     ) -> otio.schema.Clip:
         service = _property(producer, "mlt_service")
         resource = _property(producer, "resource")
@@ -182,6 +410,9 @@ class _Project:
             factor = exact_number(speed)
             clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(factor)))
             clip.source_range = self._range(max(0, round(first * factor)), count)
+        resource = self._original(producer, resource)
+        if any(_property(link, "mlt_service") == "timeremap" for link in producer.findall("link")):
+            clip.effects.append(otio.schema.TimeEffect())
         clip.name = media_path(resource).name
         length = _property(producer, "length")
         if service in _FILE_SERVICES:
@@ -192,7 +423,7 @@ class _Project:
         else:
             clip.name = _property(producer, "shotcut:caption") or service
             clip.media_reference = otio.schema.GeneratorReference(name=service)
-        group = _property(entry, "shotcut:group")
+        group = "" if entry is None else _property(entry, "shotcut:group")
         clip.metadata["hl"] = {"link": group} if group else {}
         stream = _property(producer, "astream")
         index = _property(producer, "audio_index")
@@ -202,7 +433,8 @@ class _Project:
             clip.metadata["hl"]["source"] = {"audio_stream": max(0, number)}
         elif kind == _AUDIO:
             clip.metadata["hl"]["source"] = {"audio_stream": 0}
-        for effect in (*producer.findall("filter"), *entry.findall("filter")):
+        own = [] if entry is None else entry.findall("filter")
+        for effect in (*producer.findall("filter"), *own):
             if _property(effect, "internal_added") or _property(effect, "shotcut:hidden"):
                 continue
             if _property(effect, "disable") != "1":
