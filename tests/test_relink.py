@@ -20,6 +20,7 @@ from hlcli.errors import MediaError, MediaNotFoundError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.timeline.build import Layout, build_edit_list
+from hlcli.timeline.formats import write_format
 from hlcli.timeline.formats.otio import write
 from hlcli.timeline.present import as_it_is_now
 from hlcli.timeline.read import read_timeline
@@ -129,6 +130,26 @@ def test_links_are_followed_once(tmp_path: Path, footage: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path, footage: Path) -> None:
     with pytest.raises(MediaNotFoundError, match="--search: there is no folder"):
         Relinker([tmp_path / "nowhere"]).find(wanted(footage))
+
+
+@pytest.mark.parametrize("suffix", [".otio", ".xml", ".fcpxml", ".edl", ".mlt", ".kdenlive"])
+def test_a_slip_in_a_folder_is_said_where_all_media_is_there(
+    tmp_path: Path, footage: Path, suffix: str
+) -> None:
+    timeline = tmp_path / f"cut{suffix}"
+    document = document_of(footage, [(1.0, 2.0)])
+    write_format(timeline, [document])
+    document.write(tmp_path / "cut.json")
+    for command, output in (
+        (("render", timeline), "film.mp4"),
+        (("contact-sheet", timeline), "sheet.png"),
+        (("export", tmp_path / "cut.json"), "out.otio"),
+    ):
+        words = [*map(str, command), "-o", str(tmp_path / output), "--search", "nowhere"]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 3, result.output
+        assert "error: --search: there is no folder nowhere\nhint: name an" in result.stderr
+        assert not (tmp_path / output).exists()
 
 
 # Timelines ------------------------------------------------------------------------------------

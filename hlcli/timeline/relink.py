@@ -98,10 +98,18 @@ class Relinker:
         folders: Where to look, with everything below them.
         beside: A folder, without those below it, in which a name without a folder is looked for
             first; None for no such.
+
+    Raises:
+        MediaNotFoundError: A folder to look in is not there: a slip, also where all media is.
     """
 
     def __init__(self, folders: Sequence[Path], *, beside: Path | None = None) -> None:
         self._folders = tuple(folders)
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise MediaNotFoundError(
+                    f"--search: there is no folder {folder}", hint="name an existing folder"
+                )
         self._beside = beside
         self._names: dict[bool, _Names] = {}
 
@@ -110,7 +118,7 @@ class Relinker:
 
         Raises:
             MediaNotFoundError: Files of its name are there, and none is it.
-            MediaError: Several files are it; or a folder to look in is not there.
+            MediaError: Several files are it.
         """
         name = media_path(wanted.path).name
         if not name:
@@ -165,10 +173,6 @@ def _files_below(folders: Sequence[Path]) -> Iterator[Path]:
     folders_seen: set[tuple[int, int]] = set()
     files_seen: set[tuple[int, int]] = set()
     for folder in folders:
-        if not folder.is_dir():
-            raise MediaNotFoundError(
-                f"--search: there is no folder {folder}", hint="name an existing folder"
-            )
         for place, below, files in os.walk(plain_path(folder), followlinks=True):
             at = Path(place)
             if not _is_new(at, folders_seen):
