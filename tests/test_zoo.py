@@ -24,6 +24,7 @@ from hlcli.zoo.fields import FEATURE_KEYS
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.manifest import (
     default_model_name,
+    find_detector,
     find_model,
     list_models,
     read_manifest,
@@ -228,6 +229,19 @@ def test_unknown_model_lists_names_and_guesses(zoo: Path) -> None:
         find_model("subspase")
     assert caught.value.message == "there is no model 'subspase'; known models: rasl, subspace"
     assert caught.value.hint == "did you mean `subspace`?"
+    # Where a detector is asked for, encoders are not offered.
+    put(zoo, detector(name="yamnet", kind="encoder", feature_spec=None))
+    with pytest.raises(UnknownModelError) as caught:
+        find_detector("subspase")
+    assert caught.value.message == (
+        "there is no detector 'subspase'; known detectors: rasl, subspace"
+    )
+    assert caught.value.hint == "did you mean `subspace`?"
+    with pytest.raises(UnknownModelError) as caught:
+        find_detector("yamnet")
+    assert caught.value.message == "yamnet is an encoder, it scores nothing by itself"
+    assert caught.value.hint == "name a detector: rasl, subspace"
+    assert find_detector("rasl").name == "rasl"
     with pytest.raises(UnknownModelError) as caught:
         find_model("../rasl")
     assert caught.value.hint == "did you mean `rasl`?"

@@ -251,10 +251,38 @@ def find_model(name: str) -> ModelManifest:
         for path in (zoo_dir() / file, own_manifest_path(name), models_dir() / file):
             if path.is_file():
                 return read_manifest(path)
-    names = known_names()
+    raise _unknown("model", name, known_names())
+
+
+def find_detector(name: str) -> ModelManifest:
+    """Return the manifest of a model that scores, as --model names it.
+
+    Raises:
+        UnknownModelError: There is none, or it is an encoder; the message or the hint has the names
+            of the detectors.
+        CheckpointError: Its manifest is bad.
+    """
+    try:
+        manifest = find_model(name)
+    except UnknownModelError:
+        raise _unknown("detector", name, _detector_names()) from None
+    if manifest.kind == "encoder":
+        raise UnknownModelError(
+            f"{name} is an encoder, it scores nothing by itself",
+            hint=f"name a detector: {', '.join(_detector_names())}",
+        )
+    return manifest
+
+
+def _detector_names() -> list[str]:
+    shown = list_models(on_bad=lambda error: None)
+    return [manifest.name for manifest in shown if manifest.kind != "encoder"]
+
+
+def _unknown(what: str, name: str, names: Sequence[str]) -> UnknownModelError:
     guess = difflib.get_close_matches(name.lower(), names, n=1)
-    raise UnknownModelError(
-        f"there is no model {name!r}; known models: {', '.join(names) or 'none'}",
+    return UnknownModelError(
+        f"there is no {what} {name!r}; known {what}s: {', '.join(names) or 'none'}",
         hint=f"did you mean `{guess[0]}`?" if guess else "run `hl models list` for all models",
     )
 

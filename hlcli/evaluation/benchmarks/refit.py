@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hlcli.errors import CheckpointError, UnknownModelError, UsageError
+from hlcli.errors import CheckpointError, UsageError
 from hlcli.evaluation.baselines import Looks
 from hlcli.evaluation.benchmarks.candidates import Candidate
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
@@ -31,7 +31,7 @@ from hlcli.training.corpus import Corpus
 from hlcli.training.loop import StepReport
 from hlcli.training.recipe import RaslRecipe, Recipe, parse_recipe
 from hlcli.training.run import train_on
-from hlcli.zoo.manifest import find_model
+from hlcli.zoo.manifest import find_detector
 from hlcli.zoo.weights import weights_path
 
 SEEDS = 5
@@ -161,12 +161,7 @@ def _clips(stored: StoredFeatures, spec: FeatureSpec) -> VideoFeatures:
 
 
 def _recipe_of(name: str, progress: Progress) -> Recipe:
-    manifest = find_model(name)
-    if manifest.kind == "encoder":
-        raise UnknownModelError(
-            f"{name} is an encoder, it scores nothing by itself",
-            hint="run `hl models list` and name a detector",
-        )
+    manifest = find_detector(name)
     checkpoint = Checkpoint.read(weights_path(manifest, progress=progress))
     if not checkpoint.recipe:
         raise CheckpointError(
