@@ -27,6 +27,10 @@ class PluginFiles(BuildHookInterface):
         folder = Path(self.root) / "plugins"
         for manifest in sorted(folder.glob("*/plugin.toml")):
             listed = tomllib.loads(manifest.read_text(encoding="utf-8"))["files"]
-            for path in (manifest, *(manifest.parent / entry["source"] for entry in listed)):
+            paths = {manifest, *(manifest.parent / entry["source"] for entry in listed)}
+            for entry in listed:
+                if "parts" in entry:
+                    paths.update((manifest.parent / entry["parts"]).glob("*.lua"))
+            for path in sorted(paths):
                 target = Path("hlcli/_plugins") / path.relative_to(folder)
                 build_data["force_include"][str(path)] = target.as_posix()

@@ -58,6 +58,15 @@ class World:
     """What goes wrong with an imported timeline."""
     modal: str | None = None
     """The call that brought up a dialog; every call fails while it is open."""
+    build: str | None = None
+    """What scripts may do: all of Lua (None), or what one of `BUILDS` lets them."""
+    prefs: Path | None = None
+    """Fusion.prefs; without it, SavePrefs writes nothing and says nothing."""
+    has_windows: bool = False
+    """Whether scripts have UIManager."""
+    windows: list[str] = field(default_factory=list)
+    """What was shown in windows."""
+    num_saves: int = 0
     violations: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
@@ -171,6 +180,9 @@ class Resolve(Fake):
     def GetVersion(self) -> list[Any]:
         return [*self.world.version, ""]
 
+    def Fusion(self) -> None:
+        """Only the global has the preferences here."""
+
     def GetProjectManager(self) -> ProjectManager:
         return ProjectManager(self.world)
 
@@ -212,6 +224,11 @@ class Folder(Fake):
         super().__init__(world)
         self.items: list[MediaPoolItem] = []
         self.folders: list[Folder] = []
+
+    name = "Master"
+
+    def GetName(self) -> str:
+        return self.name
 
     def GetClipList(self) -> list[MediaPoolItem]:
         return list(self.items)
@@ -437,6 +454,17 @@ class MediaPool(Fake):
     def GetRootFolder(self) -> Folder:
         return self.world.root
 
+    def AddSubFolder(self, folder: Folder, name: str) -> Folder:
+        added = Folder(self.world)
+        added.name = name
+        folder.folders.append(added)
+        return added
+
+    def DeleteFolders(self, folders: list[Folder]) -> bool:
+        for folder in folders:
+            self.world.root.folders.remove(folder)
+        return True
+
     def ImportMedia(self, paths: list[str]) -> list[MediaPoolItem]:
         assert isinstance(paths, list), paths
         known = [path for path in paths if path in self.world.media and Path(path).is_file()]
@@ -617,3 +645,114 @@ def lua_object(lua: Any, world: World) -> Any:
         return to_lua(getattr(handle, name)(*[to_python(one) for one in arguments]))
 
     return to_lua(world.resolve)
+
+
+BUILDS = ("menu", "strict", "console", "hollow")
+"""Lua of the free edition from 21.1 on, as others measured it and as it might be.
+
+"menu" has no io, require, package, ffi, debug and little of os, and print shows nothing. In
+"strict" the objects of Resolve come through a metatable of _G that has errors for what is not
+there. "console" still has ffi and dofile. In "hollow" the functions are there and do nothing.
+"""
+_KEPT_OF_OS = ("clock", "date", "difftime", "getenv", "time", "tmpname")
+
+
+def set_stage(lua: Any, world: World, bmd: dict[str, Callable[..., Any]]) -> Any:
+    """Give a Lua state what Resolve gives a script, and take away what its build takes away.
+
+    Returns an environment for the script, or None where it has that of all.
+
+    Args:
+        lua: The state.
+        world: The Resolve.
+        bmd: Functions of the table `bmd`; `fileexists` is added.
+    """
+    made = lua.globals()
+    made.resolve = lua_object(lua, world)
+    made.bmd = lua.table_from({"fileexists": lambda path: Path(path).is_file()} | bmd)
+    made.fusion = _fusion(lua, world)
+    if world.has_windows:
+        made.fusion.UIManager, made.bmd.UIDispatcher = _windows(lua, world)
+    if world.build is None:
+        return None
+    made.print = lambda *words: None
+    if world.build == "hollow":
+        lua.execute("""
+          io.open, os.execute, os.remove = function() end, function() end, function() end
+          require = function() error("not allowed") end
+        """)
+        return None
+    kept = ", ".join(f"{name} = os.{name}" for name in _KEPT_OF_OS)
+    lua.execute(f"""
+      local found, ffi = pcall(require, "ffi")
+      io, require, package, debug, arg, python = nil, nil, nil, nil, nil, nil
+      os = {{ {kept} }}
+      if {str(world.build == "console").lower()} and found then _G.ffi = ffi else dofile = nil end
+    """)
+    if world.build == "strict":
+        # Of the script alone: lupa itself needs the usual one.
+        lua.execute("""
+          local host, given = { resolve = resolve, fusion = fusion, bmd = bmd }, _G
+          strict = { setfenv = setfenv }
+          for name in ([[assert coroutine error getfenv getmetatable ipairs jit loadfile loadstring
+            math next os pairs pcall print rawget select setmetatable string table tonumber tostring
+            type unpack xpcall]]):gmatch("%a+") do strict[name] = given[name] end
+          strict._G = strict
+          setmetatable(strict, { __index = function(_, name)
+            return host[name] or error("no global " .. tostring(name))
+          end })
+        """)
+        return made.strict
+    return None
+
+
+def _fusion(lua: Any, world: World) -> Any:
+    kept: dict[str, Any] = {"Global.Network.ServerName": "caf\u00e9 #1"}
+
+    def set_prefs(name: str, value: Any) -> None:
+        assert value.isascii(), value
+        kept[name] = value
+
+    def save_prefs() -> None:
+        world.num_saves += 1
+        if world.prefs is not None:
+            lines = [f'\t{name.rpartition(".")[2]} = "{kept[name]}",' for name in kept]
+            text = "{\n" + "\n".join(lines) + "\n}\n"
+            # Windows has its code page there, and the others UTF-8: no reader may mind.
+            part = world.prefs.with_suffix(".new")
+            part.write_bytes(text.encode("cp1252"))
+            part.replace(world.prefs)
+
+    make = lua.eval("""function(set, save, map)
+      local fusion = {}
+      function fusion.SetPrefs(self, name, value) assert(self == fusion) set(name, value) end
+      function fusion.SavePrefs(self) assert(self == fusion) save() end
+      function fusion.MapPath(self, name) assert(self == fusion) return map(name) end
+      function fusion.GetCurrentComp(self) assert(self == fusion) return nil end
+      return fusion
+    end""")
+    return make(set_prefs, save_prefs, lambda name: "/profile/" if name == "Profile:" else "")
+
+
+def _windows(lua: Any, world: World) -> Any:
+    make = lua.eval("""function(show)
+      local ui, words = {}, {}
+      function ui.Label(self, fields) assert(self == ui) words[#words + 1] = fields.Text end
+      function ui.Button(self) assert(self == ui) end
+      function ui.VGroup(self) assert(self == ui) end
+      return ui, function(manager)
+        assert(manager == ui)
+        local window, is_open = { On = { hl = {}, ok = {} } }, true
+        function window.Show() show(table.concat(words)) end
+        function window.Hide() end
+        local dispatcher = {}
+        function dispatcher.AddWindow() return window end
+        function dispatcher.ExitLoop() is_open = false end
+        function dispatcher.RunLoop()
+          window.On.ok.Clicked()
+          assert(not is_open)
+        end
+        return dispatcher
+      end
+    end""")
+    return make(world.windows.append)

@@ -17,11 +17,12 @@ import lupa.luajit21
 import pytest
 from document_factory import make_document
 from edit_list_factory import ODD_NAME
-from fake_resolve import Media, World, lua_object
+from fake_resolve import Media, World, set_stage
 
+from hlcli.cli.resolve_companion import Companion
 from hlcli.document import ScoresDocument
-from hlcli.plugins.baking import bake
 from hlcli.plugins.manifest import find_plugin
+from hlcli.plugins.wanted import file_content
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import otio
 from hlcli.timeline.records import HEADER, records_text
@@ -45,6 +46,13 @@ class Desk:
     engine: ModuleType
     world: World
     lines: list[str] = field(default_factory=list)
+    """What scripts said, in the console or, where print shows nothing, to `hl resolve`."""
+    terminal: list[str] = field(default_factory=list)
+    """All that `hl resolve` said."""
+    errors: list[str] = field(default_factory=list)
+    """Errors that scripts ended with."""
+    companion: Companion | None = None
+    """`hl resolve`, while it runs."""
 
     @property
     def fusion(self) -> Path:
@@ -52,20 +60,43 @@ class Desk:
 
     @property
     def jobs(self) -> list[Path]:
-        base = self.folder / "cache" / "hl-resolve"
-        return [path for path in base.iterdir() if path.is_dir()] if base.is_dir() else []
+        return [path for path in self.mailbox.glob("*") if path.is_dir()]
 
-    def install(self, program: Path) -> None:
+    @property
+    def mailbox(self) -> Path:
+        return self.folder / "cache" / "hl-resolve"
+
+    def install(self, program: Path, *, mailbox: bytes = b"") -> None:
         """Put the files where `plugin.toml` says, as `hl plugins install` does."""
         for file in find_plugin("resolve", ROOT / "plugins").files:
-            content = file.source.read_bytes()
-            if file.program is not None:
-                content = bake(
-                    content, language=file.program, program=str(program), name=file.source.name
-                )
             target = self.fusion / file.target
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            target.write_bytes(file_content(file, program=program, mailbox=mailbox))
+        if self.companion is not None:
+            self.companion.__exit__()
+            self.companion = None
+        if self.world.build is not None:
+            self.start_companion(program)
+
+    def start_companion(self, program: Path) -> None:
+        """Type `hl resolve` into a terminal."""
+        profile = self.fusion / "Profiles" / "Default"
+        profile.mkdir(parents=True, exist_ok=True)
+        self.world.prefs = profile / "Fusion.prefs"
+
+        def say(line: str) -> None:
+            self.terminal.append(line)
+            if not line.startswith(("at work for Resolve", "finished", "failed; ")):
+                self.lines.append(line)
+
+        self.companion = Companion(
+            self.mailbox,
+            find_prefs=lambda: [path for path in [self.world.prefs] if path],
+            command=[str(program)],
+            say=say,
+            documents=self.folder / "home" / "hl cuts",
+        )
+        self.companion.__enter__()
 
     def press(
         self,
@@ -74,26 +105,44 @@ class Desk:
         wait_seconds: float = 0.1,
         while_waiting: Callable[[], None] = lambda: None,
     ) -> str:
-        """Choose an entry of the menu; returns the last line of the console."""
+        """Choose an entry of the menu; returns the last line that the user gets to see."""
 
         def wait(seconds: float) -> None:
             while_waiting()
             time.sleep(wait_seconds)
+            if self.companion is not None:
+                self.companion.step()
 
+        num_before = len(self.lines)
         lua = self.engine.LuaRuntime(unpack_returned_tuples=True)
         made = lua.globals()
-        made.resolve = lua_object(lua, self.world)
-        made.bmd = lua.table_from({"wait": wait})
         made.print = lambda *words: self.lines.append("\t".join(str(word) for word in words))
         made.Fusion = lua.eval("function() error('a second Fusion was started') end")
-        made.dofile(str(self.fusion / "Scripts" / "Utility" / f"{entry}.lua"))
+        script = lua.eval("loadfile")(str(self.fusion / "Scripts" / "Utility" / f"{entry}.lua"))
+        use = lua.eval("setfenv")
+        environment = set_stage(lua, self.world, {"wait": wait})
+        if environment is not None:
+            use(script, environment)
+        if self.companion is not None:
+            # It looks a few times a second; tests change files, and press, in less.
+            self.companion.step()
+        try:
+            script()
+        except self.engine.LuaError as error:
+            self.errors.append(str(error))
+        if self.companion is not None:
+            self.companion.step()
         assert self.world.violations == []
-        return self.lines[-1]
+        shown = [*self.world.windows, *self.bins, *self.errors]
+        return (self.lines[num_before:] or shown or [""])[-1]
+
+    @property
+    def bins(self) -> list[str]:
+        return [folder.name for folder in self.world.root.folders]
 
     def options(self, *lines: str) -> None:
-        base = self.folder / "cache" / "hl-resolve"
-        base.mkdir(parents=True, exist_ok=True)
-        (base / "options.txt").write_text("\n".join(lines), encoding="utf-8")
+        self.mailbox.mkdir(parents=True, exist_ok=True)
+        (self.mailbox / "options.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def make_program(desk: Desk, body: str) -> None:

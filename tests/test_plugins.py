@@ -621,7 +621,8 @@ def test_a_wheel_holds_what_the_manifests_list(tmp_path: Path) -> None:
     folder = plugins_dir()
     expected = {str(path.relative_to(folder)) for path in folder.glob("*/plugin.toml")}
     for found in list_plugins():
-        expected |= {str(file.source.relative_to(folder)) for file in found.files}
+        for file in found.files:
+            expected |= {str(path.relative_to(folder)) for path in (file.source, *file.parts)}
     with zipfile.ZipFile(wheel) as packed:
         names = {
             name.removeprefix("hlcli/_plugins/")

@@ -19,6 +19,8 @@ from document_factory import make_document
 from fake_resolve import Media, World, lua_object
 from resolve_desk import PLACES_30, PLUGIN, SPANS, Desk, prepare
 
+from hlcli.plugins.manifest import find_plugin
+from hlcli.plugins.wanted import file_content
 from hlcli.timeline.records import parse_records, record, records_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plays Windows on other systems")
@@ -61,13 +63,19 @@ def windows_lua(engine: Any, world: World, lines: list[str], **extra: Any) -> An
     return lua
 
 
-def start(lua: Any, action: str, program: str = PROGRAM) -> None:
-    """Do what the entry of the menu does once it has found its parts."""
-    run = lua.eval(
-        "function(folder, program, action)"
-        " loadfile(folder .. 'start.lua')(folder)(program, action) end"
-    )
-    run(f"{PLUGIN}/lib/", program, action)
+def start(lua: Any, entry: str, program: str = PROGRAM) -> None:
+    """Choose an entry of the menu."""
+    (file,) = [one for one in find_plugin("resolve").files if one.source.name == entry]
+    lua.execute(file_content(file, program=Path(program)))
+
+
+def load_part(lua: Any, name: str) -> Any:
+    """Load a part, and the parts that it asks for."""
+    part = lua.eval("""function(folder)
+      local function part(name) return assert(loadfile(folder .. name .. ".lua"))(part) end
+      return part
+    end""")
+    return part(f"{PLUGIN}/lib/")(name)
 
 
 @pytest.mark.usefixtures("calls_of_windows")
@@ -101,7 +109,7 @@ def test_names_outside_the_code_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shown = str(program).replace("/", "\\")
     lua = windows_lua(lupa.luajit21, world, lines, run_plain=None)
     lua.globals().bmd = lua.table_from({"wait": work})
-    start(lua, "highlights", shown)
+    start(lua, "highlights.lua", shown)
 
     assert lines[-1] == "hl: 3 highlights on the timeline match highlights"
     assert world.violations == []
@@ -121,7 +129,7 @@ def test_files_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder = tmp_path / "\u00e4 \U0001f3ac"
     monkeypatch.setenv("HL_TEST_NAME", str(folder))
     lua = windows_lua(lupa.luajit21, World(media={}), [], run_plain=None)
-    wide = lua.eval("function(path) return dofile(path) end")(str(PLUGIN / "lib" / "wide.lua"))
+    wide = load_part(lua, "wide")
     assert wide.getenv("HL_TEST_NAME") == str(folder)
     assert wide.getenv("HL_TEST_NO_SUCH_NAME") is None
     assert wide.mkdir(str(folder)) is True
@@ -151,7 +159,9 @@ def test_without_ffi_names_in_the_code_page_still_work(
     program.write_bytes(b"")
     commands: list[str] = []
 
-    def run(command: str) -> int:
+    def run(command: str | None) -> int:
+        if command is None:
+            return 1  # There is a shell.
         commands.append(command)
         if command.startswith("mkdir "):
             Path(command[7:-1].replace("\\", "/")).mkdir(parents=True)
@@ -170,7 +180,7 @@ def test_without_ffi_names_in_the_code_page_still_work(
         (job / "status.txt").write_text(records_text([said]), encoding="utf-8")
 
     lua.globals().bmd = lua.table_from({"wait": fail})
-    start(lua, "marks", str(program).replace("/", "\\"))
+    start(lua, "mark_only.lua", str(program).replace("/", "\\"))
     assert lines[-1] == "hl: heard"
     (job,) = (tmp_path / "hl-resolve").iterdir()
     # The name of the file goes through a file, whatever its letters.
@@ -182,10 +192,11 @@ def test_without_ffi_names_in_the_code_page_still_work(
 def test_program_in_a_folder_that_the_shell_would_rewrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lua = windows_lua(lupa.lua51, World(media={}), [], run_plain=lambda command: 0)
-    system = lua.eval("function(path) return loadfile(path)(function() end) end")(
-        str(PLUGIN / "lib" / "system.lua")
-    )
+    lua = windows_lua(lupa.lua51, World(media={}), [], run_plain=lambda command: command is None)
+    system = load_part(lua, "system")
     assert system.quoted("C:\\100%\\hl.exe") is None
     assert system.quoted("C:\\a & b\\hl.exe") == '"C:\\a & b\\hl.exe"'
-    assert system.start("C:\\100%\\hl.exe", lua.table_from(["x"]), "log") is False
+    program = "C:\\100%\\hl.exe"
+    system.exists = lambda path: True
+    started = system.start(program, lua.table_from(["x"]), "log")
+    assert started == (False, f"hl cannot be started: {program}")

@@ -23,6 +23,7 @@ from hlcli.cli import (
     models,
     plugins,
     render,
+    resolve,
     resolve_job,
     score,
     serve,
@@ -79,6 +80,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command("serve", cls=HlCommand)(serve.serve)
 app.command("doctor", cls=HlCommand)(doctor.doctor)
+app.command("resolve", cls=HlCommand)(resolve.resolve)
 # For the scripts in DaVinci Resolve, not for people.
 app.command("resolve-job", cls=HlCommand, hidden=True)(resolve_job.resolve_job)
 

@@ -101,11 +101,38 @@ class Status:
         write_text(self.path, records_text(records))
 
     def _is_running(self) -> bool:
-        from hlcli.timeline.records import parse_records
-
+        fields = status_fields(self.path.parent)
         try:
-            fields = parse_records(self.path.read_text(encoding="utf-8"))[0].fields
             age_seconds = time.time() - int(fields["time"])
-        except (OSError, ValueError, KeyError, IndexError):
+        except (ValueError, KeyError):
             return False
         return fields.get("state") == "running" and abs(age_seconds) < ALIVE_SECONDS
+
+
+def status_fields(folder: Path) -> dict[str, str]:
+    """Return the status of a job, see `Status`; nothing without one that can be read."""
+    from hlcli.timeline.records import parse_records
+
+    try:
+        return parse_records((folder / "status.txt").read_text(encoding="utf-8"))[0].fields
+    except (OSError, ValueError, IndexError):
+        return {}
+
+
+def write_failure(folder: Path, error: HlError) -> None:
+    """Write the last word for a job that died without one.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    from hlcli.timeline.records import record, records_text
+
+    failed = record(
+        "status",
+        state="failed",
+        time=int(time.time()),
+        message=error.message,
+        hint=error.hint,
+        code=error.exit_code,
+    )
+    write_text(folder / "status.txt", records_text([failed]))

@@ -26,6 +26,8 @@ class PluginFile:
     """Where it goes inside the place; relative, never upwards."""
     program: str | None
     """The language whose `HL = "hl"` line gets the path of `hl`; None leaves the bytes alone."""
+    parts: tuple[Path, ...] = ()
+    """Lua files that are put into this one, by name; it may load no other where it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ def _read(path: Path) -> Plugin:
 def _file(folder: Path, entry: dict[str, Any]) -> PluginFile:
     source, target = folder / str(entry["source"]), PurePosixPath(str(entry["target"]))
     program = entry.get("program")
-    if unknown := set(entry) - {"source", "place", "target", "program"}:
+    parts = tuple(sorted((folder / entry["parts"]).glob("*.lua"))) if "parts" in entry else ()
+    if unknown := set(entry) - {"source", "place", "target", "program", "parts"}:
         raise ValueError(f"unknown key {min(unknown)}")
     if not source.is_file():
         raise ValueError(f"there is no {source}")
@@ -129,4 +132,8 @@ def _file(folder: Path, entry: dict[str, Any]) -> PluginFile:
         raise ValueError(f"{target} leads out of the folder")
     if program is not None and program not in LANGUAGES:
         raise ValueError(f"unknown language {program}")
-    return PluginFile(source=source, place=str(entry["place"]), target=target, program=program)
+    if "parts" in entry and not parts:
+        raise ValueError(f"there are no parts in {folder / entry['parts']}")
+    return PluginFile(
+        source=source, place=str(entry["place"]), target=target, program=program, parts=parts
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 from hlcli.errors import OutputError, UsageError
 from hlcli.paths import plugin_receipts_dir
 from hlcli.plugins import adobe
-from hlcli.plugins.baking import bake
+from hlcli.plugins.baking import bake, put_in
+from hlcli.plugins.mailbox import lua_name, mailbox_dir
 from hlcli.plugins.manifest import Plugin, PluginFile
 from hlcli.plugins.places import find_places
 from hlcli.plugins.system import System
@@ -54,10 +55,12 @@ def wanted_files(
         if not force:
             adobe.check_system(system)
         return [panel_package(plugin, program=program)]
+    # What one user's `hl resolve` writes, the others cannot read.
+    mailbox = b"" if all_users else lua_name(mailbox_dir(system))
     return [
         WantedFile(
             path=place.folder.joinpath(*file.target.parts),
-            content=_content(file, program),
+            content=file_content(file, program=program, mailbox=mailbox),
             edition=place.edition,
         )
         for place in find_places(plugin.place, system, all_users=all_users, force=force)
@@ -67,7 +70,7 @@ def wanted_files(
 
 def panel_package(plugin: Plugin, *, program: Path) -> WantedFile:
     """Return the packed panel, which lies in the data folder of `hl`."""
-    files = {str(file.target): _content(file, program) for file in plugin.files}
+    files = {str(file.target): file_content(file, program=program) for file in plugin.files}
     name, _ = adobe.package_names(files.get("manifest.json", b""))
     return WantedFile(
         path=plugin_receipts_dir().absolute() / name,
@@ -84,11 +87,24 @@ def panel_name(plugin: Plugin) -> str:
     raise OutputError("the panel has no manifest.json")
 
 
-def _content(file: PluginFile, program: Path) -> bytes:
+def file_content(file: PluginFile, *, program: Path, mailbox: bytes = b"") -> bytes:
+    """Return a file as it is installed.
+
+    Args:
+        file: The file as shipped.
+        program: Absolute path of `hl`.
+        mailbox: The folder of `hl resolve`, as plain Lua opens it.
+
+    Raises:
+        OutputError: It cannot be read, or its lines are not there.
+    """
     try:
         content = file.source.read_bytes()
     except OSError as error:
         raise OutputError(f"cannot read {file.source}: {error.strerror or error}") from error
-    if file.program is None:
-        return content
-    return bake(content, language=file.program, program=str(program), name=file.source.name)
+    name = file.source.name
+    if file.program is not None:
+        content = bake(content, language=file.program, program=str(program), name=name)
+    if file.parts:
+        content = put_in(content, parts=file.parts, mailbox=mailbox, name=name)
+    return content

@@ -1,7 +1,7 @@
 -- What is asked of Resolve: the project, the clips, their files. Resolve answers a call that it cannot do with nil, and one that
 -- it does not have with an error; neither reaches the user as such.
 local part = ...
-local system = part("system")
+local host = part("host")
 local M = {}
 
 -- Calls a method; nil for whatever goes wrong.
@@ -17,14 +17,13 @@ local call = M.call
 
 -- Scripts of the menu get `resolve`. Never call Fusion() without a name before it: it can start a second, invisible Fusion.
 function M.find()
-  local resolve = rawget(_G, "resolve")
+  local resolve = host.global("resolve")
   if resolve then return resolve end
-  local make = rawget(_G, "Resolve")
-  local made, object = pcall(function() return make() end)
+  local made, object = pcall(function() return host.global("Resolve")() end)
   return made and object or nil
 end
 
--- Returns { resolve=, project=, pool=, major= }, or nil and a reason.
+-- Returns { resolve=, project=, pool=, major= }, or nil; then a reason; then the media pool where there is one.
 function M.open()
   local resolve = M.find()
   if not resolve then return nil, "start this from Resolve: Workspace > Scripts" end
@@ -35,7 +34,7 @@ function M.open()
   if not pool then return nil, "no project is open" end
   -- Into a project that was never saved Resolve imports no timeline, and does not say so.
   if (call(project, "GetName") or ""):match("^Untitled Project") then
-    return nil, "save the project under a name first (File > Save Project)"
+    return nil, "save the project under a name first (File > Save Project)", pool
   end
   local version = call(resolve, "GetVersion")
   return {
@@ -43,7 +42,7 @@ function M.open()
     project = project,
     pool = pool,
     major = type(version) == "table" and tonumber(version[1]) or 0,
-  }
+  }, nil, pool
 end
 
 -- A number in a setting such as "29.97 DF"; nil without one.
@@ -64,7 +63,7 @@ end
 
 -- One spelling of a path, to compare it.
 function M.comparable(path)
-  return system.is_windows and path:gsub("/", "\\"):lower() or path
+  return host.is_windows and path:gsub("/", "\\"):lower() or path
 end
 
 local function add(list, known, item)

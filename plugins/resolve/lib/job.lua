@@ -119,14 +119,12 @@ function M.run(hl, request, wait_minutes, say)
   elseif is_unclaimed(before) then
     say("hl has finished this in the meantime")
   else
-    if system.exists(hl) == false then
-      return nil, "hl is not where it was (" .. hl .. "): run `hl plugins install resolve` again"
-    end
     system.remove(file("status.txt"))
     system.remove(file("plan.txt"))
     if not system.write(file("request.txt"), request) then return nil, "cannot write in " .. folder end
     say("hl starts")
-    if not system.start(hl, { "resolve-job", folder }, file("log.txt")) then return nil, "hl cannot be started: " .. hl end
+    local started, reason = system.start(hl, { "resolve-job", folder }, file("log.txt"))
+    if not started then return nil, reason end
   end
   local minutes = tonumber(wait_minutes) or DEFAULT_WAIT_MINUTES
   local status, reason = wait(folder, 60 * minutes, say)

@@ -1,18 +1,27 @@
--- What the three entries of the menu do. Called with the folder of the parts; returns start(program, action).
-local folder = ...
+-- What the entries of the menu do. Called with all parts, the path of hl, the folder of `hl resolve`, and the action.
+local parts, hl, mailbox, action = ...
 
 local loaded = {}
 local function part(name)
-  if loaded[name] == nil then
-    local chunk = assert(loadfile(folder .. name .. ".lua"), "the part " .. name .. " of the plugin is missing")
-    loaded[name] = chunk(part) or false
-  end
+  if loaded[name] == nil then loaded[name] = parts[name](part) or false end
   return loaded[name] or nil
 end
 
--- Lists are 1-based; the console shows lines.
+local host = part("host")
+host.mailbox = mailbox
+
+local BY_HAND = ". Or by hand: `hl export VIDEO -o cut.fcpxml --for resolve` there, then File > Import > Timeline... here"
+
+local lines = {}
+
+-- The console shows lines, where it shows anything.
+local function show(line)
+  lines[#lines + 1] = line
+  pcall(function() print(line) end)
+end
+
 local function say(text)
-  print("hl: " .. text)
+  show("hl: " .. text)
 end
 
 local actions = {}
@@ -38,7 +47,7 @@ local function asked_for(opened)
   return { files = files, known = known, for_hl = for_hl, ours = ours }
 end
 
-local function run(hl, opened, asked, kind)
+local function run(opened, asked, kind)
   local job, editor = part("job"), part("editor")
   local name = stem(asked.files[1]) .. (#asked.files > 1 and " and " .. #asked.files - 1 .. " more" or "")
   local fields = { kind = kind, name = name .. " highlights" }
@@ -52,12 +61,12 @@ local function run(hl, opened, asked, kind)
   return job.plan(place)
 end
 
-function actions.highlights(hl, opened)
+function actions.highlights(opened)
   local timelines, marks, editor = part("timeline"), part("marks"), part("editor")
   local asked, reason = asked_for(opened)
   if not asked then return nil, reason end
   local plan
-  plan, reason = run(hl, opened, asked, "highlights")
+  plan, reason = run(opened, asked, "highlights")
   if not plan then return nil, reason end
   local missing = timelines.missing_files(plan)
   if #missing > 0 then return nil, "the file is gone: " .. table.concat(missing, ", ") end
@@ -89,12 +98,12 @@ function actions.highlights(hl, opened)
   return #plan.marks .. " highlights on the timeline " .. (editor.call(timeline, "GetName") or plan.timeline.name)
 end
 
-function actions.marks(hl, opened)
+function actions.marks(opened)
   local marks, editor = part("marks"), part("editor")
   local asked, reason = asked_for(opened)
   if not asked then return nil, reason end
   local plan
-  plan, reason = run(hl, opened, asked, "marks")
+  plan, reason = run(opened, asked, "marks")
   if not plan then return nil, reason end
   local unset = 0
   for number, source in ipairs(plan.sources) do
@@ -130,7 +139,7 @@ local function shell_words(list)
   return table.concat(words, " ")
 end
 
-function actions.send_cut(hl, opened)
+function actions.send_cut(opened)
   local editor, job, system = part("editor"), part("job"), part("system")
   local timeline = editor.call(opened.project, "GetCurrentTimeline")
   if not timeline then return nil, "open the timeline that hl shall learn from, and start this again" end
@@ -145,15 +154,18 @@ function actions.send_cut(hl, opened)
     return nil, "cannot write in " .. tostring(place) .. ": name another folder in options.txt (cut_folder)"
   end
   local name = (editor.call(timeline, "GetName") or "cut"):gsub('[%c<>:"/\\|?*%%]', "_")
-  local path = place .. system.separator .. name .. ".otio"
-  system.remove(path)
+  local path, number = place .. system.separator .. name .. ".otio", 2
+  -- Where an old cut cannot be removed, what Resolve writes must be told from it.
+  while not system.remove(path) and system.exists(path) do
+    path, number = place .. system.separator .. name .. " " .. number .. ".otio", number + 1
+  end
   if not editor.call(timeline, "Export", path, kind) or system.exists(path) == false then
     return nil, "Resolve did not write " .. path .. ": name another folder in options.txt (cut_folder)"
   end
   say("wrote " .. path)
   if not ours.learn_as then
     say("to learn from it, run in a terminal:")
-    print(shell_words({ hl, "finetune" }) .. " " .. shell_words(files) .. " --name my-style --from-cut " .. shell_words({ path }))
+    show(shell_words({ hl, "finetune" }) .. " " .. shell_words(files) .. " --name my-style --from-cut " .. shell_words({ path }))
     return "or put the line `learn_as my-style` into options.txt and start this again"
   end
   say("learning " .. ours.learn_as .. " from it; this takes a while")
@@ -163,18 +175,29 @@ function actions.send_cut(hl, opened)
   return "learned; to use it, put the line `model " .. ours.learn_as .. "` into options.txt"
 end
 
-return function(hl, action)
-  -- A traceback helps nobody who cuts films: one sentence, and where the rest is.
-  local ran, done, reason = pcall(function()
-    local opened, why = part("editor").open()
-    if not opened then return nil, why end
-    return actions[action](hl, opened)
-  end)
-  if not ran then
-    say("this is a bug in the plugin, please report it: " .. tostring(done))
-  elseif done then
-    say(done)
-  else
-    say(tostring(reason))
-  end
+-- A traceback helps nobody who cuts films: one sentence, and where the rest is.
+local pool
+local ran, done, reason = pcall(function()
+  local opened, why, ready
+  opened, why, pool = part("editor").open()
+  if not opened then return nil, why end
+  ready, why = part("system").ready()
+  if not ready then return nil, why .. BY_HAND end
+  return actions[action](opened)
+end)
+if not ran then
+  done, reason = nil, "this is a bug in the plugin, please report it: " .. tostring(done)
+end
+say(tostring(done or reason))
+
+-- Only the sandbox has `finish`: print shows nothing there, so that the terminal of `hl resolve` shows all that was said, and a
+-- window what went wrong.
+local found, system = pcall(part, "system")
+if found and system.finish then
+  local window = part("window")
+  window.clear(pool)
+  pcall(system.finish, table.concat(lines, "\n"))
+  local shown = done or window.show(tostring(reason), pool)
+  -- An error is the last thing that a console may still show.
+  if not shown then error("hl: " .. tostring(reason), 0) end
 end

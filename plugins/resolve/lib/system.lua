@@ -1,10 +1,20 @@
 -- Files, programs and time on all three systems. Paths are UTF-8, as Resolve has them.
 local part = ...
-local M = { separator = package.config:sub(1, 1) }
-M.is_windows = M.separator == "\\"
+local host = part("host")
+local wide = host.is_windows and part("wide") or nil
 
-local wide = M.is_windows and part("wide") or nil
-local is_mac = not M.is_windows and io.open("/System/Library/CoreServices/SystemVersion.plist") ~= nil
+-- system() without a command says whether there is a shell; that some functions are there does not mean that they do anything.
+local function has_shell()
+  local asked, answer = pcall(function() return os.execute() end)
+  return asked and answer and answer ~= 0
+end
+
+if not wide and not (host.field(host.global("io"), "open") and host.field(host.global("os"), "remove") and has_shell()) then
+  return part("mailbox")
+end
+
+local M = { separator = host.separator, is_windows = host.is_windows, quoted = host.quoted }
+local is_mac = host.is_mac()
 
 -- Whether plain Lua on this system can open such a name.
 local function is_reachable(path)
@@ -12,10 +22,15 @@ local function is_reachable(path)
 end
 
 function M.getenv(name)
-  local value
-  if wide then value = wide.getenv(name) else value = os.getenv(name) end
+  if not wide then return host.getenv(name) end
+  local value = wide.getenv(name)
   if value == "" then return nil end
   return value
+end
+
+-- Whether a script can reach hl from here.
+function M.ready()
+  return true
 end
 
 function M.read(path)
@@ -55,13 +70,6 @@ local function run(command)
   return result == 0 or result == true
 end
 
--- In quotes for the system's shell; nil for a text that has none.
-function M.quoted(text)
-  if not M.is_windows then return "'" .. text:gsub("'", "'\\''") .. "'" end
-  if text:find('[%%"\r\n]') then return nil end
-  return '"' .. text .. '"'
-end
-
 -- Makes a folder and those above it that are missing; false if it cannot be used.
 function M.mkdir(path)
   local probe = path .. M.separator .. "probe.txt"
@@ -80,21 +88,28 @@ function M.mkdir(path)
 end
 
 -- Starts a program that outlives this script and does not wait for it; its words go to the file `log` where the shell allows.
+-- Returns true, or false and a reason.
 function M.start(program, words, log)
+  if M.exists(program) == false then
+    return false, "hl is not where it was (" .. program .. "): run `hl plugins install resolve` again"
+  end
   local parts = { M.quoted(program) }
   for _, word in ipairs(words) do parts[#parts + 1] = M.quoted(word) end
-  if #parts ~= #words + 1 then return false end
-  local command = table.concat(parts, " ")
-  -- Resolve's own Python must not reach into hl's.
-  if M.is_windows then
-    return run('set "PYTHONHOME=" & set "PYTHONPATH=" & start "hl" /min ' .. command)
+  local started = false
+  if #parts == #words + 1 then
+    local command = table.concat(parts, " ")
+    -- Resolve's own Python must not reach into hl's.
+    if M.is_windows then
+      started = run('set "PYTHONHOME=" & set "PYTHONPATH=" & start "hl" /min ' .. command)
+    else
+      started = run("unset PYTHONHOME PYTHONPATH; nohup " .. command .. " >" .. M.quoted(log) .. " 2>&1 </dev/null &")
+    end
   end
-  return run("unset PYTHONHOME PYTHONPATH; nohup " .. command .. " >" .. M.quoted(log) .. " 2>&1 </dev/null &")
+  return started, "hl cannot be started: " .. program
 end
 
 function M.sleep(seconds)
-  local bmd = rawget(_G, "bmd")
-  if bmd and pcall(function() bmd.wait(seconds) end) then return end
+  if host.wait(seconds) then return end
   if wide then
     wide.sleep(seconds)
   elseif M.is_windows then

@@ -1,8 +1,8 @@
 -- Names outside the code page on Windows: io and os of Lua know the code page only, LuaJIT's FFI reaches the system itself.
--- Returns nil where there is no FFI (Lua 5.1). All text here is UTF-8.
-local found, ffi = pcall(require, "ffi")
-if not found then return nil end
-local declared = pcall(ffi.cdef, [[
+-- Returns nil where there is no FFI (Lua 5.1, the sandbox). All text here is UTF-8.
+local part = ...
+local found, ffi = pcall(function() return part("host").global("ffi") or require("ffi") end)
+local declared = found and pcall(function() ffi.cdef([[
   int MultiByteToWideChar(unsigned int page, unsigned long flags, const char *text, int size, unsigned short *wide, int room);
   int WideCharToMultiByte(unsigned int page, unsigned long flags, const unsigned short *wide, int size, char *text, int room,
                           const char *instead, int *used);
@@ -15,7 +15,7 @@ local declared = pcall(ffi.cdef, [[
   int CreateDirectoryW(const unsigned short *name, void *security);
   unsigned long GetEnvironmentVariableW(const unsigned short *name, unsigned short *value, unsigned long room);
   void Sleep(unsigned long milliseconds);
-]])
+]]) end)
 if not declared then return nil end
 
 local UTF8, CHUNK = 65001, 65536
