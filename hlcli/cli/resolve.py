@@ -41,7 +41,7 @@ def resolve(
     from hlcli.cli.resolve_companion import Companion
     from hlcli.plugins.mailbox import mailbox_dir, prefs_files
     from hlcli.plugins.system import System
-    from hlcli.zoo.lock import exclusive_lock
+    from hlcli.lock import exclusive_lock
 
     system = System.current()
     folder = mailbox_dir(system)
