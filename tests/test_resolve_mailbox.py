@@ -410,6 +410,30 @@ def test_any_bytes_come_back_from_lua(content: bytes) -> None:
     assert lua_value(content).isascii()
 
 
+def test_status_that_says_done_never_comes_before_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job may end while its texts are read: the plan appears between two readings."""
+    job = tmp_path / "box" / JOB
+    job.mkdir(parents=True)
+    (job / "status.txt").write_text("running")
+    made = companion(tmp_path)
+    read = Path.read_bytes
+
+    def end_the_job(path: Path) -> bytes:
+        content = read(path)
+        if path == job / "status.txt":
+            (job / "plan.txt").write_text("plan")
+            (job / "status.txt").write_text("done")
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", end_the_job)
+    for _ in range(2):
+        made.step()
+        status, plan = job / "status.lua", job / "plan.lua"
+        assert plan.exists() or "done" not in status.read_text()
+
+
 def test_program_that_cannot_be_started_is_a_failed_job(tmp_path: Path) -> None:
     prefs = tmp_path / "Fusion.prefs"
     request = records_text([record("job", kind="marks"), record("file", path="/x")]).encode()

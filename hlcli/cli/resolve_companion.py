@@ -35,8 +35,8 @@ _NUM_HEARD = 16
 _STOP_SECONDS = 10
 _JOB = re.compile(r"[0-9a-f]{16}")
 _CUT_FOLDER = re.compile(r"^\s*cut[_-]folder\s+(.*?)\s*$", re.MULTILINE)
-_MIRRORED = ("plan", "status")
-"""The plan first: a status that says "done" means that it is there."""
+_MIRRORED = ("status", "plan")
+"""Texts of a job that scripts read."""
 
 
 class Companion:
@@ -216,16 +216,16 @@ class Companion:
 
     def _mirror(self) -> None:
         """Write the texts that scripts read a second time, as Lua."""
-        texts = [self.folder / job / f"{name}.txt" for job in self._jobs for name in _MIRRORED]
-        for path in (*texts, self.folder / "options.txt"):
+        texts = [self.folder / "options.txt"]
+        texts += [self.folder / job / f"{name}.txt" for job in self._jobs for name in _MIRRORED]
+        # A status that says "done" means that the plan is there: it is read before the plan, and
+        # written after it.
+        for path, content in reversed([(path, _content(path)) for path in texts]):
             twin = path.with_suffix(".lua")
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
+            if content is None:
                 if self._mirrored.pop(twin, None) is not None:
                     twin.unlink(missing_ok=True)
-                continue
-            if self._mirrored.get(twin) != content:
+            elif self._mirrored.get(twin) != content:
                 write_text(twin, lua_value(content))
                 self._mirrored[twin] = content
                 if path.name == "options.txt":
@@ -260,3 +260,10 @@ class Companion:
         except OSError:
             return False
         return _JOB.fullmatch(folder.name) is not None and age_seconds < _UNCLAIMED_SECONDS
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
