@@ -421,11 +421,12 @@ def test_status_that_says_done_never_comes_before_the_plan(
     read = Path.read_bytes
 
     def end_the_job(path: Path) -> bytes:
-        content = read(path)
-        if path == job / "status.txt":
-            (job / "plan.txt").write_text("plan")
-            (job / "status.txt").write_text("done")
-        return content
+        try:
+            return read(path)
+        finally:
+            if path.parent == job:
+                (job / "plan.txt").write_text("plan")
+                (job / "status.txt").write_text("done")
 
     monkeypatch.setattr(Path, "read_bytes", end_the_job)
     for _ in range(2):

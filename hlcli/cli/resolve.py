@@ -39,9 +39,9 @@ def resolve(
         hl resolve
     """
     from hlcli.cli.resolve_companion import Companion
+    from hlcli.lock import exclusive_lock
     from hlcli.plugins.mailbox import mailbox_dir, prefs_files
     from hlcli.plugins.system import System
-    from hlcli.lock import exclusive_lock
 
     system = System.current()
     folder = mailbox_dir(system)
