@@ -9,13 +9,32 @@ from collections.abc import Mapping
 from typing import Any
 
 if sys.version_info >= (3, 11):
-    from tomllib import TOMLDecodeError, loads
+    import tomllib
+    from tomllib import TOMLDecodeError
 else:
-    from tomli import TOMLDecodeError, loads
+    import tomli as tomllib
+    from tomli import TOMLDecodeError
 
 __all__ = ["TOMLDecodeError", "dumps", "loads"]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def loads(text: str) -> dict[str, Any]:
+    """Return TOML as plain data.
+
+    Raises:
+        TOMLDecodeError: It is none; or a number has thousands of digits, or brackets are nested a
+            thousand deep, for which Python's reader raises other errors.
+    """
+    try:
+        return tomllib.loads(text)
+    except TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise TOMLDecodeError("brackets are nested too deep") from error
+    except ValueError as error:
+        raise TOMLDecodeError("a number has more digits than any") from error
 
 
 def dumps(values: Mapping[str, Any]) -> str:

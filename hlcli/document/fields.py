@@ -77,12 +77,12 @@ class Fields:
             raise self.wrong(name, f"must be true or false, is {value!r}")
         return value
 
-    def integer(self, name: str, least: int) -> int:
-        """Return a whole number from `least` up."""
+    def integer(self, name: str, least: int, most: int = _MOST_EXACT) -> int:
+        """Return a whole number from `least` to `most`."""
         value = self.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise self.wrong(name, f"must be a whole number from {least} up, is {value!r}")
-        if value > _MOST_EXACT:
+        if value > most:
             raise self.wrong(name, "is too large a number")
         return value
 

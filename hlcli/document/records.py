@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 TIMECODE = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
 """Pattern of a timecode in a document."""
 _DECIMALS = 6
+_MOST_CHANNELS = 1_024
+_MOST_SECONDS = 1e10
+_MOST_FRAMES = 10**13
 """Seconds and scores are rounded to a millionth: far below one frame, and the same everywhere."""
 
 
@@ -121,7 +124,7 @@ class VideoRecord:
         Raises:
             DocumentError: A field is missing or wrong.
         """
-        written = fields.text("frame_rate", r"[1-9]\d*/[1-9]\d*")
+        written = fields.text("frame_rate", r"[1-9]\d{0,17}/[1-9]\d{0,17}")
         frame_rate = Fraction(written)
         if frame_rate > 1000:
             raise fields.wrong(
@@ -132,7 +135,7 @@ class VideoRecord:
             fields.text("start_timecode", TIMECODE)
         audio = tuple(
             AudioRecord(
-                channels=track.integer("channels", 1),
+                channels=track.integer("channels", 1, _MOST_CHANNELS),
                 sample_rate=track.integer("sample_rate", 1),
                 index=track.integer("index", 0) if track.has("index") else None,
             )
@@ -145,9 +148,9 @@ class VideoRecord:
             raise fields.wrong("rotation_degrees", "must be 0, 90, 180 or 270")
         return cls(
             path=fields.text("path"),
-            duration_seconds=fields.number("duration_seconds", above=0.0),
+            duration_seconds=fields.number("duration_seconds", most=_MOST_SECONDS, above=0.0),
             frame_rate=frame_rate,
-            num_frames=fields.integer("num_frames", 1),
+            num_frames=fields.integer("num_frames", 1, _MOST_FRAMES),
             is_variable_rate=fields.flag("is_variable_rate"),
             start_timecode=timecode,
             width=fields.integer("width", 1),

@@ -119,7 +119,7 @@ class ScoresDocument:
                 else HINT,
             )
         video = VideoRecord.parse(fields.inside("video"))
-        clip_seconds = fields.number("clip_seconds", above=0.0)
+        clip_seconds = fields.number("clip_seconds", 0.001)
         # The duration is rounded, so a clip more or less is right at a whole number of clips.
         clips = range(
             max(1, math.ceil((video.duration_seconds - _ROUNDING) / clip_seconds)),

@@ -17,12 +17,14 @@ from hlcli.finetune.footage import Footage, RawFile
 from hlcli.finetune.spans import Span, Teaching
 from hlcli.media.identity import content_identity
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import ReadTimeline, read_timeline
+from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.types import MissingMediaError
 from hlcli.timeline.relink import Wanted
 
 _UNKNOWN_FRAMES = 10**9
-_EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(.+?)\s*$", re.M)
+_EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(\S(?:.*\S)?)\s*$", re.M)
 
 
 def read_cut(path: Path, footage: Footage) -> Teaching:
@@ -94,7 +96,7 @@ def read_edit(path: Path, footage: Footage) -> ReadTimeline:
     names = {source.name for source in known}
     known += [_source(one) for one in footage.files if one.path.name in names]
     rate: Fraction | None = None
-    if path.suffix.lower() == ".edl" and path.is_file():
+    if path.suffix.lower() == ".edl" and is_file(path):
         found = _sources_of_edl(path, footage)
         known += found
         # An EDL does not say its rate: it is that of its media.
@@ -111,7 +113,7 @@ def wanted_of(source: Source) -> Wanted:
     """Return what is known about a file of a timeline."""
     is_known = source.num_frames != _UNKNOWN_FRAMES
     identity = source.sha256_head
-    if identity is None and Path(source.path).is_file():
+    if identity is None and is_file(Path(source.path)):
         with contextlib.suppress(MediaError):
             identity = content_identity(Path(source.path))
     return Wanted(
@@ -124,7 +126,7 @@ def wanted_of(source: Source) -> Wanted:
 
 def _sources_of_edl(path: Path, footage: Footage) -> list[Source]:
     """Look up the names in an EDL: names are all that it says of its media."""
-    text = path.read_bytes().decode("utf-8-sig", "replace")
+    text = read_bytes(path).decode("utf-8-sig", "replace")
     names = dict.fromkeys(_EDL_NAME.findall(text))
     return [_looked_up(name, footage, path.parent) for name in names]
 

@@ -13,7 +13,9 @@ from hlcli.finetune.cut import read_edit, wanted_of
 from hlcli.finetune.footage import Footage, RawFile
 from hlcli.finetune.spans import Span, Teaching
 from hlcli.timeline.edit_list import Event, Marker
+from hlcli.timeline.paths import is_file, shortened
 from hlcli.timeline.read import READERS
+from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.relink import Wanted
 from hlcli.timeline.timecode import format_timecode, is_drop_frame, parse_timecode
 
@@ -44,7 +46,7 @@ def read_marks(path: Path, footage: Footage) -> Teaching:
         MediaError: A file of the timeline cannot be used.
     """
     suffix = path.suffix.lower()
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"no such file of marks: {path}", hint="check the spelling of --labels")
     if suffix in READERS:
         return _of_markers(path, footage)
@@ -112,7 +114,9 @@ def _of_table(path: Path, footage: Footage) -> Teaching:
             else:
                 spans.append(_span(values, found, where=f"line {line} of {path.name}"))
     except (ValueError, csv.Error) as error:
-        raise TrainingError(f"line {max(line, 1)} of {path}: {error}", hint=_HINT) from error
+        raise TrainingError(
+            f"line {max(line, 1)} of {path}: {shortened(str(error))}", hint=_HINT
+        ) from error
     if header is None:
         raise TrainingError(f"{path} is empty", hint=_HINT)
     notes = [
@@ -129,7 +133,7 @@ def _of_table(path: Path, footage: Footage) -> Teaching:
 
 
 def _text(path: Path) -> str:
-    data = path.read_bytes()
+    data = read_bytes(path)
     # Excel's "Unicode text" is UTF-16 with tabs.
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:

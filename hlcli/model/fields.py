@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_MOST_EXACT = 2**53  # larger whole numbers have no exact float
 
 
 class FieldError(ValueError):
@@ -92,6 +93,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise FieldError(f"{where} is a table, got {value!r}")
         return {str(key): _convert(float, item, _join(where, key)) for key, item in value.items()}
+    if isinstance(value, int) and abs(value) > _MOST_EXACT:
+        raise FieldError(f"{where} is a number of {len(hex(value)) - 2} hexadecimal digits")
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise FieldError(f"{where} must be finite, got {value!r}")

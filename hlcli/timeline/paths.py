@@ -17,7 +17,6 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from hlcli.media.source import plain_path
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_MOST_SHOWN = 300
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|$)")
 
 
@@ -35,9 +34,14 @@ def readable(text: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def shortened(text: str) -> str:
-    """Return a text for a message: its begin and its end where it is longer than any name."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[:180]} ... {text[-60:]}"
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text for a message: its begin and its end where it is longer than any name.
+
+    Args:
+        text: The text.
+        most: The most letters, 100 or more.
+    """
+    return text if len(text) <= most else f"{text[: most - 85]} ... {text[-80:]}"
 
 
 def is_file(path: Path) -> bool:

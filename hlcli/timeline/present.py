@@ -9,7 +9,7 @@ from pathlib import Path
 from hlcli.document import ScoresDocument, VideoRecord
 from hlcli.media.identity import content_identity
 from hlcli.moments import Moment
-from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.paths import is_file, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
 
 
@@ -41,7 +41,7 @@ def as_it_is_now(
     """
     video = document.video
     here = Path(video.path)
-    is_here = media_path(video.path).is_absolute() and here.is_file()
+    is_here = media_path(video.path).is_absolute() and is_file(here)
     if is_here and content_identity(here) == video.sha256_head:
         return Present(document=document)
     found = relinker.find(Wanted(path=video.path, sha256_head=video.sha256_head))

@@ -9,7 +9,7 @@ from pathlib import Path
 from hlcli.errors import MediaError
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Severity
-from hlcli.timeline.paths import is_file, media_path, readable
+from hlcli.timeline.paths import is_file, media_path, readable, shortened
 from hlcli.timeline.timecode import start_frame
 
 
@@ -65,8 +65,8 @@ class Findings:
             Problem(
                 rule=rule,
                 severity=severity,
-                where=where,
-                what=what,
+                where=shortened(where),
+                what=shortened(what),
                 hint=hint or RULES[rule].hint,
             )
         )

@@ -83,7 +83,9 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except HlError:
+    except HlError as error:
+        # Names of files stand in them, and a name can be as long as the file.
+        error.message = shortened(error.message, 1_000)
         raise
     except (
         ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,

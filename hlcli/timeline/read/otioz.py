@@ -1,23 +1,39 @@
-"""OpenTimelineIO bundles: the media is taken out into the cache, once for each bundle."""
+"""OpenTimelineIO bundles: the media is taken out into the cache, once for each bundle.
+
+A bundle is a zip file of somebody else's. What it claims is checked before anything is taken out:
+a few kilobytes can unpack to gigabytes, and names can lead out of the folder.
+"""
 
 from __future__ import annotations
 
+import io
 import shutil
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from hlcli.atomic import atomic_write, make_folder
-from hlcli.errors import TimelineError
+from hlcli.errors import OutputError, TimelineError
 from hlcli.media.identity import content_identity
 from hlcli.paths import cache_dir
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.read import otio as otio_reader
+from hlcli.timeline.paths import shortened
+from hlcli.timeline.read.bounds import MOST_BYTES, TooMuchError, json_text
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
+from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
 
 _TIMELINE = "content.otio"
+_MOST_MEMBERS = 10_000
+_MOST_LIST_BYTES = 8 << 20
+# Pictures and sound are packed already; even sound that is nearly silent shrinks less.
+_MOST_SHRUNK = 50
+_SMALL_BYTES = 16 << 20
+_LONGEST_NAME_BYTES = 255
+_CHUNK_BYTES = 1 << 20
+_HINT = "do not open it, it may be meant to harm"
 
 
 def read(
@@ -29,37 +45,132 @@ def read(
 ) -> ReadTimeline:
     """Read one bundle; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     folder = cache_dir() / "bundles" / content_identity(path)[:32]
+    made: list[Path] = []
     try:
-        with zipfile.ZipFile(path) as bundle:
-            members = [info for info in bundle.infolist() if _is_wanted(info, path)]
-            if not any(info.filename == _TIMELINE for info in members):
-                raise TimelineError(f"{path} holds no {_TIMELINE}", hint="it is no bundle")
-            for info in members:
-                _take_out(bundle, info, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise TimelineError(
-            f"cannot read {path}: {error}", hint="copy it again, it may be cut off"
-        ) from error
-    timeline = otio_reader.load(folder / _TIMELINE, "otio_json")
-    return edit_of_otio(timeline, folder=folder, search=search, known=known, rate=rate)
+        with _Stream(io.FileIO(path)) as stream, zipfile.ZipFile(stream) as bundle:
+            content, media = _members(bundle, path)
+            timeline = load(path, "otio_json", text=_content(bundle, content))
+            _check_room(media, folder)
+            for info in media:
+                _take_out(bundle, info, folder, made)
+        return edit_of_otio(timeline, folder=folder, search=search, known=known, rate=rate)
+    except Exception:
+        # What cannot be used shall not stay in the cache.
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise
 
 
-def _is_wanted(info: zipfile.ZipInfo, path: Path) -> bool:
-    name = PurePosixPath(info.filename)
-    if info.is_dir():
-        return False
-    if name.is_absolute() or ".." in name.parts or "\\" in info.filename or ":" in info.filename:
+class _Stream(io.BufferedReader):
+    """A file of which nobody reads very much at once, as `zipfile` does with its list."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MOST_LIST_BYTES:
+            raise TooMuchError(f"its list of members takes {size:,} bytes")
+        return super().read(size)
+
+
+def _members(bundle: zipfile.ZipFile, path: Path) -> tuple[zipfile.ZipInfo, list[zipfile.ZipInfo]]:
+    """Return the timeline and the media of a bundle whose list of members can be believed."""
+    infos = bundle.infolist()
+    if len(infos) > _MOST_MEMBERS:
+        raise TooMuchError(f"it has {len(infos):,} members, {_MOST_MEMBERS:,} are allowed")
+    if sum(info.compress_size for info in infos) > path.stat().st_size:
+        raise TimelineError(f"{path} has members that share their bytes", hint=_HINT)
+    content: zipfile.ZipInfo | None = None
+    media: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = PurePosixPath(info.filename)
+        if info.filename.endswith("/"):
+            continue
+        if not name.parts:
+            raise zipfile.BadZipFile("a member of it has no name")
+        _check_name(info.filename, name, path)
+        if info.filename == _TIMELINE:
+            content = info
+        elif name.parts[0] == "media":
+            media[info.filename] = info
+        else:
+            continue
+        if info.flag_bits & 1:
+            raise TimelineError(
+                f"{path} is encrypted: {shortened(info.filename)!r} needs a password",
+                hint="unpack it with its password, and give the .otio in it",
+            )
+        if info.file_size > max(_SMALL_BYTES, _MOST_SHRUNK * info.compress_size):
+            raise TooMuchError(
+                f"{shortened(info.filename)!r} has {info.compress_size:,} bytes and claims to "
+                f"unpack to {info.file_size:,}"
+            )
+    if content is None:
+        raise TimelineError(f"{path} holds no {_TIMELINE}", hint="it is no bundle")
+    return content, list(media.values())
+
+
+def _check_name(text: str, name: PurePosixPath, path: Path) -> None:
+    if name.is_absolute() or ".." in name.parts or "\\" in text or ":" in text:
         raise TimelineError(
-            f"{path} holds {info.filename!r}, which would lie outside the bundle",
-            hint="do not open it, it may be meant to harm",
+            f"{path} holds {shortened(text)!r}, which would lie outside the bundle", hint=_HINT
         )
-    return info.filename == _TIMELINE or name.parts[0] == "media"
+    if any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME_BYTES for part in name.parts):
+        raise TimelineError(
+            f"{path} holds a file whose name is longer than any: {shortened(text)!r}", hint=_HINT
+        )
 
 
-def _take_out(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
+def _content(bundle: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    if info.file_size > MOST_BYTES:
+        raise TooMuchError(f"its {_TIMELINE} has {info.file_size >> 20:,} MiB")
+    return json_text(b"".join(_chunks(bundle, info)))
+
+
+def _check_room(media: Sequence[zipfile.ZipInfo], folder: Path) -> None:
+    """Refuse to take out what the disk of the cache has no room for."""
+    needed_bytes = sum(
+        info.file_size for info in media if not _has_size(folder / info.filename, info)
+    )
+    make_folder(folder, hint="set HL_CACHE_DIR to a folder with room for the media")
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise OutputError(
+            f"cannot take {needed_bytes / 1e9:.1f} GB of media out into {folder}: "
+            f"{free_bytes / 1e9:.1f} GB are free",
+            hint="set HL_CACHE_DIR to a folder with room for the media",
+        )
+
+
+def _has_size(target: Path, info: zipfile.ZipInfo) -> bool:
+    return target.is_file() and target.stat().st_size == info.file_size
+
+
+def _take_out(
+    bundle: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, made: list[Path]
+) -> None:
     target = folder / info.filename
-    if target.is_file() and target.stat().st_size == info.file_size:
+    if _has_size(target, info) and _checksum(target) == info.CRC:
         return
     make_folder(target.parent, hint="set HL_CACHE_DIR to a folder with room for the media")
-    with bundle.open(info) as packed, atomic_write(target) as stream:
-        shutil.copyfileobj(packed, stream, 1 << 20)
+    with atomic_write(target) as stream:
+        for chunk in _chunks(bundle, info):
+            stream.write(chunk)
+    made.append(target)
+
+
+def _checksum(file: Path) -> int:
+    """Return the CRC-32 of a file, which a bundle states for each of its own."""
+    checksum = 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            checksum = zlib.crc32(chunk, checksum)
+    return checksum
+
+
+def _chunks(bundle: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield a member in pieces, as many bytes as it states and no more."""
+    try:
+        with bundle.open(info) as packed:
+            while chunk := packed.read(_CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        # Not to be taken for a disk that cannot be written to.
+        raise zipfile.BadZipFile(f"{shortened(info.filename)!r} is damaged") from error
