@@ -72,10 +72,15 @@ def prepared(path: Path) -> str:
     names = {sequence.get("id") for sequence in nested} - {None}
     listed = [bin_.findall("sequence") for bin_ in root.iter("children")]
     outer = [s for found in listed for s in found if s.get("id") not in names]
+    uses = {sequence.get("id"): sequence for sequence in nested if not len(sequence)}
     for sequence in [s for found in listed for s in found] if outer else []:
         # Nested sequences lie in a bin of the project, too; they are laid out where they are used.
         if sequence not in outer:
             parents[sequence].remove(sequence)
+            use = uses.get(sequence.get("id"))
+            if len(sequence) and use is not None:
+                use.extend(sequence)
+    _define_first(root)
     for sequence in nested:
         # The adapter looks for the tracks of a nested sequence in the sequence itself.
         media = sequence.find("media")
@@ -87,8 +92,16 @@ def prepared(path: Path) -> str:
 
 def _define_first(root: ET.Element) -> None:
     """Let the first element of an id be the one that defines it, as the adapter takes it to be."""
+    # A definition that moves up takes with it what it holds.
+    for _ in range(MOST_DEPTH):
+        if not _moved_up(root):
+            return
+
+
+def _moved_up(root: ET.Element) -> bool:
+    moved = False
     first: dict[tuple[str, str], ET.Element] = {}
-    for element in root.iter():
+    for element in list(root.iter()):
         if element.tag not in ("sequence", "file") or not element.get("id"):
             continue
         known = first.setdefault((element.tag, element.get("id", "")), element)
@@ -96,6 +109,8 @@ def _define_first(root: ET.Element) -> None:
             known.extend(element)
             for child in list(element):
                 element.remove(child)
+            moved = True
+    return moved
 
 
 def _count_items(root: ET.Element) -> None:
