@@ -17,11 +17,11 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from hlcli.errors import OutputError
+from hlcli.errors import OutputError, UsageError
 from hlcli.lock import try_lock
 
 if TYPE_CHECKING:
@@ -154,6 +154,46 @@ def make_folder(folder: Path, *, hint: str) -> None:
         raise OutputError(
             f"cannot make the folder {folder}: {error.strerror or error}", hint=hint
         ) from error
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an output whose folder is not there or may not be written.
+
+    Args:
+        path: A file, or an existing folder.
+
+    Raises:
+        OutputError: The folder does not exist or cannot be written.
+    """
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        raise OutputError(
+            f"cannot write {path}: the folder {folder} does not exist",
+            hint="create the folder first, or choose another output",
+        )
+    if not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"cannot write {path}: the folder {folder} is not writable",
+            hint="choose a folder you may write to",
+        )
+
+
+def check_not_a_source(path: Path, sources: Sequence[Path]) -> None:
+    """Refuse an output that is one of the videos: footage is never overwritten.
+
+    Raises:
+        UsageError: It is the same file, by whatever name.
+    """
+    for source in sources:
+        try:
+            same = path.samefile(source)
+        except OSError:
+            continue  # One of them is not there.
+        if same:
+            raise UsageError(
+                f"{path} is one of the videos, writing there would destroy it",
+                hint="choose another name for the output",
+            )
 
 
 class _Target(io.FileIO):

@@ -4,6 +4,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
 (1 is an unexpected failure, 2 a wrong command line, 130 Ctrl-C)::
 
     HlError [1]
+      UnexpectedError             a bug in hl: something that nobody foresaw
       UsageError [2]              wrong option value, unknown output extension
         RecipeError               unknown key or bad value in a training recipe
       MediaError [3]
@@ -59,6 +60,41 @@ class HlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class UnexpectedError(HlError):
+    """A bug: an exception that nobody foresaw, as its `__cause__`."""
+
+
+def unexpected(error: Exception, path: object = None) -> HlError:
+    """Return the error that tells of an exception nobody foresaw.
+
+    Args:
+        error: What was raised; it becomes the cause.
+        path: The file it happened with; None without one.
+
+    The traceback goes to the log, on the level of debugging.
+    """
+    import logging  # Here: `hl --help` needs none.
+
+    logging.getLogger(__name__).debug("nobody foresaw this", exc_info=error)
+    where = "" if path is None else f"{path}: "
+    if is_out_of_memory(error):
+        found = HlError(f"{where}out of memory", hint="close other programs and try again")
+    else:
+        found = UnexpectedError(
+            f"{where}unexpected: {type(error).__name__}: {error}",
+            hint="this is a bug in hl; run again with HL_DEBUG=1 and report the traceback "
+            "with the output of `hl doctor`",
+        )
+    found.__cause__ = error
+    return found
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file is left out, without a full stop; of a bug also how to report it."""
+    found = error if isinstance(error, HlError) else unexpected(error)
+    return f"{found.message}; {found.hint}" if isinstance(found, UnexpectedError) else found.message
 
 
 class UsageError(HlError):

@@ -1,9 +1,13 @@
-"""How the library tells the command line how far it is; it never draws anything itself."""
+"""How the library tells its caller how far it is and what it found; it never prints anything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeAlias
+
+from hlcli.errors import HlError, unexpected
 
 Progress: TypeAlias = Callable[[str, float, float], None]
 """Called as `(stage, done, total)`: a few words, two numbers in one unit; total 0 = unknown."""
@@ -22,3 +26,53 @@ class Download(str):
 def counts_bytes(stage: str) -> bool:
     """Whether the numbers of a stage are bytes of a download."""
     return isinstance(stage, Download)
+
+
+class Listener:
+    """What a caller wants to know while several files are worked on; override what is of use.
+
+    As it is, nothing is shown and the first problem is raised. Where `problem` returns, the work
+    goes on with the other files.
+    """
+
+    _last_problem: HlError | None = None
+
+    def begins(self, path: Path, number: int, count: int) -> None:
+        """Work on one of `count` files begins; `number` counts from 1."""
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Be told how far the work on that file is; see `Progress`."""
+
+    def remark(self, text: str) -> None:
+        """Be told something worth knowing, without a full stop."""
+
+    def warning(self, text: str) -> None:
+        """Be told of a loss, or of what may be a mistake; a remark unless overridden."""
+        self.remark(text)
+
+    def wrote(self, path: Path) -> None:
+        """Be told that a file is written."""
+
+    def problem(self, error: HlError) -> None:
+        """Be told that a file could not be read or written.
+
+        Raises:
+            HlError: Unless overridden.
+        """
+        raise error
+
+    @contextlib.contextmanager
+    def one_file(self, path: object) -> Iterator[None]:
+        """Let what goes wrong with one file cost that file only: it becomes a problem.
+
+        An exception that nobody foresaw, lack of memory too, is a problem like any other. One
+        error object that comes again, for it concerns every file, is told once.
+        """
+        try:
+            yield
+        except HlError as error:
+            if error is not self._last_problem:
+                self.problem(error)
+                self._last_problem = error
+        except Exception as error:  # noqa: BLE001
+            self.problem(unexpected(error, path))

@@ -180,7 +180,7 @@ def stages(path: Path, model: str | None) -> dict[str, tuple[float, float]]:
         return result
 
     def start_up() -> tuple[object, object]:
-        from hlcli.pipeline import Pipeline
+        from hlcli.workflows.score import Pipeline
 
         pipeline = Pipeline(model_name=model, use_cache=False)
         return pipeline.encoders, pipeline.scorer

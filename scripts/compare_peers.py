@@ -39,7 +39,7 @@ from hlcli.media.identity import content_identity  # noqa: E402
 from hlcli.media.probe import probe  # noqa: E402
 from hlcli.moments import Moment  # noqa: E402
 from hlcli.timeline.timecode import is_drop_frame, start_frame  # noqa: E402
-from hlcli.timeline.write import write_output  # noqa: E402
+from hlcli.workflows.outputs import write_outputs  # noqa: E402
 
 PAGE = ROOT / "docs/reference/formats.md"
 START, END = "<!-- peers -->", "<!-- /peers -->"
@@ -112,7 +112,7 @@ def write_ours(clip: Clip, folder: Path) -> None:
     document = make_document()
     document = type(document)(**{**_fields(document), "video": video}).with_moments(moments)
     for name in ("cut.otio", "cut.edl", "fcp7.xml", "cut.fcpxml"):
-        write_output(folder / name, [document])
+        write_outputs([folder / name], [document])
 
 
 def _fields(document: Any) -> dict[str, Any]:

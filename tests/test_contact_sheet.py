@@ -24,7 +24,7 @@ from hlcli.render.lettering import Lettering
 from hlcli.render.sheet_plan import plan_sheet
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Source
-from hlcli.timeline.write import write_output
+from hlcli.workflows.outputs import write_outputs
 
 NTSC = Fraction(30000, 1001)
 # Of a sheet 1000 pixels wide with two columns: see SheetLook.
@@ -179,7 +179,7 @@ def test_from_stored_scores(tmp_path: Path) -> None:
 def test_from_a_timeline(tmp_path: Path) -> None:
     video = make_video(tmp_path, num_frames=180)
     document = document_of(video, [(4.0, 5.0), (0.5, 1.5)])
-    write_output(tmp_path / "cut.otio", [document])
+    write_outputs([tmp_path / "cut.otio"], [document])
     output = tmp_path / "x.png"
     result = sheet(
         tmp_path / "cut.otio", "-o", output, "--width", 1000, "--columns", 2, "--order", "rank"
@@ -193,7 +193,7 @@ def test_from_a_timeline(tmp_path: Path) -> None:
 def test_a_video_that_has_moved_is_searched_for(tmp_path: Path, name: str) -> None:
     video = make_video(tmp_path, num_frames=60)
     document = document_of(video, [(0.5, 1.5)])
-    write_output(tmp_path / name, [document])
+    write_outputs([tmp_path / name], [document])
     (tmp_path / "new").mkdir()
     video.rename(tmp_path / "new" / video.name)
     assert sheet(tmp_path / name, "-o", tmp_path / "x.png").exit_code == 3
@@ -204,7 +204,7 @@ def test_a_video_that_has_moved_is_searched_for(tmp_path: Path, name: str) -> No
 
 def test_a_damaged_timeline_does_not_stop_the_others(tmp_path: Path) -> None:
     video = make_video(tmp_path, num_frames=60)
-    write_output(tmp_path / "cut.otio", [document_of(video, [(0.5, 1.5)])])
+    write_outputs([tmp_path / "cut.otio"], [document_of(video, [(0.5, 1.5)])])
     (tmp_path / "bad.otio").write_text("{")
     result = sheet(tmp_path / "bad.otio", tmp_path / "cut.otio", "-o", tmp_path / "x.png")
     assert result.exit_code != 0

@@ -22,9 +22,10 @@ from typer.testing import CliRunner
 
 import hlcli
 from hlcli import errors
-from hlcli.cli import app, options
+from hlcli.cli import app
 from hlcli.timeline.formats import FORMATS
 from hlcli.training.recipe import read_recipe
+from hlcli.workflows import requests
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = "docs/demo"
@@ -107,8 +108,8 @@ def test_every_documented_command_parses(page: Path, monkeypatch: pytest.MonkeyP
             raise AssertionError(f"hl {shlex.join(arguments)}: {error}") from error
         given = context.params if context else {}
         if arguments[0] in ("score", "export"):
-            selection = inspect.signature(options.selection_from_options).parameters
-            options.selection_from_options(**{name: given[name] for name in selection})
+            selection = inspect.signature(requests.selection_of).parameters
+            requests.selection_of(**{one: given[one] for one in selection if one in given})
             for output in given["output"] or []:
                 assert output.endswith((*FORMATS, "/")), output
         if arguments[0] == "train":

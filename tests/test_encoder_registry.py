@@ -23,7 +23,7 @@ from hlcli.features.encoders import load_encoders, load_encoders_of, load_visual
 from hlcli.features.golden import golden_pictures
 from hlcli.features.layers import fold_norm, same_conv
 from hlcli.paths import models_dir
-from hlcli.pipeline import Pipeline
+from hlcli.workflows.score import Pipeline
 from hlcli.zoo.manifest import ModelManifest, find_model, write_manifest, zoo_dir
 from tests.media_factory import make_video
 from tests.zoo_factory import detector

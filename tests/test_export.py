@@ -14,11 +14,12 @@ from typer.testing import CliRunner, Result
 
 from hlcli import scores_cache
 from hlcli.cli import app
-from hlcli.cli.options import parse_duration, selection_from_options
 from hlcli.document import read_documents, write_documents
 from hlcli.errors import UsageError
 from hlcli.media.identity import content_identity
 from hlcli.moments import Selection
+from hlcli.parsing import parse_duration
+from hlcli.workflows.requests import selection_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,8 +72,8 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
 
 
 def test_options_become_a_selection() -> None:
-    assert selection_from_options() == Selection()
-    assert selection_from_options(
+    assert selection_of() is None
+    assert selection_of(
         target_duration="1:30", min_duration="1s", max_duration="1m", handles="250ms"
     ) == Selection(
         target_duration_seconds=90,

@@ -22,7 +22,7 @@ from hlcli.finetune import held_out as held_out_module
 from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
 from hlcli.finetune.held_out import average_precision
 from hlcli.finetune.plan import FinetuneSettings, make_plan
-from hlcli.finetune.run import carry_out
+from hlcli.finetune.run import run_plan
 from hlcli.paths import own_models_dir
 from hlcli.zoo.manifest import default_model_name, find_model
 from hlcli.zoo.own import read_card
@@ -314,7 +314,7 @@ def test_files_that_vanish_are_named_and_left_out(tmp_path: Path, raw: Path) -> 
     assert (plan.estimate.video_seconds, plan.estimate.new_seconds) == (160.0, 40.0)
     late.unlink()
     with reserve("left") as held:
-        outcome = carry_out(plan, held, created="2025-11-23")
+        outcome = run_plan(plan, held, created="2025-11-23")
     assert outcome is not None
     assert [one.path.name for one in outcome.left_out] == ["take5.mp4"]
     assert [one.file for one in outcome.card.footage] == ["take0.mp4", "take1.mp4", "take2.mp4"]
@@ -362,7 +362,7 @@ def test_new_footage_is_looked_at_and_listened_to_once(tmp_path: Path) -> None:
     plan = make_plan(settings)
     assert (plan.estimate.new_seconds, plan.adapts) == (16.0, False)
     with reserve("one") as held:
-        outcome = carry_out(
+        outcome = run_plan(
             plan,
             held,
             created="2025-11-23",

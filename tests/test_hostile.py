@@ -22,8 +22,8 @@ from hlcli.cli.console import progress_bar
 from hlcli.cli.show import curve
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
-from hlcli.pipeline import Pipeline
 from hlcli.progress import Download, counts_bytes
+from hlcli.workflows.score import Pipeline
 from hlcli.zoo.manifest import find_model
 from hlcli.zoo.weights import local_path
 from tests.media_factory import make_video
@@ -208,8 +208,8 @@ def test_only_our_own_log_reaches_the_user() -> None:
         "from hlcli.cli.console import log_to_console\n"
         "with log_to_console():\n"
         "    logging.getLogger('torch').warning('chatter')\n"
-        "    logging.getLogger('hlcli.pipeline').info('detail')\n"
-        "    logging.getLogger('hlcli.pipeline').warning('%s is full', 'the disk')\n"
+        "    logging.getLogger('hlcli.workflows.score').info('detail')\n"
+        "    logging.getLogger('hlcli.workflows.score').warning('%s is full', 'the disk')\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert result.stderr.decode().splitlines() == ["warning: the disk is full"]

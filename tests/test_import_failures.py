@@ -42,7 +42,7 @@ from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.formats.table import table_text
 from hlcli.timeline.timecode import format_timecode
-from hlcli.timeline.write import write_output
+from hlcli.workflows.outputs import write_outputs
 
 FILM, NTSC = Fraction(24000, 1001), Fraction(30000, 1001)
 RATES = [
@@ -280,7 +280,7 @@ def test_t7_a_stream_without_a_length(tmp_path: Path) -> None:
     assert probe(piped).num_frames == 90
     edit = build_edit_list([document_of(piped, (1.0, 2.0), (2.5, 9.0))], name="cut")
     assert [event.frames for event in edit.events] == [range(30, 60), range(75, 90)]
-    write_output(tmp_path / "cut.otio", [document_of(piped, (1.0, 2.0))])
+    write_outputs([tmp_path / "cut.otio"], [document_of(piped, (1.0, 2.0))])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mov"])

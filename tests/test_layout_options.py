@@ -11,10 +11,11 @@ from document_factory import make_document
 from typer.testing import CliRunner, Result
 
 from hlcli.cli import app
-from hlcli.cli.layout_options import OrderChoice, layout_from_options, parse_frame_rate
 from hlcli.errors import UsageError
+from hlcli.parsing import parse_frame_rate
 from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS, TARGETS
+from hlcli.workflows.requests import layout_of
 
 NTSC = Fraction(30000, 1001)
 
@@ -55,9 +56,9 @@ def test_what_is_no_rate_is_refused_with_those_there_are(text: str) -> None:
 
 
 def test_nothing_given_is_the_default_layout() -> None:
-    assert layout_from_options() == Layout()
-    assert layout_from_options(
-        order=OrderChoice.rank,
+    assert layout_of() == Layout()
+    assert layout_of(
+        order="rank",
         markers_only=True,
         track_per_source=True,
         start_timecode="01:00:00;00",
@@ -77,7 +78,7 @@ def test_a_folder_given_from_here_is_made_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    layout = layout_from_options(map_path=["footage=/Volumes/footage"])
+    layout = layout_of(map_path=["footage=/Volumes/footage"])
     assert layout.path_maps == ((str(tmp_path / "footage"), "/Volumes/footage"),)
 
 
@@ -91,7 +92,7 @@ def test_a_folder_given_from_here_is_made_whole(
 )  # fmt: skip
 def test_what_is_no_path_map(text: str, words: str) -> None:
     with pytest.raises(UsageError) as error:
-        layout_from_options(map_path=[text])
+        layout_of(map_path=[text])
     assert error.value.message.startswith("--map-path: ")
     assert words in error.value.message
 

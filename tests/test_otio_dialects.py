@@ -21,7 +21,7 @@ from hlcli.timeline.formats.otio import otio_text
 from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC
 from hlcli.timeline.paths import file_url
 from hlcli.timeline.read import read_timeline
-from hlcli.timeline.write import write_output
+from hlcli.workflows.outputs import write_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 NTSC = Fraction(30000, 1001)
@@ -166,7 +166,7 @@ def test_resolve_keeps_windows_paths(path: str) -> None:
 def test_resolve_cannot_find_a_name_that_is_not_unicode(tmp_path: Path) -> None:
     document = make_document(path="/footage/caf\udce9.mp4", spans=[(1.0, 3.0)])
     with pytest.raises(UsageError, match="not valid UTF-8") as error:
-        write_output(tmp_path / "x.otio", [document], targets=["resolve"])
+        write_outputs([tmp_path / "x.otio"], [document], targets=["resolve"])
     assert "rename" in error.value.hint
     assert list(tmp_path.iterdir()) == []
     [clip] = clips(tracks(written("premiere", [document]), "Video")[0])
@@ -333,7 +333,7 @@ def test_versions_in_the_environment_change_nothing(
 def test_moments_of_a_longer_file_are_no_timeline(tmp_path: Path, layout: Layout) -> None:
     document = make_document(num_frames=300, spans=[(20.0, 30.0)])
     with pytest.raises(OutputError, match="no moment of the timeline x lies within its video"):
-        write_output(tmp_path / "x.otio", [document], layout=layout)
+        write_outputs([tmp_path / "x.otio"], [document], layout=layout)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -351,7 +351,7 @@ def test_half_frames_stay_where_they_are_after_many_cuts(tmp_path: Path) -> None
     ]
     layout = Layout(order="rank", track_per_source=True)
     edit = build_edit_list(documents, name="x", layout=layout)
-    write_output(tmp_path / "x.otio", documents, layout=layout)
+    write_outputs([tmp_path / "x.otio"], documents, layout=layout)
     back = read_timeline(tmp_path / "x.otio").edit
     assert [event.record.start for event in back.events] == [
         event.record.start for event in edit.events

@@ -22,7 +22,7 @@ from hlcli.media.identity import content_identity
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import otioz
 from hlcli.timeline.formats.otio import otio_timeline
-from hlcli.timeline.write import write_output
+from hlcli.workflows.outputs import write_outputs
 
 
 def scored(file: Path, content: bytes, *, audio: int = 1) -> ScoresDocument:
@@ -50,7 +50,7 @@ def test_bundle_holds_timeline_and_media(tmp_path: Path) -> None:
         scored(tmp_path / "a.mp4", b"first"),
         scored(tmp_path / "b roll.mov", b"second", audio=0),
     ]
-    write_output(tmp_path / "cut.otioz", documents)
+    write_outputs([tmp_path / "cut.otioz"], documents)
     assert read_back(tmp_path / "cut.otioz", tmp_path / "out") == {
         "a.mp4/media/a.mp4": b"first",
         "b roll.mov/media/b roll.mov": b"second",
@@ -70,8 +70,8 @@ def test_bundle_holds_timeline_and_media(tmp_path: Path) -> None:
 
 def test_bundle_has_the_cuts_of_the_timeline(tmp_path: Path) -> None:
     document = scored(tmp_path / "a.mp4", b"first")
-    write_output(tmp_path / "cut.otioz", [document])
-    write_output(tmp_path / "cut.otio", [document])
+    write_outputs([tmp_path / "cut.otioz"], [document])
+    write_outputs([tmp_path / "cut.otio"], [document])
     bundled, plain = (
         otio.adapters.read_from_file(str(tmp_path / f"cut{suffix}"))
         for suffix in (".otioz", ".otio")
@@ -89,7 +89,7 @@ def test_names_that_clash_or_are_no_url(tmp_path: Path) -> None:
     if sys.platform == "darwin":
         del contents["caf\udce9.mp4"]  # Apple's file system has no such names.
     documents = [scored(tmp_path / name, content) for name, content in contents.items()]
-    write_output(tmp_path / "cut.otioz", documents)
+    write_outputs([tmp_path / "cut.otioz"], documents)
     found = read_back(tmp_path / "cut.otioz", tmp_path / "out")
     assert list(found.values()) == list(contents.values())
     urls = [name.partition("/media/")[2] for name in found]
@@ -108,17 +108,17 @@ def test_names_that_clash_or_are_no_url(tmp_path: Path) -> None:
 
 def test_one_file_is_bundled_once(tmp_path: Path) -> None:
     document = scored(tmp_path / "a.mp4", b"first")
-    write_output(tmp_path / "cut.otioz", [document, document])
+    write_outputs([tmp_path / "cut.otioz"], [document, document])
     with zipfile.ZipFile(tmp_path / "cut.otioz") as bundle:
         assert bundle.namelist() == ["version.txt", "content.otio", "media/a.mp4"]
 
 
 def test_two_runs_give_the_same_bytes_whatever_the_files_dates(tmp_path: Path) -> None:
     document = scored(tmp_path / "a.mp4", b"first")
-    write_output(tmp_path / "cut.otioz", [document])
+    write_outputs([tmp_path / "cut.otioz"], [document])
     first = (tmp_path / "cut.otioz").read_bytes()
     os.utime(tmp_path / "a.mp4", (1_000_000_000, 1_000_000_000))
-    write_output(tmp_path / "cut.otioz", [document])
+    write_outputs([tmp_path / "cut.otioz"], [document])
     assert (tmp_path / "cut.otioz").read_bytes() == first
 
 
@@ -144,7 +144,7 @@ def test_opentimelineio_alone_refuses_files_of_one_name_and_writes_dates(tmp_pat
 def test_media_that_is_not_here(tmp_path: Path, path: str) -> None:
     document = make_document(path=path, spans=[(1.0, 3.0)])
     with pytest.raises(MediaNotFoundError, match="not on this machine") as error:
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])
     assert path in error.value.message
     assert ".otio" in error.value.hint
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +154,7 @@ def test_paths_of_another_machine_are_not_here(tmp_path: Path) -> None:
     document = scored(tmp_path / "a.mp4", b"first")
     layout = Layout(path_maps=((str(tmp_path), "Z:\\footage"),))
     with pytest.raises(MediaNotFoundError, match="not on this machine") as error:
-        write_output(tmp_path / "cut.otioz", [document], layout=layout)
+        write_outputs([tmp_path / "cut.otioz"], [document], layout=layout)
     assert "Z:\\footage\\a.mp4" in error.value.message
     assert "--map-path" in error.value.hint
 
@@ -163,7 +163,7 @@ def test_media_that_was_replaced(tmp_path: Path) -> None:
     document = scored(tmp_path / "a.mp4", b"first")
     (tmp_path / "a.mp4").write_bytes(b"other")
     with pytest.raises(MediaError, match="not the file that was scored"):
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])
     assert not (tmp_path / "cut.otioz").exists()
 
 
@@ -172,7 +172,7 @@ def test_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "cut.otioz").write_bytes(b"what stood there")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4))
     with pytest.raises(OutputError, match=r"the media is 0\.0 GB, 0\.0 GB are free"):
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])
     assert (tmp_path / "cut.otioz").read_bytes() == b"what stood there"
 
 
@@ -187,12 +187,12 @@ import resource, signal
 from pathlib import Path
 from hlcli.document import read_documents
 from hlcli.errors import OutputError
-from hlcli.timeline.write import write_output
+from hlcli.workflows.outputs import write_outputs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 documents = read_documents(Path("a.json"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, {resource.RLIM_INFINITY}))
 try:
-    write_output(Path("cut.otioz"), documents)
+    write_outputs([Path("cut.otioz")], documents)
 except OutputError as error:
     print(error.message)
 """
@@ -217,7 +217,7 @@ def test_media_that_breaks_off_is_not_taken_for_a_full_disk(
     monkeypatch.setattr(otioz, "_check_room", lambda path, files: None)
     monkeypatch.setattr(otioz, "content_identity", broken)
     with pytest.raises(MediaError, match="cannot read") as error:
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])
     assert error.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -233,10 +233,10 @@ def test_large_media_is_streamed_and_gets_the_64_bit_layout(
     document = dataclasses.replace(document, video=video)
     # As if 2 GiB were 16 MiB; a file of this size would do without otherwise.
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 16 << 20)
-    write_output(tmp_path / "warm.otioz", [document])  # loads what is loaded once
+    write_outputs([tmp_path / "warm.otioz"], [document])  # loads what is loaded once
     tracemalloc.start()
     try:
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -253,4 +253,4 @@ def test_every_failure_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     document = make_document(path=str(tmp_path / "folder.mp4"), spans=[(1.0, 3.0)])
     with pytest.raises(HlError, match="is a folder"):
-        write_output(tmp_path / "cut.otioz", [document])
+        write_outputs([tmp_path / "cut.otioz"], [document])

@@ -22,9 +22,9 @@ from hlcli.media.probe import probe
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import write_format
 from hlcli.timeline.formats.otio import write
-from hlcli.timeline.present import as_it_is_now
 from hlcli.timeline.read import read_timeline
 from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.workflows.export import relink_document
 
 RATE = Fraction(25)
 
@@ -209,14 +209,14 @@ def test_a_file_that_was_shortened_is_measured(tmp_path: Path, footage: Path) ->
 
 def test_a_document_whose_file_is_as_it_was(footage: Path) -> None:
     document = document_of(footage, [(0, 1)])
-    present = as_it_is_now(document, Relinker([]))
+    present = relink_document(document, Relinker([]))
     assert (present.document, present.notes) == (document, ())
 
 
 def test_a_document_whose_file_was_trimmed(footage: Path) -> None:
     document = document_of(footage, [(0.4, 1.2), (1.5, 2.5), (3.0, 3.8)])
     make_video(footage.parent, name="A001.mov", rate=RATE, num_frames=50, timecode="02:00:00:00")
-    present = as_it_is_now(document, Relinker([]))
+    present = relink_document(document, Relinker([]))
     assert present.notes == (
         f"{footage} has changed since it was scored: its timecode was 01:00:00:00, is 02:00:00:00",
         "A001.mov: it is 2.000 seconds shorter, 1 moment past its end left out, "
@@ -236,7 +236,7 @@ def test_a_document_whose_file_was_trimmed(footage: Path) -> None:
 def test_a_document_whose_file_has_become_longer(footage: Path) -> None:
     document = document_of(footage, [(3.0, 4.0)])
     make_video(footage.parent, name="A001.mov", rate=Fraction(50), num_frames=400)
-    present = as_it_is_now(document, Relinker([]))
+    present = relink_document(document, Relinker([]))
     assert present.document.video.num_frames == 200
     assert present.document.moments == document.moments
     [note] = present.notes
@@ -249,7 +249,7 @@ def test_what_was_scored_is_preferred_to_what_has_its_place(tmp_path: Path, foot
     kept.parent.mkdir()
     shutil.copyfile(footage, kept)
     make_video(footage.parent, name="A001.mov", rate=RATE, num_frames=10)
-    present = as_it_is_now(document, Relinker([kept.parent]))
+    present = relink_document(document, Relinker([kept.parent]))
     assert present.document.video.path == str(kept)
     assert present.notes == ()
 

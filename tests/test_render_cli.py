@@ -20,10 +20,10 @@ from render_factory import cuts, source_of
 from typer.testing import CliRunner
 
 from hlcli.cli import app
-from hlcli.cli.render import parse_size
 from hlcli.errors import MediaError, MediaUnreadableError, OutputError, UsageError
 from hlcli.media import ffmpeg as ffmpeg_module
 from hlcli.media.identity import content_identity
+from hlcli.parsing import parse_size
 from hlcli.render import workspace as workspace_module
 from hlcli.render.copying import render_copy
 from hlcli.render.encode import EncoderProcess

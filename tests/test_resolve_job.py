@@ -40,7 +40,7 @@ class Scores:
 
 @pytest.fixture
 def scores(monkeypatch: pytest.MonkeyPatch) -> type[Scores]:
-    monkeypatch.setattr("hlcli.pipeline.Pipeline", Scores)
+    monkeypatch.setattr("hlcli.workflows.score.Pipeline", Scores)
     monkeypatch.setattr(Scores, "documents", {})
     monkeypatch.setattr(Scores, "asked", [])
     return Scores

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from hlcli.cli import app
-from hlcli.pipeline import Pipeline
+from hlcli.workflows.score import Pipeline
 from tests.media_factory import AudioTrack, Image, click_track, make_video
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -33,7 +33,7 @@ from hlcli.timeline.timecode import (
     parse_timecode,
     timecode,
 )
-from hlcli.timeline.write import check_output, write_output
+from hlcli.workflows.outputs import check_output, write_outputs
 
 NTSC = Fraction(30000, 1001)
 RATES = [
@@ -152,7 +152,7 @@ def test_timeline_of_a_drop_frame_file(tmp_path: Path) -> None:
         start_timecode="01:00:00;00",
         spans=[(20.02, 25.025), (2.002, 4.004)],
     )
-    write_output(tmp_path / "cut.otio", [document])
+    write_outputs([tmp_path / "cut.otio"], [document])
     timeline, video, audio = tracks(tmp_path / "cut.otio")
     assert timeline.name == "cut"
     assert timeline.global_start_time == otio.opentime.RationalTime(0, 30000 / 1001)
@@ -184,7 +184,7 @@ def test_timeline_of_a_drop_frame_file(tmp_path: Path) -> None:
 
 def test_drop_frame_on_integer_media(tmp_path: Path) -> None:
     document = make_document(start_timecode="16:37:10;02", num_frames=240, spans=[(1.0, 3.0)])
-    write_output(tmp_path / "x.otio", [document])
+    write_outputs([tmp_path / "x.otio"], [document])
     _, [clip], _ = tracks(tmp_path / "x.otio")
     assert clip.media_reference.available_range.start_time.value == 1793106
     assert frames(clip) == (1793106 + 30, 60)
@@ -195,7 +195,7 @@ def test_silent_source_leaves_a_gap_in_the_audio(tmp_path: Path) -> None:
         make_document(path="/a.mp4", audio=0, spans=[(1.0, 3.0)]),
         make_document(path="/b.mp4", spans=[(2.0, 6.0)]),
     ]
-    write_output(tmp_path / "x.otio", documents)
+    write_outputs([tmp_path / "x.otio"], documents)
     _, video, audio = tracks(tmp_path / "x.otio")
     assert [type(item) for item in audio] == [otio.schema.Gap, otio.schema.Clip]
     assert [item.duration() for item in audio] == [item.duration() for item in video]
@@ -208,7 +208,7 @@ def test_sources_of_other_rates_keep_theirs(tmp_path: Path) -> None:
         make_document(path="/a.mp4", frame_rate=Fraction(25), spans=[(1.0, 3.0)]),
         make_document(path="/b.mp4", frame_rate=NTSC, spans=[(1.001, 3.003)]),
     ]
-    write_output(tmp_path / "x.otio", documents)
+    write_outputs([tmp_path / "x.otio"], documents)
     timeline, video, _ = tracks(tmp_path / "x.otio")
     assert timeline.global_start_time.rate == 25.0
     assert [clip.source_range.duration.rate for clip in video] == [25.0, 30000 / 1001]
@@ -219,7 +219,7 @@ def test_moments_that_meet_in_seconds_meet_in_frames(tmp_path: Path) -> None:
     document = make_document(
         frame_rate=NTSC, num_frames=300, spans=[(1.01, 2.345), (2.345, 4.0), (4.0, 10.01)]
     )
-    write_output(tmp_path / "x.otio", [document])
+    write_outputs([tmp_path / "x.otio"], [document])
     _, video, _ = tracks(tmp_path / "x.otio")
     ends = [start + length for start, length in map(frames, video)]
     assert [frames(clip)[0] for clip in video][1:] == ends[:-1]
@@ -228,7 +228,7 @@ def test_moments_that_meet_in_seconds_meet_in_frames(tmp_path: Path) -> None:
 
 def test_no_moment_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no moment to put on the timeline") as error:
-        write_output(tmp_path / "x.otio", [make_document(spans=[])])
+        write_outputs([tmp_path / "x.otio"], [make_document(spans=[])])
     assert "--threshold" in error.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -337,7 +337,7 @@ def test_no_format_writes_dots(tmp_path: Path, suffix: str) -> None:
     document = dataclasses.replace(
         document, video=dataclasses.replace(document.video, sha256_head=content_identity(video))
     )
-    write_output(tmp_path / f"x{suffix}", [document])
+    write_outputs([tmp_path / f"x{suffix}"], [document])
     written = (tmp_path / f"x{suffix}").read_bytes()
     for encoding in ("utf-8", "utf-16-le"):
         assert "/../".encode(encoding) not in written
@@ -348,10 +348,10 @@ def test_odd_names_reach_the_timeline(tmp_path: Path) -> None:
         make_document(path="/caf\udce9.mp4", spans=[(1.0, 3.0)], damage="lost caf\udce9"),
         make_document(path="C:\\Clips\\b c.mov", spans=[(1.0, 3.0)]),
     ]
-    write_output(tmp_path / "x.otio", documents)
+    write_outputs([tmp_path / "x.otio"], documents)
     _, video, _ = tracks(tmp_path / "x.otio")
     assert [clip.name for clip in video] == ["caf\ufffd.mp4", "b c.mov"]
-    write_output(tmp_path / "x.csv", documents)
+    write_outputs([tmp_path / "x.csv"], documents)
     assert "/caf\ufffd.mp4" in (tmp_path / "x.csv").read_text("utf-8")
 
 
@@ -387,7 +387,7 @@ def test_table_ranks_over_all_videos() -> None:
 
 def test_json_output_is_the_documents(tmp_path: Path) -> None:
     documents = [make_document(), make_document(path="/b.mp4")]
-    assert write_output(tmp_path / "x.JSON", documents) == [tmp_path / "x.JSON"]
+    assert write_outputs([tmp_path / "x.JSON"], documents) == [tmp_path / "x.JSON"]
     assert [d.video.path for d in read_documents(tmp_path / "x.JSON")] == [
         "/footage/match.mp4",
         "/b.mp4",
@@ -399,7 +399,7 @@ def test_folder_gets_one_timeline_for_each_video(tmp_path: Path) -> None:
         make_document(path=path, spans=[(1.0, 3.0)])
         for path in ("/a/take.mp4", "/b/TAKE.mov", "C:\\c\\other.v2.mp4", "/d/take.mkv")
     ]
-    written = write_output(tmp_path, documents)
+    written = write_outputs([tmp_path], documents)
     assert [path.name for path in written] == [
         "take.otio", "TAKE-2.otio", "other.v2.otio", "take-3.otio",
     ]  # fmt: skip
@@ -413,7 +413,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, name: str) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
     for folder in "12":
-        write_output(tmp_path / folder / name, [make_document()])
+        write_outputs([tmp_path / folder / name], [make_document()])
     assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
@@ -461,7 +461,7 @@ def test_torture_clips(shared_dir: Path, tmp_path: Path, name, rate, start) -> N
     document = dataclasses.replace(
         document, video=record, scores=tuple(0.5 for _ in clips), moments=spans
     )
-    write_output(tmp_path / "x.otio", [document])
+    write_outputs([tmp_path / "x.otio"], [document])
     _, video, _ = tracks(tmp_path / "x.otio")
     available = video[0].media_reference.available_range
     assert (available.start_time.value, available.start_time.rate) == (start, float(rate))
@@ -473,7 +473,7 @@ def test_torture_clips(shared_dir: Path, tmp_path: Path, name, rate, start) -> N
 
 def test_folder_gets_one_file_for_each_program(tmp_path: Path) -> None:
     document = make_document(path="/a/take.mp4", spans=[(1.0, 3.0)])
-    written = write_output(tmp_path, [document], targets=["resolve", "kdenlive", "premiere"])
+    written = write_outputs([tmp_path], [document], targets=["resolve", "kdenlive", "premiere"])
     assert [path.name for path in written] == [
         "take.resolve.otio", "take.kdenlive", "take.premiere.otio",
     ]  # fmt: skip

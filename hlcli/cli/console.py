@@ -12,15 +12,17 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from hlcli.cli.help import EXIT_CODES, HlGroup
-from hlcli.errors import HlError, is_out_of_memory
-from hlcli.progress import Progress, counts_bytes, silent
+from hlcli.errors import HlError, unexpected
+from hlcli.progress import Listener, Progress, counts_bytes, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,9 +90,88 @@ def printable(text: str) -> str:
     return "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in shown)
 
 
+class ConsoleListener(Listener):
+    """Shows on the terminal what a workflow tells: one bar at a time, words, and errors.
+
+    Args:
+        quiet: No bars, and no words but warnings and errors.
+        counts_video_seconds: See `progress_bar`.
+        counts_files: See `progress_bar`.
+    """
+
+    def __init__(
+        self, *, quiet: bool, counts_video_seconds: bool = False, counts_files: bool = False
+    ) -> None:
+        self.first_error: HlError | None = None
+        """The first problem: its exit code is the command's."""
+        self._quiet = quiet
+        self._counts = {"counts_video_seconds": counts_video_seconds, "counts_files": counts_files}
+        self._name = ""
+        self._bar = contextlib.ExitStack()
+        self._report: Progress | None = None
+
+    def __enter__(self) -> ConsoleListener:
+        """Show bars until the end of the block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the bar away, so that something can be printed."""
+        self._report = None
+        self._bar.close()
+
+    def begins(self, path: Path, number: int, count: int) -> None:
+        """Name the bars after the file."""
+        self.clear()
+        self._name = path.name
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Draw it."""
+        if self._report is None:
+            bar = progress_bar(quiet=self._quiet, name=self._name, **self._counts)
+            self._report = self._bar.enter_context(bar)
+        self._report(stage, done, total)
+
+    def remark(self, text: str) -> None:
+        """Say it, unless quiet."""
+        self.clear()
+        say(text, quiet=self._quiet)
+
+    def warning(self, text: str) -> None:
+        """Say it."""
+        self.clear()
+        warn(text)
+
+    def wrote(self, path: Path) -> None:
+        """Say it, unless quiet."""
+        self.remark(f"wrote {path}")
+
+    def problem(self, error: HlError) -> None:
+        """Show the error, and go on."""
+        self.clear()
+        show_error(error)
+        self.first_error = self.first_error or error
+
+    def exit_if_failed(self) -> None:
+        """End the command with the exit code of the first problem, if there was one.
+
+        Raises:
+            typer.Exit: There was one.
+        """
+        if self.first_error is not None:
+            raise typer.Exit(self.first_error.exit_code)
+
+
 @contextlib.contextmanager
 def progress_bar(
-    *, quiet: bool, counts_video_seconds: bool = False, counts_files: bool = False
+    *,
+    quiet: bool,
+    name: str = "",
+    counts_video_seconds: bool = False,
+    counts_files: bool = False,
 ) -> Iterator[Progress]:
     """Draw one bar per stage on stderr; nothing when quiet or when stderr is not a terminal.
 
@@ -98,12 +179,13 @@ def progress_bar(
 
     Args:
         quiet: Draw nothing.
+        name: The file that is worked on; stands before each stage, downloads aside.
         counts_video_seconds: The stages report seconds of video, downloads aside: their speed
             is shown.
         counts_files: The stages count files, downloads aside: the numbers are shown.
     """
     if not quiet and os.environ.get("HL_PROGRESS") == "json":
-        yield _progress_lines()
+        yield _progress_lines(name)
         return
     if quiet or not sys.stderr.isatty():
         yield silent
@@ -123,7 +205,8 @@ def progress_bar(
 
         def report(stage: str, done: float, total: float) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(printable(stage), total=total or None, speed="")
+                label = printable(_named(stage, name))
+                tasks[stage] = bars.add_task(label, total=total or None, speed="")
             task = bars.tasks[bars.task_ids.index(tasks[stage])]
             elapsed = task.elapsed or 0.0
             # Seconds of video per second of waiting is the figure an editor plans with.
@@ -140,7 +223,11 @@ def progress_bar(
         yield report
 
 
-def _progress_lines() -> Progress:
+def _named(stage: str, name: str) -> str:
+    return f"{name}: {stage}" if name and not counts_bytes(stage) else stage
+
+
+def _progress_lines(name: str) -> Progress:
     """Return a callback that writes `{"stage", "done", "total"}` lines, ten a second at most."""
     written: dict[str, float] = {}
 
@@ -149,7 +236,7 @@ def _progress_lines() -> Progress:
         if done < total and now - written.get(stage, -1.0) < _LINE_SECONDS:
             return
         written[stage] = now
-        line = json.dumps({"stage": stage, "done": done, "total": total})
+        line = json.dumps({"stage": _named(stage, name), "done": done, "total": total})
         typer.echo(line, err=True)
 
     return report
@@ -178,23 +265,29 @@ def stop_on_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def log_to_console() -> Iterator[None]:
-    """Print our own log records as warnings; nobody else's are shown, unless HL_DEBUG is set."""
+    """Print our own log records as warnings; with HL_DEBUG all there are, tracebacks too."""
     import logging  # Here: `hl --help` needs none.
 
     class Printer(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             warn(record.getMessage())
+            if record.exc_info:
+                traceback.print_exception(*record.exc_info)
 
-    printed, swallowed = Printer(logging.WARNING), logging.NullHandler()
+    printed, swallowed = Printer(), logging.NullHandler()
     ours, everyone = logging.getLogger("hlcli"), logging.getLogger()
+    level = ours.level
     ours.addHandler(printed)
-    if not os.environ.get("HL_DEBUG"):
+    if os.environ.get("HL_DEBUG"):
+        ours.setLevel(logging.DEBUG)
+    else:
         # Without any handler Python itself prints the warnings of torch and others.
         everyone.addHandler(swallowed)
     try:
         yield
     finally:
         ours.removeHandler(printed)
+        ours.setLevel(level)
         everyone.removeHandler(swallowed)
 
 
@@ -223,16 +316,7 @@ class HlProgram(HlGroup):
         except Exception as error:
             if isinstance(error, _click_exceptions()) or os.environ.get("HL_DEBUG"):
                 raise
-            if is_out_of_memory(error):
-                show_error(HlError("out of memory", hint="close other programs and try again"))
-                raise typer.Exit(EXIT_UNEXPECTED) from error
-            show_error(
-                HlError(
-                    f"unexpected: {type(error).__name__}: {error}",
-                    hint="this is a bug in hl; run again with HL_DEBUG=1 and report the traceback "
-                    "with the output of `hl doctor`",
-                )
-            )
+            show_error(unexpected(error))
             raise typer.Exit(EXIT_UNEXPECTED) from error
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hlcli.cli import layout_options, options
-from hlcli.cli.console import progress_bar, say, show_error, warn
-from hlcli.cli.stored import stored_documents
-from hlcli.errors import HlError, MediaError, UsageError
+from hlcli.cli.console import ConsoleListener
+from hlcli.errors import UsageError
+from hlcli.progress import Listener
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
@@ -63,9 +63,9 @@ def contact_sheet(
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
     threshold: options.Threshold = None,
-    min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
-    max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
-    handles: options.Handles = options.DEFAULT_HANDLES,
+    min_duration: options.MinDuration = None,
+    max_duration: options.MaxDuration = None,
+    handles: options.Handles = None,
     visual_only: options.VisualOnly = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no words but errors.")
@@ -83,11 +83,13 @@ def contact_sheet(
 
         hl contact-sheet highlights.otio -o sheet.png --search /Volumes/footage
     """
+    from hlcli.atomic import check_folder, check_not_a_source
     from hlcli.render.contact_sheet import SheetLook, check_suffix, write_contact_sheet
     from hlcli.render.sheet_plan import plan_sheet
-    from hlcli.timeline.write import check_folder, check_not_a_source
+    from hlcli.workflows.export import stored_documents
+    from hlcli.workflows.requests import selection_of
 
-    selection = options.selection_from_options(
+    selection = selection_of(
         target_duration=target_duration,
         top=top,
         threshold=threshold,
@@ -105,27 +107,26 @@ def contact_sheet(
     )
     folders = [Path(folder).expanduser() for folder in search or []]
     timelines = [text for text in inputs if _is_timeline(text)]
-    documents, first_error = stored_documents(
+    on = ConsoleListener(quiet=quiet)
+    documents = stored_documents(
         [text for text in inputs if text not in timelines],
         selection,
         model=model,
         visual_only=visual_only,
         outputs=[path],
+        on=on,
     )
-    edits, unread = _edit_lists(documents, timelines, name=path.stem, search=folders, quiet=quiet)
-    first_error = first_error or unread
+    edits = _edit_lists(documents, timelines, name=path.stem, search=folders, on=on)
     sections = plan_sheet(edits, order=order.value)
     check_not_a_source(path, [Path(section.source.path) for section in sections])
-    videos, unread = _readable(sections, folders)
-    first_error = first_error or unread
+    videos = _readable(sections, folders, on)
     if videos:
-        with progress_bar(quiet=quiet) as progress:
-            changed = write_contact_sheet(path, videos, look=look, progress=progress)
+        with on:
+            changed = write_contact_sheet(path, videos, look=look, progress=on.progress)
         for name in changed:
-            warn(f"the font has not all letters of {name}; --font names another")
-        say(f"wrote {path}", quiet=quiet)
-    if first_error:
-        raise typer.Exit(first_error.exit_code)
+            on.warning(f"the font has not all letters of {name}; --font names another")
+        on.wrote(path)
+    on.exit_if_failed()
 
 
 def _is_timeline(text: str) -> bool:
@@ -140,52 +141,40 @@ def _edit_lists(
     *,
     name: str,
     search: list[Path],
-    quiet: bool,
-) -> tuple[list[EditList], HlError | None]:
-    """Return one timeline of all scores and those that were named; what fails is said."""
+    on: Listener,
+) -> list[EditList]:
+    """Return one timeline of all scores and those that were named; what fails is told."""
     from hlcli.timeline.build import build_edit_list
     from hlcli.timeline.read import read_timeline
 
     edits: list[EditList] = []
-    first_error: HlError | None = None
     if documents:
-        try:
+        with on.one_file(name):
             edits.append(build_edit_list(documents, name=name))
-        except HlError as error:
-            show_error(error)
-            first_error = error
     for text in timelines:
-        try:
+        with on.one_file(text):
             read = read_timeline(Path(text).expanduser(), search=search)
-        except HlError as error:
-            show_error(error)
-            first_error = first_error or error
-            continue
-        for note in read.notes:
-            say(f"{Path(text).name}: {note}", quiet=quiet)
-        edits.append(read.edit)
-    return edits, first_error
+            for note in read.notes:
+                on.remark(f"{Path(text).name}: {note}")
+            edits.append(read.edit)
+    return edits
 
 
 def _readable(
-    sections: list[Section], search: list[Path]
-) -> tuple[list[tuple[Section, MediaInfo]], HlError | None]:
+    sections: list[Section], search: list[Path], on: Listener
+) -> list[tuple[Section, MediaInfo]]:
     """Look at the files; one that is gone does not keep the others from being drawn."""
     from hlcli.media.probe import probe
     from hlcli.timeline.relink import Relinker, Wanted
 
     relinker = Relinker(search)
     videos: list[tuple[Section, MediaInfo]] = []
-    first_error: HlError | None = None
     for section in sections:
         source = section.source
-        wanted = Wanted(path=source.path, sha256_head=source.sha256_head)
-        try:
+        with on.one_file(source.path):
             found = Path(source.path)
             if not found.exists():
+                wanted = Wanted(path=source.path, sha256_head=source.sha256_head)
                 found = relinker.find(wanted) or found
             videos.append((section, probe(found)))
-        except MediaError as error:
-            show_error(error)
-            first_error = first_error or error
-    return videos, first_error
+    return videos

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hlcli.cli import layout_options, options
-from hlcli.cli.console import show_error, stdout_console, warn
-from hlcli.cli.outputs import write_outputs
-from hlcli.cli.stored import stored_documents
-from hlcli.errors import HlError, UsageError
-
-if TYPE_CHECKING:
-    from hlcli.document import ScoresDocument
-    from hlcli.timeline.build import Layout
+from hlcli.cli.console import ConsoleListener, stdout_console
+from hlcli.errors import UsageError
 
 
 def _list_formats(wanted: bool) -> None:
@@ -41,9 +35,9 @@ def export(
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
     threshold: options.Threshold = None,
-    min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
-    max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
-    handles: options.Handles = options.DEFAULT_HANDLES,
+    min_duration: options.MinDuration = None,
+    max_duration: options.MaxDuration = None,
+    handles: options.Handles = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -80,9 +74,11 @@ def export(
 
         hl export scores.json -o highlights.otio --search /Volumes/footage
     """
-    from hlcli.timeline.write import check_output
+    from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
+    from hlcli.workflows.outputs import check_output, write_outputs
+    from hlcli.workflows.requests import layout_of, selection_of
 
-    selection = options.selection_from_options(
+    selection = selection_of(
         target_duration=target_duration,
         top=top,
         threshold=threshold,
@@ -90,8 +86,8 @@ def export(
         max_duration=max_duration,
         handles=handles,
     )
-    layout = layout_options.layout_from_options(
-        order=order,
+    layout = layout_of(
+        order=order.value,
         markers_only=markers_only,
         track_per_source=track_per_source,
         start_timecode=start_timecode,
@@ -103,46 +99,16 @@ def export(
     outputs = [Path(name).expanduser() for name in output]
     for path in outputs:
         check_output(path, for_ or [])
-    documents, first_error = stored_documents(
-        inputs, selection, model=model, visual_only=visual_only, outputs=outputs
+    on = ConsoleListener(quiet=quiet)
+    documents = stored_documents(
+        inputs, selection, model=model, visual_only=visual_only, outputs=outputs, on=on
     )
-    documents, missing = _as_they_are_now(documents, outputs, search or [], layout)
-    first_error = first_error or missing
-    unwritten = write_outputs(outputs, documents, targets=for_ or [], layout=layout, quiet=quiet)
-    if first_error := first_error or unwritten:
-        raise typer.Exit(first_error.exit_code)
-
-
-def _as_they_are_now(
-    documents: list[ScoresDocument], outputs: list[Path], search: list[str], layout: Layout
-) -> tuple[list[ScoresDocument], HlError | None]:
-    """Look for the videos; what has moved, changed or gone is said."""
-    from hlcli.timeline.formats import FORMATS
-    from hlcli.timeline.paths import map_path
-    from hlcli.timeline.present import as_it_is_now
-    from hlcli.timeline.relink import Relinker
-
-    # Tables and documents need no media.
-    without_media = all(
-        path.suffix.lower() in FORMATS and FORMATS[path.suffix.lower()].kind == "document"
-        for path in outputs
+    documents = relink_documents(
+        documents,
+        search=[Path(folder).expanduser() for folder in search or []],
+        without_media=need_no_media(outputs),
+        layout=layout,
+        on=on,
     )
-    relinker = Relinker([Path(folder).expanduser() for folder in search])
-    found: list[ScoresDocument] = []
-    first_error: HlError | None = None
-    for document in documents:
-        path = document.video.path
-        try:
-            present = as_it_is_now(
-                document,
-                relinker,
-                is_elsewhere=without_media or map_path(path, layout.path_maps) != path,
-            )
-        except HlError as error:
-            show_error(error)
-            first_error = first_error or error
-            continue
-        for note in present.notes:
-            warn(note)
-        found.append(present.document)
-    return found, first_error
+    write_outputs(outputs, documents, targets=for_ or [], layout=layout, on=on)
+    on.exit_if_failed()

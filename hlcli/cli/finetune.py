@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hlcli.cli import options
-from hlcli.cli.console import printable, progress_bar, say, warn
+from hlcli.cli.console import ConsoleListener, printable, say, warn
 from hlcli.cli.train import live_table, silent_unless
-from hlcli.progress import Progress, silent
 
 if TYPE_CHECKING:
     from hlcli.finetune.held_out import HeldOut
     from hlcli.finetune.plan import Plan
     from hlcli.finetune.run import Outcome
-    from hlcli.training.distributed import Ranks
     from hlcli.training.loop import OnStep, StepReport
-    from hlcli.zoo.reservation import Reservation
 
 _SHOWN = 10
 
@@ -100,9 +94,9 @@ def finetune(
         hl finetune footage/ --name weddings --labels marks.csv --adapt
     """
     from hlcli.features.device import resolve_device
-    from hlcli.finetune.plan import STEPS, FinetuneSettings, make_plan
-    from hlcli.finetune.run import carry_out
+    from hlcli.finetune.plan import STEPS, FinetuneSettings
     from hlcli.training.distributed import device_name, joined, ranks_of_environment
+    from hlcli.workflows.finetune import finetune as run_finetune
 
     ranks = ranks_of_environment()
     device = device_name(device)
@@ -119,80 +113,58 @@ def finetune(
         seed=seed,
     )
     quiet = quiet or not ranks.is_first
-    # The library reads no clock.
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    display = _Display(quiet=quiet)
     with (
         silent_unless(ranks.is_first),
         joined(ranks, resolve_device(device)),
-        _reserved(name, ranks) as held,
+        display,
     ):
-        with progress_bar(quiet=quiet, counts_files=True) as progress:
-            plan = make_plan(settings, progress=progress)
-        _say_plan(plan, quiet=quiet)
-        with _Display(quiet=quiet) as display:
-            outcome = carry_out(
-                plan,
-                held,
-                created=today,
-                ranks=ranks,
-                progress=display.progress,
-                on_step=display.on_step,
-                on_check=display.on_check,
-            )
+        outcome = run_finetune(
+            settings,
+            ranks=ranks,
+            on=display,
+            on_plan=display.on_plan,
+            on_step=display.on_step,
+            on_check=display.on_check,
+        )
     if outcome is not None:
-        _say_outcome(plan, outcome, as_json=as_json, quiet=quiet)
+        _say_outcome(outcome, as_json=as_json, quiet=quiet)
 
 
-@contextlib.contextmanager
-def _reserved(name: str, ranks: Ranks) -> Iterator[Reservation | None]:
-    """Hold the name from beginning to end, in the process that writes."""
-    from hlcli.zoo.reservation import reserve
-
-    if not ranks.is_first:
-        yield None
-        return
-    with reserve(name) as held:
-        yield held
-
-
-class _Display:
-    """Shows one thing at a time: files read, then losses, then held-out figures.
+class _Display(ConsoleListener):
+    """Shows one thing at a time: files looked at, files read, losses, held-out figures.
 
     Args:
         quiet: Show nothing.
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._shown = contextlib.ExitStack()
+        super().__init__(quiet=quiet, counts_files=True)
         self._table: OnStep | None = None
-        self.progress: Progress = silent
 
-    def __enter__(self) -> _Display:
-        """Begin with the bar of what is read."""
-        self.progress = self._shown.enter_context(
-            progress_bar(quiet=self._quiet, counts_video_seconds=True)
-        )
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def clear(self) -> None:
         """Clear the terminal."""
-        self._shown.close()
+        super().clear()
+        self._table = None
+
+    def on_plan(self, plan: Plan) -> None:
+        """Say what will be learned; from here on the bar counts seconds of video."""
+        self.clear()
+        self._counts = {"counts_video_seconds": True}
+        _say_plan(plan, quiet=self._quiet)
 
     def on_step(self, report: StepReport) -> None:
         """Show the losses of a step."""
         if self._table is None:
-            self._shown.close()
-            self._table = self._shown.enter_context(live_table(quiet=self._quiet))
+            self.clear()
+            self._table = self._bar.enter_context(live_table(quiet=self._quiet))
         self._table(report)
 
     def on_check(self, check: HeldOut) -> None:
         """Show the held-out figures so far."""
-        self._shown.close()
-        say(
+        self.remark(
             f"held out {check.num_done} of {check.num_parts}: average precision "
-            f"{check.before:.3f} -> {check.after:.3f}",
-            quiet=self._quiet,
+            f"{check.before:.3f} -> {check.after:.3f}"
         )
 
 
@@ -227,8 +199,8 @@ def _say_plan(plan: Plan, *, quiet: bool) -> None:
     )
 
 
-def _say_outcome(plan: Plan, outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
-    name = outcome.manifest.name
+def _say_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
+    plan, name = outcome.plan, outcome.manifest.name
     known = {one.path for one in plan.footage.left_out}
     for one in outcome.left_out:
         if one.path not in known:
@@ -248,13 +220,14 @@ def _say_outcome(plan: Plan, outcome: Outcome, *, as_json: bool, quiet: bool) ->
     if outcome.is_recommended:
         say(f"to take it always: hl models default {name}", quiet=quiet)
     if as_json:
-        typer.echo(json.dumps(_plain(plan, outcome), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_plain(outcome), indent=2, ensure_ascii=False))
     else:
         typer.echo(printable(str(outcome.manifest.folder)))
 
 
-def _plain(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+def _plain(outcome: Outcome) -> dict[str, Any]:
     """Return what `--json` prints; `card` is as docs/reference/model-card.md says."""
+    plan = outcome.plan
     return {
         "name": outcome.manifest.name,
         "folder": str(outcome.manifest.folder),

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
-
-from hlcli.parsing import parse_frame_rate as parse_frame_rate
-from hlcli.parsing import parse_path_map
-
-if TYPE_CHECKING:
-    from hlcli.timeline.build import Layout
 
 _TIMELINE = "Timeline"
 
@@ -84,29 +78,3 @@ MapPath: TypeAlias = Annotated[
         rich_help_panel=_TIMELINE,
     ),
 ]
-
-
-def layout_from_options(
-    *,
-    order: OrderChoice = OrderChoice.time,
-    markers_only: bool = False,
-    track_per_source: bool = False,
-    start_timecode: str | None = None,
-    frame_rate: str | None = None,
-    map_path: list[str] | None = None,
-) -> Layout:
-    """Turn the options as given into a `Layout`.
-
-    Raises:
-        UsageError: A rate or a path map cannot be read.
-    """
-    from hlcli.timeline.build import Layout
-
-    return Layout(
-        order=order.value,
-        markers_only=markers_only,
-        track_per_source=track_per_source,
-        start_timecode=start_timecode,
-        frame_rate=None if frame_rate is None else parse_frame_rate(frame_rate),
-        path_maps=tuple(parse_path_map(text, option="--map-path") for text in map_path or []),
-    )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
-
-from hlcli.parsing import parse_duration
-
-if TYPE_CHECKING:
-    from hlcli.moments import Selection
 
 _CHOICE = "How much to keep (one of them)"
 _SHAPE = "Shape of a moment"
@@ -37,26 +32,32 @@ Threshold: TypeAlias = Annotated[
     ),
 ]
 MinDuration: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--min-duration", metavar="DURATION", help="Shortest moment.", rich_help_panel=_SHAPE
+        "--min-duration",
+        metavar="DURATION",
+        help="Shortest moment.  [default: 2s]",
+        show_default=False,
+        rich_help_panel=_SHAPE,
     ),
 ]
 MaxDuration: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--max-duration",
         metavar="DURATION",
-        help="Longest moment, without handles.",
+        help="Longest moment, without handles.  [default: 20s]",
+        show_default=False,
         rich_help_panel=_SHAPE,
     ),
 ]
 Handles: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--handles",
         metavar="DURATION",
-        help="Extra footage on each side of a moment.",
+        help="Extra footage on each side of a moment.  [default: 0.5s]",
+        show_default=False,
         rich_help_panel=_SHAPE,
     ),
 ]
@@ -93,39 +94,3 @@ Search: TypeAlias = Annotated[
 VisualOnly: TypeAlias = Annotated[
     bool, typer.Option("--visual-only", help="Judge by the picture alone, without the sound.")
 ]
-
-DEFAULT_MIN_DURATION = "2s"
-"""Default of --min-duration."""
-DEFAULT_MAX_DURATION = "20s"
-"""Default of --max-duration."""
-DEFAULT_HANDLES = "0.5s"
-"""Default of --handles."""
-
-
-def selection_from_options(
-    *,
-    target_duration: str | None = None,
-    top: int | None = None,
-    threshold: float | None = None,
-    min_duration: str = DEFAULT_MIN_DURATION,
-    max_duration: str = DEFAULT_MAX_DURATION,
-    handles: str = DEFAULT_HANDLES,
-) -> Selection:
-    """Turn the options as given into a checked `Selection`.
-
-    Raises:
-        UsageError: A duration is malformed, a value is out of range, two rules exclude each
-            other, or the shortest moment is longer than the longest.
-    """
-    from hlcli.moments import Selection
-
-    return Selection(
-        target_duration_seconds=None
-        if target_duration is None
-        else parse_duration(target_duration, option="--target-duration"),
-        top=top,
-        threshold=threshold,
-        min_duration_seconds=parse_duration(min_duration, option="--min-duration"),
-        max_duration_seconds=parse_duration(max_duration, option="--max-duration"),
-        handles_seconds=parse_duration(handles, option="--handles"),
-    )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hlcli.cli import options
-from hlcli.cli.console import progress_bar, say
-from hlcli.errors import UsageError
-from hlcli.parsing import parse_duration, parse_size
+from hlcli.cli.console import ConsoleListener, say
 
 _PICTURE = "Picture"
 _SOUND = "Sound"
@@ -126,42 +123,25 @@ def render(
 
         hl render highlights.otio -o quick.mov --copy
     """
-    from hlcli.render.copying import render_copy
-    from hlcli.render.run import render as render_film
-    from hlcli.render.settings import RenderSettings
-    from hlcli.timeline.read import read_timeline
+    from hlcli.workflows.render import render as render_timeline
+    from hlcli.workflows.requests import render_settings_of
 
-    output = output.expanduser()
-    settings = RenderSettings(
-        size=parse_size(size, vertical=vertical),
+    settings = render_settings_of(
+        size=size,
         vertical=vertical,
-        crossfade_seconds=_parse_crossfade(crossfade),
+        crossfade=crossfade,
         audio=audio.value,
         encoder=encoder,
         quality=quality,
+        copy=copy,
     )
-    if copy and settings != RenderSettings():
-        raise UsageError(
-            "--copy changes nothing in picture and sound, so it goes with none of --size, "
-            "--vertical, --crossfade, --audio, --encoder and --quality",
-            hint="leave --copy out to encode",
+    with ConsoleListener(quiet=quiet, counts_video_seconds=not copy) as on:
+        report = render_timeline(
+            timeline.expanduser(),
+            output.expanduser(),
+            settings,
+            copy=copy,
+            search=[Path(folder).expanduser() for folder in search or []],
+            on=on,
         )
-    read = read_timeline(
-        timeline.expanduser(), search=[Path(folder).expanduser() for folder in search or []]
-    )
-    for note in read.notes:
-        say(f"{timeline.name}: {note}", quiet=quiet)
-    with progress_bar(quiet=quiet, counts_video_seconds=not copy) as progress:
-        if copy:
-            report = render_copy(read.edit, output, progress=progress)
-        else:
-            report = render_film(read.edit, output, settings, progress=progress)
-    for remark in report.remarks:
-        say(remark, quiet=quiet)
     say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
-
-
-def _parse_crossfade(text: str | None) -> Fraction:
-    if text is None:
-        return Fraction(0)
-    return Fraction(str(parse_duration(text, option="--crossfade")))

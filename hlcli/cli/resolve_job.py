@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlcli.cli import layout_options, options
 from hlcli.cli.console import show_error
 from hlcli.cli.resolve_status import Status
-from hlcli.errors import HlError, MediaError, TrainingError, UsageError
+from hlcli.errors import HlError, TrainingError, UsageError, unexpected
+from hlcli.parsing import parse_frame_rate
+from hlcli.progress import Listener
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -78,7 +80,7 @@ def resolve_job(
             raise
         except Exception as error:
             # The plugin must hear of it; the console shows it and asks for a report.
-            status.fail(HlError(f"unexpected: {type(error).__name__}: {error}"))
+            status.fail(unexpected(error))
             raise
 
 
@@ -107,37 +109,64 @@ def _find(request: _Request, folder: Path, status: Status) -> None:
 
 
 def _documents(
-    request: _Request, selection: Selection, status: Status
+    request: _Request, selection: Selection | None, status: Status
 ) -> tuple[list[ScoresDocument], dict[str, str]]:
     """Score every file; one that cannot be read does not stop the others."""
-    from hlcli.document import select_moments_of
-    from hlcli.pipeline import Pipeline
+    from hlcli.workflows.score import Pipeline, score_videos
 
     pipeline = Pipeline(
         model_name=request.chosen.get("model"), device=request.chosen.get("device", "auto")
     )
-    documents: list[ScoresDocument] = []
-    asked: dict[str, str] = {}
-    first_error: MediaError | None = None
-    for number, name in enumerate(request.files, start=1):
-        status.file(number, len(request.files), name)
-        try:
-            document = pipeline.score(
-                Path(name),
-                visual_only=_flag(request.chosen, "visual_only"),
-                progress=status.progress,
-            )
-        except MediaError as error:
-            first_error = first_error or error
-            status.warn(error.message)
-            continue
-        if document.damage:
-            status.warn(f"{Path(name).name}: {document.damage}; the rest was scored")
-        documents.append(document.with_moments(select_moments_of(document, selection)))
-        asked[document.video.path] = name
-    if first_error is not None and not documents:
-        raise first_error
+    on = _StatusListener(status, request.files)
+    scored = score_videos(
+        pipeline,
+        [Path(name) for name in request.files],
+        selection,
+        visual_only=_flag(request.chosen, "visual_only"),
+        on=on,
+    )
+    documents, asked = [], {}
+    for document in scored:
+        documents.append(document)
+        asked[document.video.path] = on.file
+    if on.first_error is not None and not documents:
+        raise on.first_error
     return documents, asked
+
+
+class _StatusListener(Listener):
+    """Writes what a workflow tells into `status.txt`.
+
+    Args:
+        status: The file.
+        files: What is worked on, as the request names it.
+    """
+
+    def __init__(self, status: Status, files: Sequence[str]) -> None:
+        self._status = status
+        self._files = files
+        self.file = ""
+        """The one that is worked on."""
+        self.first_error: HlError | None = None
+        """The first file that could not be used."""
+
+    def begins(self, path: Path, number: int, count: int) -> None:
+        """Name it."""
+        self.file = self._files[number - 1]
+        self._status.file(number, count, self.file)
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Pass it on."""
+        self._status.progress(stage, done, total)
+
+    def remark(self, text: str) -> None:
+        """Pass it on."""
+        self._status.warn(text)
+
+    def problem(self, error: HlError) -> None:
+        """Pass it on, and remember the first."""
+        self.first_error = self.first_error or error
+        self._status.warn(error.message)
 
 
 def _finetune(request: _Request, status: Status) -> None:
@@ -188,15 +217,17 @@ def _read(folder: Path) -> _Request:
     return request
 
 
-def _selection(chosen: dict[str, str]) -> Selection:
+def _selection(chosen: dict[str, str]) -> Selection | None:
+    from hlcli.workflows.requests import selection_of
+
     top = _number(chosen, "top")
-    return options.selection_from_options(
+    return selection_of(
         target_duration=chosen.get("target_duration"),
         top=None if top is None else int(top),
         threshold=_number(chosen, "threshold"),
-        min_duration=chosen.get("min_duration", options.DEFAULT_MIN_DURATION),
-        max_duration=chosen.get("max_duration", options.DEFAULT_MAX_DURATION),
-        handles=chosen.get("handles", options.DEFAULT_HANDLES),
+        min_duration=chosen.get("min_duration"),
+        max_duration=chosen.get("max_duration"),
+        handles=chosen.get("handles"),
     )
 
 
@@ -232,7 +263,7 @@ def _rate(text: str, status: Status) -> Fraction | None:
     if not plain:
         return None
     try:
-        return layout_options.parse_frame_rate(plain)
+        return parse_frame_rate(plain)
     except UsageError:
         status.warn(f"the project's rate {text} is unknown to hl: the timeline has the clip's")
         return None

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hlcli.cli import layout_options, options
-from hlcli.cli.console import progress_bar, say, show_error, stdout_console, warn
-from hlcli.cli.outputs import write_outputs
-from hlcli.errors import HlError, MediaError
-from hlcli.progress import counts_bytes
+from hlcli.cli.console import ConsoleListener, stdout_console
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
-    from hlcli.moments import Selection
-    from hlcli.pipeline import Pipeline
 
 
 def score(
@@ -31,9 +25,9 @@ def score(
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
     threshold: options.Threshold = None,
-    min_duration: options.MinDuration = options.DEFAULT_MIN_DURATION,
-    max_duration: options.MaxDuration = options.DEFAULT_MAX_DURATION,
-    handles: options.Handles = options.DEFAULT_HANDLES,
+    min_duration: options.MinDuration = None,
+    max_duration: options.MaxDuration = None,
+    handles: options.Handles = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -68,12 +62,14 @@ def score(
 
         hl score footage/ -o highlights.otio -o highlights.csv
     """
+    from hlcli.atomic import check_not_a_source
     from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
-    from hlcli.pipeline import Pipeline
-    from hlcli.timeline.write import check_not_a_source, check_output
+    from hlcli.workflows.outputs import check_output, write_outputs
+    from hlcli.workflows.requests import layout_of, selection_of
+    from hlcli.workflows.score import Pipeline, score_videos
 
-    selection = options.selection_from_options(
+    selection = selection_of(
         target_duration=target_duration,
         top=top,
         threshold=threshold,
@@ -81,8 +77,8 @@ def score(
         max_duration=max_duration,
         handles=handles,
     )
-    layout = layout_options.layout_from_options(
-        order=order,
+    layout = layout_of(
+        order=order.value,
         markers_only=markers_only,
         track_per_source=track_per_source,
         start_timecode=start_timecode,
@@ -93,62 +89,27 @@ def score(
     # A wrong output is said now, not after an hour of decoding.
     for path in outputs:
         check_output(path, for_ or [])
-    paths, first_error = _find(videos, find_videos)
+    on = ConsoleListener(quiet=quiet, counts_video_seconds=True)
+    paths = find_videos(videos, on=on)
     for path in outputs:
         check_not_a_source(path, paths)
     pipeline = Pipeline(model_name=model, device=device, use_cache=not no_cache)
 
     documents: list[ScoresDocument] = []
-    for path in paths:
-        try:
-            document = _score_one(pipeline, path, selection, visual_only=visual_only, quiet=quiet)
-        except MediaError as error:
-            show_error(error)
-            first_error = first_error or error
-            continue
-        documents.append(document)
-        if not as_json and not (outputs and quiet):
-            _show(document)
+    with on:
+        for document in score_videos(pipeline, paths, selection, visual_only=visual_only, on=on):
+            documents.append(document)
+            if not as_json and not (outputs and quiet):
+                on.clear()
+                _show(document)
 
     if as_json and documents:
         typer.echo(documents_text(documents), nl=False)
-    unwritten = write_outputs(outputs, documents, targets=for_ or [], layout=layout, quiet=quiet)
-    if first_error is not None and (len(videos) > 1 or len(paths) > 1):
-        say(f"{len(documents)} of {len(paths)} videos found were scored", quiet=quiet)
-    if first_error := first_error or unwritten:
-        raise typer.Exit(first_error.exit_code)
-
-
-def _find(
-    inputs: list[str], find_videos: Callable[[list[str]], list[Path]]
-) -> tuple[list[Path], HlError | None]:
-    # One wrong name among many does not keep the others from being scored.
-    found: dict[Path, None] = {}
-    first_error: HlError | None = None
-    for text in inputs:
-        try:
-            found.update(dict.fromkeys(find_videos([text])))
-        except MediaError as error:
-            show_error(error)
-            first_error = first_error or error
-    return list(found), first_error
-
-
-def _score_one(
-    pipeline: Pipeline, path: Path, selection: Selection, *, visual_only: bool, quiet: bool
-) -> ScoresDocument:
-    from hlcli.document import select_moments_of
-
-    with progress_bar(quiet=quiet, counts_video_seconds=True) as progress:
-
-        def report(stage: str, done: float, total: float) -> None:
-            named = stage if counts_bytes(stage) else f"{path.name}: {stage}"
-            progress(named, done, total)
-
-        document = pipeline.score(path, visual_only=visual_only, progress=report)
-    if document.damage:
-        warn(f"{path.name}: {document.damage}; the rest was scored")
-    return document.with_moments(select_moments_of(document, selection))
+    not_all = on.first_error is not None and (len(videos) > 1 or len(paths) > 1)
+    write_outputs(outputs, documents, targets=for_ or [], layout=layout, on=on)
+    if not_all:
+        on.remark(f"{len(documents)} of {len(paths)} videos found were scored")
+    on.exit_if_failed()
 
 
 def _show(document: ScoresDocument) -> None:

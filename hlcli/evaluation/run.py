@@ -24,9 +24,9 @@ from hlcli.features.types import VideoFeatures
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.model.scorer import Modality
-from hlcli.pipeline import Pipeline
 from hlcli.progress import Progress, silent
 from hlcli.training.split import PARTS, assign_splits
+from hlcli.workflows.score import Pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.document import AudioRecord
-from hlcli.errors import MediaError
+from hlcli.errors import HlError
 from hlcli.finetune.footage import Footage, RawFile
 from hlcli.finetune.spans import Span, Teaching
+from hlcli.media.discover import MayRead
 from hlcli.media.identity import content_identity
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import is_file
@@ -50,7 +51,7 @@ def read_cut(path: Path, footage: Footage) -> Teaching:
             continue
         source = event.source
         if source not in found:
-            found[source] = footage.find(wanted_of(source), base=path.parent)
+            found[source] = footage.find(wanted_of(source, footage.may_read), base=path.parent)
         file = found[source]
         if isinstance(file, str):
             lost[file] = lost.get(file, 0) + 1
@@ -104,18 +105,18 @@ def read_edit(path: Path, footage: Footage) -> ReadTimeline:
         rate = rates[0] if rates else None
     while True:
         try:
-            return read_timeline(path, known=known, rate=rate)
+            return read_timeline(path, known=known, rate=rate, may_read=footage.may_read)
         except MissingMediaError as error:
             known.append(_looked_up(error.path, footage, path.parent))
 
 
-def wanted_of(source: Source) -> Wanted:
+def wanted_of(source: Source, may_read: MayRead) -> Wanted:
     """Return what is known about a file of a timeline."""
     is_known = source.num_frames != _UNKNOWN_FRAMES
     identity = source.sha256_head
-    if identity is None and is_file(Path(source.path)):
-        with contextlib.suppress(MediaError):
-            identity = content_identity(Path(source.path))
+    if identity is None:
+        with contextlib.suppress(HlError):
+            identity = content_identity(may_read(Path(source.path)))
     return Wanted(
         path=source.path,
         sha256_head=identity,

@@ -15,8 +15,8 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 
 from hlcli.document import AudioRecord
-from hlcli.errors import MediaError, MediaNotFoundError, TrainingError
-from hlcli.media.discover import find_videos
+from hlcli.errors import HlError, MediaNotFoundError, TrainingError, reason_of
+from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.progress import Progress, silent
@@ -72,6 +72,7 @@ class Footage:
         inputs: Files, folders and globs, as the user typed them.
         search: Folders to look in for files that cuts and marks name; what is found there is
             learned from, too.
+        may_read: Asked before a file is opened.
         progress: Told the files looked at.
 
     Raises:
@@ -80,8 +81,15 @@ class Footage:
     """
 
     def __init__(
-        self, inputs: Sequence[str], *, search: Sequence[Path] = (), progress: Progress = silent
+        self,
+        inputs: Sequence[str],
+        *,
+        search: Sequence[Path] = (),
+        may_read: MayRead = any_file,
+        progress: Progress = silent,
     ) -> None:
+        self.may_read = may_read
+        """Asked before a file is opened."""
         self.files: list[RawFile] = []
         """The files to learn from, each content once."""
         self.left_out: list[LeftOut] = []
@@ -98,7 +106,7 @@ class Footage:
                 raise MediaNotFoundError(
                     f"--search: there is no folder {folder}", hint="name an existing folder"
                 )
-        paths = find_videos(inputs)
+        paths = find_videos(inputs, may_read=may_read)
         for done, path in enumerate(paths):
             progress(STAGE, done, len(paths))
             self._add(path)
@@ -164,6 +172,7 @@ class Footage:
 
     def _add(self, path: Path) -> None:
         try:
+            path = self.may_read(path)
             identity = content_identity(path)
             twin = self._by_identity.get(identity)
             if twin is not None:
@@ -171,8 +180,8 @@ class Footage:
                 self.repeated.append(path)
                 return
             info = probe(path)
-        except MediaError as error:
-            self.left_out.append(LeftOut(path=path, reason=error.message))
+        except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
+            self.left_out.append(LeftOut(path=path, reason=reason_of(error)))
             return
         file = RawFile(
             path=path,
@@ -208,8 +217,8 @@ class Footage:
         """Read the content of a file to look among once, however many are looked for."""
         if path not in self._searched_identities:
             try:
-                self._searched_identities[path] = content_identity(path)
-            except MediaError:
+                self._searched_identities[path] = content_identity(self.may_read(path))
+            except HlError:
                 self._searched_identities[path] = None
         return self._searched_identities[path]
 

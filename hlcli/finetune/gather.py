@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hlcli import paths
-from hlcli.errors import MediaError, OutputError, TrainingError
+from hlcli.errors import HlError, MediaError, OutputError, TrainingError, reason_of, unexpected
 from hlcli.features.encoder import Encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.store import FeatureStore
@@ -51,9 +51,14 @@ def gather_features(
     found: dict[str, VideoFeatures] = {}
     left_out: list[LeftOut] = []
 
-    def take(file: RawFile, result: VideoFeatures | MediaError, *, is_new: bool) -> None:
-        if isinstance(result, MediaError):
-            left_out.append(LeftOut(path=file.path, reason=result.message))
+    failure: HlError | None = None
+
+    def take(file: RawFile, result: VideoFeatures | HlError, *, is_new: bool) -> None:
+        nonlocal failure
+        if isinstance(result, HlError):
+            left_out.append(LeftOut(path=file.path, reason=reason_of(result)))
+            if not isinstance(result, MediaError):
+                failure = failure or result
         elif not is_finite(result):
             left_out.append(LeftOut(path=file.path, reason="its features are not all numbers"))
         else:
@@ -87,6 +92,8 @@ def gather_features(
                 take(file, one.result, is_new=True)
                 done += float(file.duration_seconds)
                 progress(STAGE, done, total)
+    if not found and failure is not None:
+        raise failure
     if not found:
         raise TrainingError(
             f"none of the {len(files)} videos could be read: "
@@ -98,11 +105,13 @@ def gather_features(
 
 def _extracted(
     file: RawFile, encoders: Encoders, progress: Callable[[str, float, float], None]
-) -> VideoFeatures | MediaError:
+) -> VideoFeatures | HlError:
     try:
         return extract_features(probe(file.path), encoders=encoders, progress=progress)
-    except MediaError as error:
+    except HlError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
+        return unexpected(error, file.path)
 
 
 def _shifted(progress: Progress, before: float, total: float) -> Progress:

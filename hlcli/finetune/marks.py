@@ -201,7 +201,7 @@ def _of_markers(path: Path, footage: Footage) -> Teaching:
             if keep is None:
                 num_silent += 1
                 continue
-            file = footage.find(wanted_of(event.source), base=path.parent)
+            file = footage.find(wanted_of(event.source, footage.may_read), base=path.parent)
             if isinstance(file, str):
                 lost[file] = lost.get(file, 0) + 1
                 continue

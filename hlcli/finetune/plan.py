@@ -22,6 +22,7 @@ from hlcli.finetune.footage import Footage
 from hlcli.finetune.marks import read_marks
 from hlcli.finetune.spans import Teaching, check_contradictions, marks_of
 from hlcli.media.clips import ClipGrid
+from hlcli.media.discover import MayRead, any_file
 from hlcli.paths import own_models_dir
 from hlcli.progress import Progress, silent
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
@@ -101,8 +102,15 @@ class Plan:
     """What was decided, one sentence each, without a full stop."""
 
 
-def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Plan:
+def make_plan(
+    settings: FinetuneSettings, *, may_read: MayRead = any_file, progress: Progress = silent
+) -> Plan:
     """Look at footage, cuts and marks, and estimate what the run will cost.
+
+    Args:
+        settings: What the user asked for.
+        may_read: Asked before a file is opened.
+        progress: Told the files looked at.
 
     Raises:
         UsageError: The name is taken or no name; a file of marks or a cut cannot be read.
@@ -133,7 +141,9 @@ def make_plan(settings: FinetuneSettings, *, progress: Progress = silent) -> Pla
         notes.append(f"{parent.name} has no network to train: only the marks are learned")
     elif not adapts and settings.adapt is None:
         notes.append("the taste is learned, which takes seconds; --adapt trains the network, too")
-    footage = Footage(settings.footage, search=settings.search, progress=progress)
+    footage = Footage(
+        settings.footage, search=settings.search, may_read=may_read, progress=progress
+    )
     teachings = tuple(
         [read_cut(path, footage) for path in settings.cuts]
         + [read_marks(path, footage) for path in settings.labels]

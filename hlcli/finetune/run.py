@@ -48,6 +48,8 @@ _MODEL_FILE = "model.safetensors"
 class Outcome:
     """What a run gave."""
 
+    plan: Plan
+    """What was learned from."""
     manifest: ModelManifest
     """The new model."""
     card: ModelCard
@@ -63,9 +65,9 @@ class Outcome:
         return self.check is not None and self.check.is_better
 
 
-def carry_out(
+def run_plan(
     plan: Plan,
-    held: Reservation | None,
+    reservation: Reservation | None,
     *,
     created: str,
     ranks: Ranks = ALONE,
@@ -77,7 +79,7 @@ def carry_out(
 
     Args:
         plan: What `make_plan` gave.
-        held: The reserved name, in the first process; None in the others.
+        reservation: The reserved name, in the first process; None in the others.
         created: Today, in ISO 8601.
         ranks: The processes that train together.
         progress: Told seconds of new video.
@@ -130,7 +132,7 @@ def carry_out(
                 ranks=ranks,
                 on_step=on_step,
             )
-        if not ranks.is_first or held is None:
+        if not ranks.is_first or reservation is None:
             return None
         is_network = plan.parent.kind == "rasl"
         data = trained_with(trained).data if is_network else DataConfig()
@@ -140,12 +142,20 @@ def carry_out(
         )
     left_out = (*plan.footage.left_out, *lost)
     manifest, card = _register(
-        plan, held, tuned, files, check, left_out, work, created, recipe=recipe_of(plan, trained)
+        plan,
+        reservation,
+        tuned,
+        files,
+        check,
+        left_out,
+        work,
+        created,
+        recipe=recipe_of(plan, trained),
     )
     for folder in work_folders(plan.settings.name):
         # The name is taken now: nothing can go on there.
         shutil.rmtree(folder, ignore_errors=True)
-    return Outcome(manifest=manifest, card=card, check=check, left_out=left_out)
+    return Outcome(plan=plan, manifest=manifest, card=card, check=check, left_out=left_out)
 
 
 def marked_videos(
@@ -214,7 +224,7 @@ def tune(
 
 def _register(
     plan: Plan,
-    held: Reservation,
+    reservation: Reservation,
     tuned: FusedScorer,
     files: Sequence[RawFile],
     check: HeldOut | None,
@@ -241,7 +251,7 @@ def _register(
         source="hl finetune",
         scores={"held_out_average_precision": round(check.after, 6)} if check else None,
         recipe=toml.dumps(recipe),
-        held=held,
+        held=reservation,
     )
     return manifest, card
 

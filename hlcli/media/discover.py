@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from hlcli.errors import MediaNotFoundError
 from hlcli.media.source import plain_path
+from hlcli.progress import Listener
+
+MayRead: TypeAlias = Callable[[Path], Path]
+"""Asked before a file is opened: returns the path to open, or raises an `HlError`."""
+
+
+def any_file(path: Path) -> Path:
+    """Let every file be read: the `MayRead` of a command line."""
+    return path
+
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -54,7 +65,9 @@ _GLOB_CHARACTERS = re.compile(r"[*?\[]")
 _ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-def find_videos(inputs: Sequence[str]) -> list[Path]:
+def find_videos(
+    inputs: Sequence[str], *, may_read: MayRead = any_file, on: Listener | None = None
+) -> list[Path]:
     """Return the videos that files, folders and glob patterns name, each once.
 
     Files are taken whatever their ending, in the order given. Folders are searched to the
@@ -64,14 +77,20 @@ def find_videos(inputs: Sequence[str]) -> list[Path]:
 
     Args:
         inputs: What the user typed, at least one.
+        may_read: Asked for each input before it is looked at, and for each video found.
+        on: Told of the inputs and videos that cannot be used; the others are returned.
 
     Raises:
-        MediaNotFoundError: An input does not exist, or names no video.
+        MediaNotFoundError: An input does not exist, or names no video, and no listener takes it.
     """
+    on = on or Listener()
     videos: dict[Path, None] = {}
     for text in inputs:
-        for video in _videos_of(text):
-            videos.setdefault(plain_path(video))
+        with on.one_file(text):
+            asked = text if may_read is any_file else str(may_read(Path(text)))
+            for video in _videos_of(asked):
+                with on.one_file(video):
+                    videos.setdefault(plain_path(may_read(video)))
     return list(videos)
 
 

@@ -20,10 +20,10 @@ of cuts.
 from __future__ import annotations
 
 import math
-import os
 from fractions import Fraction
 from pathlib import Path
 
+from hlcli.atomic import check_folder, check_not_a_source
 from hlcli.errors import OutputError, UsageError
 from hlcli.media.canvas import Colour
 from hlcli.media.ffmpeg import find_ffmpeg
@@ -38,7 +38,6 @@ from hlcli.render.settings import SUFFIXES, RenderReport, RenderSettings
 from hlcli.render.sound import plan_sound, write_sound
 from hlcli.render.workspace import check_space, move_into_place, workspace
 from hlcli.timeline.edit_list import EditList
-from hlcli.timeline.write import check_not_a_source
 
 # A film at the default quality takes two to four times this; less is sure not to fit.
 _LEAST_BITS_PER_PIXEL = 0.02
@@ -160,16 +159,7 @@ def check_film(edit: EditList, output: Path) -> None:
     check_not_a_source(output, [Path(source.path) for source in edit.sources])
     if output.is_dir():
         raise OutputError(f"{output} is a folder", hint="name a file: -o reel.mp4")
-    if not output.parent.is_dir():
-        raise OutputError(
-            f"cannot write {output}: the folder {output.parent} does not exist",
-            hint="create the folder first, or choose another output",
-        )
-    if not os.access(output.parent, os.W_OK):
-        raise OutputError(
-            f"cannot write {output}: the folder {output.parent} is not writable",
-            hint="choose a folder you may write to",
-        )
+    check_folder(output)
 
 
 def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings) -> tuple[int, int]:

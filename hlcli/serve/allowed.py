@@ -30,12 +30,18 @@ class Allowed:
             Refused: It may not be, or is neither a file nor a folder.
             MediaNotFoundError: It may be and is not there.
         """
-        path = self.resolved(text)
-        if not (path.is_file() or path.is_dir()):
-            if path.exists():
-                raise Refused(f"{path} is neither a file nor a folder", status=403)
+        path = self._no_device(self.resolved(text))
+        if not path.exists():
             raise MediaNotFoundError(f"no such file or folder: {path}", hint="check the spelling")
         return path
+
+    def may_read(self, path: Path) -> Path:
+        """Return the real path of what may be opened, if it is there; see `MayRead`.
+
+        Raises:
+            Refused: It may not be, or is neither a file nor a folder.
+        """
+        return self._no_device(self.resolved(str(path)))
 
     def resolved(self, text: str) -> Path:
         """Return the real path of something that may be read, or written where it is not yet.
@@ -55,13 +61,11 @@ class Allowed:
         wanted = _parts(path)
         return any(wanted[: len(parts)] == parts for parts in map(_parts, self.roots))
 
-    def covers(self, path: Path) -> bool:
-        """Whether a path may be read, wherever its links lead."""
-        try:
-            self.resolved(str(path))
-        except Refused:
-            return False
-        return True
+    @staticmethod
+    def _no_device(path: Path) -> Path:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Refused(f"{path} is neither a file nor a folder", status=403)
+        return path
 
 
 def is_own_name(text: str) -> bool:

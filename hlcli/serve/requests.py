@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from hlcli.errors import UsageError
-from hlcli.parsing import parse_duration, parse_frame_rate, parse_path_map, parse_size
-
 if TYPE_CHECKING:
     from hlcli.moments import Selection
     from hlcli.render.settings import RenderSettings
@@ -45,20 +42,17 @@ class Choice(_Options):
     max_duration: Length | None = None
     handles: Length | None = None
 
-    def selection(self) -> Selection:
-        """Return the rule by which moments are chosen.
+    def selection(self) -> Selection | None:
+        """Return the rule by which moments are chosen; None where nothing is said about it.
 
         Raises:
             UsageError: Values exclude each other or cannot be read.
         """
-        from hlcli.moments import Selection
+        from hlcli.workflows.requests import selection_of
 
-        lengths = {
-            f"{name}_seconds": seconds(value, name)
-            for name in ("target_duration", "min_duration", "max_duration", "handles")
-            if (value := getattr(self, name)) is not None
-        }
-        return Selection(top=self.top, threshold=self.threshold, **lengths)
+        return selection_of(
+            **{name: getattr(self, name) for name in Choice.model_fields}, spelled=str
+        )
 
 
 class ExportOptions(Choice):
@@ -86,7 +80,12 @@ class ExportOptions(Choice):
         """
         from hlcli.timeline.formats import check_target
 
-        return list(dict.fromkeys(check_target(name).name for name in as_list(self.for_)))
+        return list(dict.fromkeys(check_target(name).name for name in _as_list(self.for_)))
+
+    @property
+    def outputs(self) -> list[str]:
+        """Files to write, as the client names them."""
+        return _as_list(self.output)
 
     def layout(self) -> Layout:
         """Return the shape of the timeline.
@@ -94,16 +93,16 @@ class ExportOptions(Choice):
         Raises:
             UsageError: A rate or a pair of folders cannot be read.
         """
-        from hlcli.timeline.build import Layout
+        from hlcli.workflows.requests import layout_of
 
-        rate = self.frame_rate
-        return Layout(
+        return layout_of(
             order=self.order,
             markers_only=self.markers_only,
             track_per_source=self.track_per_source,
             start_timecode=self.start_timecode,
-            frame_rate=None if rate is None else parse_frame_rate(f"{rate}", option="frame_rate"),
-            path_maps=tuple(parse_path_map(text, option="map_path") for text in self.map_path),
+            frame_rate=self.frame_rate,
+            map_path=self.map_path,
+            spelled=str,
         )
 
     def check(self) -> None:
@@ -144,25 +143,18 @@ class RenderOptions(_Options):
         Raises:
             UsageError: A size or a length cannot be read, or `copy` goes with something else.
         """
-        from fractions import Fraction
+        from hlcli.workflows.requests import render_settings_of
 
-        from hlcli.render.settings import RenderSettings
-
-        fade = 0.0 if self.crossfade is None else seconds(self.crossfade, "crossfade")
-        settings = RenderSettings(
-            size=parse_size(self.size, vertical=self.vertical, option="size"),
+        return render_settings_of(
+            size=self.size,
             vertical=self.vertical,
-            crossfade_seconds=Fraction(str(fade)),
+            crossfade=self.crossfade,
             audio=self.audio,
             encoder=self.encoder,
             quality=self.quality,
+            copy=self.copy_,
+            spelled=str,
         )
-        if self.copy_ and settings != RenderSettings():
-            raise UsageError(
-                "copy changes nothing in picture and sound, so it goes with no other option",
-                hint="leave copy out to encode",
-            )
-        return settings
 
     def check(self) -> None:
         """Refuse what can be seen to be wrong before any work is done."""
@@ -253,18 +245,8 @@ OPTIONS: dict[str, type[ExportOptions] | type[RenderOptions] | type[FinetuneOpti
 """Options by kind of job."""
 
 
-def as_list(value: str | list[str] | None) -> list[str]:
-    """Return one, several or no texts as a list."""
+def _as_list(value: str | list[str] | None) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else value
-
-
-def seconds(value: float | str, option: str) -> float:
-    """Return a length of time in seconds.
-
-    Raises:
-        UsageError: It is a text that says no length.
-    """
-    return parse_duration(value, option=option) if isinstance(value, str) else float(value)
 
 
 def folders(texts: list[str]) -> list[Path]:

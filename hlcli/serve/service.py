@@ -24,7 +24,6 @@ from hlcli.serve.requests import (
     RenderOptions,
     RenderRequest,
     ScoreRequest,
-    as_list,
 )
 from hlcli.serve.store import SCORES_FILE
 
@@ -139,6 +138,7 @@ class Service:
             UsageError: The choice contradicts itself.
         """
         from hlcli.document import read_documents, select_moments_of
+        from hlcli.moments import Selection
 
         if job.num_scores == 0:
             raise Refused(
@@ -148,7 +148,7 @@ class Service:
             )
         documents = read_documents(self.queue.folder_of(job) / SCORES_FILE)
         if choice.given():
-            selection = choice.selection()
+            selection = choice.selection() or Selection()
             documents = [one.with_moments(select_moments_of(one, selection)) for one in documents]
         return [document.to_json() for document in documents]
 
@@ -173,9 +173,10 @@ class Service:
         return self.queue.close()
 
     def _outputs(self, options: ExportOptions, allowed: Allowed, sources: list[Path]) -> list[Path]:
-        from hlcli.timeline.write import check_not_a_source, check_output
+        from hlcli.atomic import check_not_a_source
+        from hlcli.workflows.outputs import check_output
 
-        texts = as_list(options.output)
+        texts = options.outputs
         for name in filter(is_own_name, texts):
             # The job's own folder is not there yet: any that can be written stands for it.
             check_output(Path(tempfile.gettempdir()) / name, options.targets)
@@ -187,8 +188,8 @@ class Service:
         return outputs
 
     def _film(self, options: RenderOptions, allowed: Allowed) -> list[Path]:
+        from hlcli.atomic import check_folder
         from hlcli.render.settings import SUFFIXES
-        from hlcli.timeline.write import check_folder
 
         if options.output is None:
             return []

@@ -1,32 +1,115 @@
-"""What a worker does for each kind of job, with the same functions as the command line."""
+"""What a worker does for each kind of job: the workflows, told to the service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from hlcli.errors import HlError, MediaError
-from hlcli.progress import counts_bytes
-from hlcli.serve.allowed import is_own_name
-from hlcli.serve.finetune_task import finetune
-from hlcli.serve.job import Result
+from hlcli.errors import HlError, UnexpectedError
+from hlcli.progress import Listener, counts_bytes
+from hlcli.serve.allowed import Allowed, is_own_name
+from hlcli.serve.job import Job, Result
+from hlcli.serve.refusal import problem, problem_of
 from hlcli.serve.requests import (
     ExportOptions,
+    FinetuneOptions,
     RenderOptions,
     ScoreOptions,
-    as_list,
     folders,
 )
 from hlcli.serve.store import OUTPUT_FOLDER, SCORES_FILE
-from hlcli.serve.task import Problems, Task, find_allowed_videos
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
 
+BUG_HINT = "this is a bug in hl; the terminal of hl serve says where the details are"
+"""What to do about an exception that nobody foresaw."""
 
-def carry_out(task: Task) -> Result:
+
+class Teller(Listener):
+    """Tells the service what a workflow tells; problems at the end, with the rest.
+
+    Args:
+        send: Takes messages.
+        progress: Told how far it is.
+    """
+
+    def __init__(
+        self, send: Callable[[dict[str, Any]], None], progress: Callable[[str, float, float], None]
+    ) -> None:
+        self.send = send
+        self._progress = progress
+        self._name = ""
+        self._problems: list[HlError] = []
+
+    def begins(self, path: Path, number: int, count: int) -> None:
+        """Name the stages after the file."""
+        self._name = path.name
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Pass it on."""
+        is_plain = not self._name or counts_bytes(stage)
+        self._progress(stage if is_plain else f"{self._name}: {stage}", done, total)
+
+    def remark(self, text: str) -> None:
+        """Pass it on."""
+        self.send({"event": "remark", "text": text})
+
+    def problem(self, error: HlError) -> None:
+        """Keep it: where nothing else is left, the job fails with it."""
+        self._problems.append(error)
+
+    def raise_if_nothing(self, left: Sequence[Any]) -> None:
+        """Pass all problems on, or raise the first when nothing could be used.
+
+        Raises:
+            HlError: There are problems and nothing else.
+        """
+        if not left and self._problems:
+            raise self._problems[0]
+        for error in self._problems:
+            self.send({"event": "problem", **shown_problem(error)})
+        self._problems.clear()
+
+
+def shown_problem(error: HlError) -> dict[str, Any]:
+    """Return what a client sees of an error; the details of a bug go to the terminal."""
+    if not isinstance(error, UnexpectedError):
+        return problem_of(error)
+    traceback.print_exception(error.__cause__)
+    kind = type(error.__cause__).__name__
+    return problem(f"unexpected: {kind}", hint=BUG_HINT, exit_code=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One job in the worker that does it."""
+
+    job: Job
+    """What is asked for."""
+    folder: Path
+    """The job's own folder."""
+    device: str
+    """As `--device` names it."""
+    on: Teller
+    """Told what comes of it."""
+
+    @property
+    def allowed(self) -> Allowed:
+        """What may be read."""
+        return self.job.allowed
+
+    def own_folder(self) -> Path:
+        """Return where files go that have no folder of their own."""
+        folder = self.folder / OUTPUT_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def run_task(task: Task) -> Result:
     """Do a job.
 
     Raises:
@@ -36,165 +119,159 @@ def carry_out(task: Task) -> Result:
 
 
 def _score(task: Task) -> Result:
-    from hlcli.document import select_moments_of
-    from hlcli.pipeline import Pipeline
+    from hlcli.media.discover import find_videos
+    from hlcli.workflows.score import Pipeline, score_videos
 
     options = ScoreOptions.model_validate(task.job.options)
-    selection = options.selection()
     pipeline = Pipeline(
         model_name=options.model, device=task.device, use_cache=not options.no_cache
     )
-    documents: list[ScoresDocument] = []
-    problems = Problems(task)
-    for path in find_allowed_videos(task, problems):
-
-        def report(stage: str, done: float, total: float, name: str = path.name) -> None:
-            task.progress(stage if counts_bytes(stage) else f"{name}: {stage}", done, total)
-
-        with problems.kept(MediaError):
-            document = pipeline.score(path, visual_only=options.visual_only, progress=report)
-            if document.damage:
-                task.remark(f"{path.name}: {document.damage}; the rest was scored")
-            documents.append(document.with_moments(select_moments_of(document, selection)))
-    problems.raise_if_nothing(documents)
-    return _write(task, documents, options)
+    paths = find_videos(task.job.paths, may_read=task.allowed.may_read, on=task.on)
+    scored = score_videos(
+        pipeline, paths, options.selection(), visual_only=options.visual_only, on=task.on
+    )
+    return _write(task, list(scored), options)
 
 
 def _export(task: Task) -> Result:
-    from hlcli.timeline.present import as_it_is_now
-    from hlcli.timeline.relink import Relinker
+    from hlcli.workflows.export import relink_documents, stored_documents
 
     options = ExportOptions.model_validate(task.job.options)
-    allowed = task.allowed
-    relinker = Relinker(folders(options.search))
-    found: list[ScoresDocument] = []
-    documents: list[ScoresDocument] = []
-    problems = Problems(task)
-    files = [Path(text) for text in task.job.paths if text.lower().endswith(".json")]
-    for file in files:
-        with problems.kept(HlError):
-            found.extend(_from_file(allowed.existing(str(file)), options))
-    for path in find_allowed_videos(task, problems, without=files):
-        with problems.kept(HlError):
-            found.append(_stored(path, options))
-    for document in found:
-        with problems.kept(HlError):
-            # A document may name any file; only its name may be used where that is outside.
-            here = Path(document.video.path)
-            if here.is_absolute() and here.exists() and not allowed.covers(here):
-                allowed.existing(str(here))
-            present = as_it_is_now(document, relinker, is_elsewhere=bool(options.map_path))
-            allowed_now = Path(present.document.video.path)
-            if allowed_now != here:
-                allowed.existing(str(allowed_now))
-            for note in present.notes:
-                task.remark(note)
-            documents.append(present.document)
-    problems.raise_if_nothing(documents)
+    documents = stored_documents(
+        task.job.paths,
+        options.selection(),
+        model=options.model,
+        visual_only=options.visual_only,
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
+    documents = relink_documents(
+        documents,
+        search=folders(options.search),
+        layout=options.layout(),
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
     return _write(task, documents, options)
 
 
-def _from_file(path: Path, options: ExportOptions) -> list[ScoresDocument]:
-    from hlcli.document import read_documents, select_moments_of
-    from hlcli.moments import Selection
-
-    selection = options.selection()
-    return [
-        document.with_moments(select_moments_of(document, selection))
-        if not document.moments or selection != Selection()
-        else document
-        for document in read_documents(path)
-    ]
-
-
-def _stored(path: Path, options: ExportOptions) -> ScoresDocument:
-    from hlcli import scores_cache
-    from hlcli.document import select_moments_of
-    from hlcli.media.identity import content_identity
-    from hlcli.zoo.manifest import find_model
-
-    model = None if options.model is None else find_model(options.model).sha256
-    modality: Literal["v"] | None = "v" if options.visual_only else None
-    document = scores_cache.find(content_identity(path), model, modality)
-    if document is None:
-        raise MediaError(f"{path} has not been scored yet like this", hint="score it first")
-    document = replace(document, video=replace(document.video, path=str(path)))
-    return document.with_moments(select_moments_of(document, options.selection()))
-
-
 def _render(task: Task) -> Result:
-    from hlcli.render.copying import render_copy
-    from hlcli.render.run import render
-    from hlcli.timeline.read import read_timeline
+    from hlcli.workflows.render import render
 
     options = RenderOptions.model_validate(task.job.options)
-    allowed = task.allowed
-    timeline = allowed.existing(task.job.paths[0])
-    read = read_timeline(timeline, search=folders(options.search))
-    for path in sorted({event.source.path for event in read.edit.events}):
-        allowed.existing(path)
-    for note in read.notes:
-        task.remark(note)
+    timeline = task.allowed.existing(task.job.paths[0])
     if options.output is not None:
-        film = allowed.resolved(options.output)
+        film = task.allowed.resolved(options.output)
     else:
-        film = _own_folder(task) / f"{timeline.stem}.mp4"
-    task.progress("rendering", 0, 0)
-    if options.copy_:
-        report = render_copy(read.edit, film, progress=task.progress)
-    else:
-        report = render(read.edit, film, options.settings(), progress=task.progress)
-    for remark in report.remarks:
-        task.remark(remark)
+        film = task.own_folder() / f"{timeline.stem}.mp4"
+    task.on.progress("rendering", 0, 0)
+    report = render(
+        timeline,
+        film,
+        options.settings(),
+        copy=options.copy_,
+        search=folders(options.search),
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
     return Result(files=[str(report.path)])
+
+
+def _finetune(task: Task) -> Result:
+    from hlcli.finetune.plan import STEPS, FinetuneSettings, Plan
+    from hlcli.media.discover import find_videos
+    from hlcli.workflows.finetune import finetune
+
+    options = FinetuneOptions.model_validate(task.job.options)
+    allowed, on = task.allowed, task.on
+    steps = STEPS if options.steps is None else options.steps
+    videos = find_videos(task.job.paths, may_read=allowed.may_read, on=on)
+    on.raise_if_nothing(videos)
+    settings = FinetuneSettings(
+        name=options.name,
+        footage=tuple(map(str, videos)),
+        cuts=tuple(allowed.existing(text) for text in options.from_cut),
+        labels=tuple(allowed.existing(text) for text in options.labels),
+        search=tuple(folders(options.search)),
+        parent=options.parent,
+        device=task.device,
+        steps=steps,
+        adapt=options.adapt,
+        seed=options.seed,
+    )
+
+    def on_plan(plan: Plan) -> None:
+        for note in (*plan.notes, *(note for one in plan.teachings for note in one.notes)):
+            on.remark(note)
+
+    outcome = finetune(
+        settings,
+        may_read=allowed.may_read,
+        on=on,
+        on_plan=on_plan,
+        on_step=lambda report: on.progress("training", report.step, steps),
+    )
+    if outcome is None:
+        return Result()
+    for warning in outcome.card.warnings:
+        on.remark(warning.removesuffix("."))
+    if outcome.check is not None:
+        on.remark(
+            f"average precision on held-out marks: {outcome.check.before:.3f} before, "
+            f"{outcome.check.after:.3f} after"
+        )
+    return Result(model=outcome.manifest.name)
 
 
 _TASKS: dict[str, Callable[[Task], Result]] = {
     "score": _score,
     "export": _export,
     "render": _render,
-    "finetune": finetune,
+    "finetune": _finetune,
 }
 
 
 def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) -> Result:
     """Write the scores, and the timelines that are asked for."""
+    from hlcli.atomic import check_not_a_source
     from hlcli.document import write_documents
-    from hlcli.timeline.formats import TARGETS, write_format
-    from hlcli.timeline.write import check_not_a_source, write_output
+    from hlcli.timeline.formats import TARGETS
+    from hlcli.workflows.outputs import write_outputs
 
+    task.on.raise_if_nothing(documents)
     documents = [_named(task, document) for document in documents]
     write_documents(task.folder / SCORES_FILE, documents)
     # Said now: where a timeline cannot be written, the scores are there all the same.
-    task.scored(len(documents))
-    result = Result()
-    layout = options.layout()
+    task.on.send({"event": "scored", "num_scores": len(documents)})
     sources = [Path(document.video.path) for document in documents]
-    outputs = as_list(options.output)
-    task.progress("writing", 0, 0)
-    for text in outputs:
-        own = is_own_name(text)
-        path = _own_folder(task) / text if own else task.allowed.resolved(text)
-        check_not_a_source(path, sources)
-        written = write_output(path, documents, targets=options.targets, layout=layout)
-        result.files.extend(map(str, written))
+    outputs: list[tuple[Path, list[str]]] = []
+    for text in options.outputs:
+        path = task.own_folder() / text if is_own_name(text) else task.allowed.resolved(text)
+        outputs.append((path, options.targets))
     if not outputs and options.targets:
-        folder = _own_folder(task)
         stem = f"{sources[0].stem}-highlights" if len(sources) == 1 else "highlights"
         for name in options.targets:
             kind = f".{name}" if len(options.targets) > 1 else ""
-            path = folder / f"{stem}{kind}{TARGETS[name].suffix}"
-            write_format(path, documents, target=name, layout=layout)
-            result.files.append(str(path))
-    return result
+            path = task.own_folder() / f"{stem}{kind}{TARGETS[name].suffix}"
+            outputs.append((path, [name]))
+    task.on.progress("writing", 0, 0)
+    written: list[Path] = []
+    for path, targets in outputs:
+        with task.on.one_file(path):
+            check_not_a_source(path, sources)
+            written += write_outputs(
+                [path],
+                documents,
+                targets=targets,
+                layout=options.layout(),
+                may_read=task.allowed.may_read,
+                on=task.on,
+            )
+    if outputs:
+        task.on.raise_if_nothing(written)
+    return Result(files=list(map(str, written)))
 
 
 def _named(task: Task, document: ScoresDocument) -> ScoresDocument:
     name = task.job.names.get(document.video.path)
     return document if name is None else replace(document, video=replace(document.video, path=name))
-
-
-def _own_folder(task: Task) -> Path:
-    folder = task.folder / OUTPUT_FOLDER
-    folder.mkdir(exist_ok=True)
-    return folder

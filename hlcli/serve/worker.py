@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
-from hlcli.errors import HlError, OutputError
+from hlcli.errors import HlError, OutputError, unexpected
 from hlcli.serve.job import Job
 from hlcli.serve.lifeline import EXIT_STOPPED, Line, stop_with, throttled
-from hlcli.serve.refusal import problem, problem_of
+from hlcli.serve.tasks import Task, Teller, run_task, shown_problem
 
 _WAIT_SECONDS = 30.0
 
@@ -29,28 +28,14 @@ def main() -> int:
     except KeyboardInterrupt:
         return EXIT_STOPPED
     except HlError as error:
-        line.send({"event": "failed", **problem_of(error)})
-    except MemoryError:
-        line.send({"event": "failed", **problem("out of memory", exit_code=1)})
+        line.send({"event": "failed", **shown_problem(error)})
     except Exception as error:  # noqa: BLE001
-        traceback.print_exc()
-        line.send(
-            {
-                "event": "failed",
-                **problem(
-                    f"unexpected: {type(error).__name__}",
-                    hint="this is a bug in hl; the terminal of hl serve says where the details are",
-                    exit_code=1,
-                ),
-            }
-        )
+        line.send({"event": "failed", **shown_problem(unexpected(error))})
     return 0
 
 
 def _done(request: dict[str, Any], line: Line) -> dict[str, Any]:
     from hlcli.lock import exclusive_lock
-    from hlcli.serve.task import Task
-    from hlcli.serve.tasks import carry_out
 
     deadline = time.monotonic() + _WAIT_SECONDS
 
@@ -62,14 +47,11 @@ def _done(request: dict[str, Any], line: Line) -> dict[str, Any]:
         job=Job.from_json(request["job"]),
         folder=Path(request["folder"]),
         device=request["device"],
-        progress=throttled(line.send, interval_seconds=0.1),
-        problem=lambda error: line.send({"event": "problem", **problem_of(error)}),
-        scored=lambda count: line.send({"event": "scored", "num_scores": count}),
-        remark=lambda text: line.send({"event": "remark", "text": text}),
+        on=Teller(line.send, throttled(line.send, interval_seconds=0.1)),
     )
     # After kill -9 of the service its last worker takes a moment to notice.
     with exclusive_lock(Path(request["lock"]), on_wait=wait):
-        result = carry_out(task)
+        result = run_task(task)
     return {"event": "done", "files": result.files, "model": result.model}
 
 

@@ -7,6 +7,7 @@ Macs take letters and their accents apart, lists leave out endings or write ASCI
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import unicodedata
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from hlcli.errors import MediaError, MediaNotFoundError
-from hlcli.media.discover import VIDEO_SUFFIXES
+from hlcli.errors import HlError, MediaError, MediaNotFoundError
+from hlcli.media.discover import VIDEO_SUFFIXES, MayRead, any_file
 from hlcli.media.identity import content_identity
 from hlcli.media.source import plain_path
-from hlcli.timeline.paths import media_path, readable
+from hlcli.timeline.paths import is_file, media_path, readable
 from hlcli.timeline.timecode import start_frame
 
 _FRAMES_OFF = 2
@@ -96,22 +97,35 @@ class Relinker:
 
     Args:
         folders: Where to look, with everything below them.
-        beside: A folder, without those below it, in which a name without a folder is looked for
-            first; None for no such.
+        may_read: Asked before a file is looked at or opened; what may not be read is not there.
 
     Raises:
         MediaNotFoundError: A folder to look in is not there: a slip, also where all media is.
     """
 
-    def __init__(self, folders: Sequence[Path], *, beside: Path | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], *, may_read: MayRead = any_file) -> None:
         self._folders = tuple(folders)
         for folder in self._folders:
             if not folder.is_dir():
                 raise MediaNotFoundError(
                     f"--search: there is no folder {folder}", hint="name an existing folder"
                 )
-        self._beside = beside
+        self._may_read = may_read
+        self._beside: Path | None = None
         self._names: dict[bool, _Names] = {}
+
+    def beside(self, folder: Path) -> Relinker:
+        """Return one that looks for a name without a folder in this folder first, and not below."""
+        other = copy.copy(self)
+        other._beside = folder
+        other._names = {}
+        return other
+
+    def here(self, path: Path) -> Path | None:
+        """Return a file as it is spelled on disk; None if it is not there, or may not be read."""
+        asked = self._asked(path)
+        found = None if asked is None else as_on_disk(asked)
+        return found if found is not None and is_file(found) else None
 
     def find(self, wanted: Wanted) -> Path | None:
         """Return where a file is now; None when no file below the folders has its name.
@@ -128,6 +142,7 @@ class Relinker:
             found = self._index(deep=False).find(name)
         if not found and self._folders:
             found = self._index(deep=True).find(name)
+        found = [path for path in found if self._asked(path) is not None]
         if not found:
             return None
         reasons: dict[Path, str] = {}
@@ -154,9 +169,16 @@ class Relinker:
 
     def _index(self, *, deep: bool) -> _Names:
         if deep not in self._names:
-            files = _files_below(self._folders) if deep else _files_in(self._beside)
+            beside = None if self._beside is None else self._asked(self._beside)
+            files = _files_below(self._folders) if deep else _files_in(beside)
             self._names[deep] = _Names(files)
         return self._names[deep]
+
+    def _asked(self, path: Path) -> Path | None:
+        try:
+            return self._may_read(path)
+        except HlError:
+            return None
 
 
 def _files_in(folder: Path | None) -> list[Path]:
@@ -166,6 +188,10 @@ def _files_in(folder: Path | None) -> list[Path]:
         )
     except OSError:
         return []
+
+
+NO_SEARCH = Relinker(())
+"""Finds media only where it was."""
 
 
 def _files_below(folders: Sequence[Path]) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hlcli import paths
-from hlcli.errors import MediaError, OutputError, RecipeError, TrainingError
+from hlcli.errors import HlError, MediaError, OutputError, RecipeError, TrainingError, reason_of
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.media.discover import find_videos
@@ -186,13 +186,15 @@ def load_corpus(
     store = FeatureStore(paths.features_dir())
     names: list[str] = []
     videos: list[VideoFeatures] = []
+    failures: list[HlError] = []
     num_clips = 0
     with contextlib.closing(
         extract_files(files, encoders=encoders, store=store, progress=progress)
     ) as extracted:
         for one in extracted:
-            if isinstance(one.result, MediaError):
-                logger.warning("%s is left out: %s", one.file, one.result)
+            if isinstance(one.result, HlError):
+                logger.warning("%s is left out: %s", one.file, reason_of(one.result))
+                failures.append(one.result)
                 continue
             if not one.was_stored:
                 try:
@@ -209,6 +211,10 @@ def load_corpus(
                     MANY_CLIPS // 3600,
                 )
     if not videos:
+        # A device or a bug is not the videos' fault.
+        for failure in failures:
+            if not isinstance(failure, MediaError):
+                raise failure
         raise TrainingError(
             f"none of the {len(files)} videos could be read", hint="check one with `hl score`"
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from hlcli import paths
 from hlcli.atomic import make_folder
 from hlcli.cores import num_cores
-from hlcli.errors import MediaError, TrainingError
+from hlcli.errors import HlError, MediaError, TrainingError, reason_of, unexpected
 from hlcli.features.encoder import Encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.store import FeatureStore
@@ -47,7 +47,7 @@ class Extracted:
     """The file."""
     identity: str
     """Its content identity; empty when it could not be read."""
-    result: VideoFeatures | MediaError
+    result: VideoFeatures | HlError
     """Its features, or why there are none."""
     was_stored: bool = False
     """Whether they come from the cache."""
@@ -95,8 +95,11 @@ def extract_files(
             result = extract_features(
                 probe(file), encoders=encoders, num_workers=decoders, progress=stopping
             )
-        except MediaError as error:
-            return Extracted(file=file, identity=identity, result=error)
+        except _Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
+            failure = error if isinstance(error, HlError) else unexpected(error, file)
+            return Extracted(file=file, identity=identity, result=failure)
         return Extracted(file=file, identity=identity, result=result)
 
     progress(STAGE, 0, len(files))
@@ -166,16 +169,21 @@ def _fill(files: Sequence[Path], folder: Path, *, encoders: Encoders, progress: 
     writer = ShardWriter(folder, index)
     store = FeatureStore(paths.features_dir())
     extracted = extract_files(new, encoders=encoders, store=store, progress=progress)
+    failure: HlError | None = None
     try:
         for one in extracted:
             source, size, changed = _key(one.file)
             result = one.result
-            if not isinstance(result, MediaError) and not is_finite(result):
+            if not isinstance(result, HlError) and not is_finite(result):
                 result = MediaError(f"the features of {one.file} are not all numbers")
-            if isinstance(result, MediaError):
-                logger.warning("%s is left out: %s", one.file, result)
-                index.left_out[source] = LeftOut(size, changed, str(result))
+            if isinstance(result, HlError):
+                logger.warning("%s is left out: %s", one.file, reason_of(result))
                 index.videos.pop(source, None)
+                if isinstance(result, MediaError):
+                    index.left_out[source] = LeftOut(size, changed, str(result))
+                else:
+                    # Not the file's fault: the next run tries again.
+                    failure = failure or result
                 continue
             video = ShardVideo(
                 source=source, size_bytes=size, changed_ns=changed, identity=one.identity
@@ -185,6 +193,8 @@ def _fill(files: Sequence[Path], folder: Path, *, encoders: Encoders, progress: 
         extracted.close()
         # What is done is kept, whatever stopped the rest.
         writer.flush()
+    if failure is not None and not index.videos:
+        raise failure
 
 
 def open_shards(files: Sequence[Path], folder: Path) -> ShardedCorpus:

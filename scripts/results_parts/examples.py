@@ -19,7 +19,7 @@ from hlcli.evaluation.footage import build_files
 from hlcli.evaluation.plan import FRAME_RATE, HEADLINE_KINDS, CompositePlan, Segment
 from hlcli.media.ffmpeg import thumbnail
 from hlcli.moments import Moment, Selection
-from hlcli.pipeline import Pipeline
+from hlcli.workflows.score import Pipeline
 from results_parts.ablations import Say
 from results_parts.cost import detectors
 from results_parts.figures import INK, pyplot, save

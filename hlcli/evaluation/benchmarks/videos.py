@@ -22,8 +22,8 @@ from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.model.readouts import read_out
 from hlcli.model.scorer import Modality
-from hlcli.pipeline import Pipeline
 from hlcli.progress import Progress, silent
+from hlcli.workflows.score import Pipeline
 
 _SHORTER_SECONDS = 2.0
 _MODALITIES: tuple[Modality, ...] = ("v", "va")

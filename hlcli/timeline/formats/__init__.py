@@ -38,6 +38,8 @@ class Format:
     """Module that writes it."""
     kind: Kind = "timeline"
     """Whether it is made from an edit list or from scores documents."""
+    holds_media: bool = False
+    """Whether it copies the videos."""
     targets: tuple[str, ...] = ("generic",)
     """Values of --for it can be written for; the first is the default."""
 
@@ -57,6 +59,7 @@ FORMATS: dict[str, Format] = {
             title="OpenTimelineIO bundle with the media",
             opens_in="programs built on OpenTimelineIO",
             module="hlcli.timeline.formats.otioz",
+            holds_media=True,
         ),
         Format(
             suffix=".xml",

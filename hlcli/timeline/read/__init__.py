@@ -12,10 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import TimelineError, UsageError
+from hlcli.media.discover import MayRead, any_file
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import is_file
 from hlcli.timeline.read.bounds import reading
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import Relinker
 
 __all__ = ["READERS", "ReadTimeline", "read_timeline"]
 
@@ -30,7 +32,7 @@ READERS: dict[str, str] = {
     ".mlt": "hlcli.timeline.read.mlt",
     ".kdenlive": "hlcli.timeline.read.mlt",
 }
-"""Modules by extension; each has `read` with the arguments of `read_timeline`."""
+"""Modules by extension; each has `read(path, *, relinker, known, rate)`."""
 
 
 def read_timeline(
@@ -39,6 +41,7 @@ def read_timeline(
     search: Sequence[Path] = (),
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
+    may_read: MayRead = any_file,
 ) -> ReadTimeline:
     """Read a timeline file.
 
@@ -48,6 +51,7 @@ def read_timeline(
         known: Sources that need no looking at, by their path or their file name.
         rate: Rate of the timeline in frames per second, for formats that do not say it (EDL);
             None takes the file's own, or that of its media.
+        may_read: Asked before media is opened; what may not be read counts as not there.
 
     Raises:
         UsageError: The extension is unknown, or an extra that reads it is not installed.
@@ -65,8 +69,9 @@ def read_timeline(
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     reader = importlib.import_module(module)
+    relinker = Relinker(search, may_read=may_read)
     with reading(path):
-        read: ReadTimeline = reader.read(path, search=search, known=known, rate=rate)
+        read: ReadTimeline = reader.read(path, relinker=relinker, known=known, rate=rate)
     return read
 
 

@@ -17,12 +17,13 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 
 
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
@@ -34,7 +35,7 @@ def read(
         )
     timeline = load(path, "AAF")
     _name_channels(timeline)
-    return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+    return edit_of_otio(timeline, folder=path.parent, relinker=relinker, known=known, rate=rate)
 
 
 def _name_channels(timeline: otio.schema.Timeline) -> None:

@@ -28,6 +28,7 @@ from hlcli.timeline.read.markers import add_timeline_markers, markers_of
 from hlcli.timeline.read.ranges import frames_in_file
 from hlcli.timeline.read.sources import SourceBook
 from hlcli.timeline.read.types import Notes, ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 from hlcli.timeline.timecode import frame_at, has_drop_frame
 
 _VIDEO: str = otio.schema.TrackKind.Video
@@ -40,7 +41,7 @@ def edit_of_otio(
     timeline: otio.schema.Timeline,
     *,
     folder: Path,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
     notes: Sequence[str] = (),
@@ -50,7 +51,7 @@ def edit_of_otio(
     Args:
         timeline: What a reader gave.
         folder: Folder of its file; relative paths start there.
-        search: Folders to look for media that has moved.
+        relinker: Finds media, where it may be read.
         known: Sources that need no looking at.
         rate: Rate of the timeline in frames per second; None takes its own.
         notes: What the reader of the file has left out already, a sentence each.
@@ -61,7 +62,7 @@ def edit_of_otio(
     """
     said = Notes(notes)
     rate = rate or _rate_of(timeline)
-    book = SourceBook(folder=folder, search=search, known=known, timeline_rate=rate, notes=said)
+    book = SourceBook(folder=folder, relinker=relinker, known=known, timeline_rate=rate, notes=said)
     leaves = LeafReader(said, book.length_of).read(timeline)
     pieces = list(_pieces(leaves, _numbers(timeline, leaves), rate, book, said))
     events = join(pieces, book.unsure_of_sound, said)

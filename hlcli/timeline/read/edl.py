@@ -29,7 +29,7 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.types import Notes, ReadTimeline
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
 from hlcli.timeline.timecode import has_drop_frame, labels_per_second, parse_timecode
 
 _LABEL = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
@@ -99,7 +99,7 @@ class _Line:
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
@@ -107,7 +107,7 @@ def read(
     text = _text(read_bytes(path))
     title, lines = _lines(path, text)
     notes = Notes()
-    files = _files(lines, Relinker(search, beside=path.parent), known)
+    files = _files(lines, relinker.beside(path.parent), known)
     rate = rate or _rate_of(path, lines, files, notes)
     try:
         timeline = _timeline(path, lines, files, rate, notes)
@@ -124,7 +124,7 @@ def read(
         ) from error
     timeline.name = title
     return edit_of_otio(
-        timeline, folder=path.parent, search=search, known=known, rate=rate, notes=notes.lines()
+        timeline, folder=path.parent, relinker=relinker, known=known, rate=rate, notes=notes.lines()
     )
 
 

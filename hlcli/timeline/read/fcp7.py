@@ -24,13 +24,14 @@ from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 from hlcli.timeline.timecode import format_timecode, has_drop_frame
 
 
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
@@ -48,7 +49,7 @@ def read(
         "height": whole_or_zero(entry(style, "height")),
         "drop_frame": None if display is None else display == "DF",
     }
-    return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+    return edit_of_otio(timeline, folder=path.parent, relinker=relinker, known=known, rate=rate)
 
 
 def prepared(path: Path) -> str:

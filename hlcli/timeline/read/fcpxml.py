@@ -24,6 +24,7 @@ from hlcli.timeline.read.fcpxml_assets import Assets
 from hlcli.timeline.read.fcpxml_clips import Placed
 from hlcli.timeline.read.fcpxml_story import Story
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 
 _HINT = "export it again from the program that made it"
 
@@ -42,14 +43,14 @@ def read_fcpxml(path: Path) -> EditList:
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     timeline, left_out = _timeline(xml_root(path, "fcpxml", title="FCPXML"), path)
     return edit_of_otio(
-        timeline, folder=path.parent, search=search, known=known, rate=rate, notes=left_out
+        timeline, folder=path.parent, relinker=relinker, known=known, rate=rate, notes=left_out
     )
 
 

@@ -22,7 +22,7 @@ from hlcli.timeline.read.bounds import ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import exact_number, exact_rate, whole_or_zero
 from hlcli.timeline.read.types import Notes, ReadTimeline, listed
-from hlcli.timeline.relink import Relinker, Wanted, as_on_disk
+from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
 
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
@@ -37,18 +37,18 @@ _COLOR_SERVICES = ("color", "colour")
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     root = xml_root(path, "mlt", title="MLT")
-    project = _Project(root, path, search=search)
+    project = _Project(root, path, relinker=relinker)
     timeline = project.timeline()
     return edit_of_otio(
         timeline,
         folder=project.folder,
-        search=search,
+        relinker=relinker,
         known=known,
         rate=rate,
         notes=project.notes.lines(),
@@ -61,7 +61,7 @@ class _Project:
     Args:
         root: The document.
         path: Its file.
-        search: Folders to look for media, originals of proxies and nested projects.
+        relinker: Finds media, originals of proxies and nested projects, where they may be read.
         outer: The project it is nested in; None for the one that is read.
     """
 
@@ -70,15 +70,14 @@ class _Project:
         root: ET.Element,
         path: Path,
         *,
-        search: Sequence[Path],
+        relinker: Relinker,
         outer: _Project | None = None,
     ) -> None:
         self._path = path
-        self._search = search
         self._outer = outer
         self.folder = Path(root.get("root") or path.parent)
         """Where its relative paths start."""
-        self._relinker = Relinker(search, beside=path.parent)
+        self._relinker = relinker.beside(path.parent)
         self.notes: Notes = outer.notes if outer else Notes()
         """What is left out."""
         self._laid_down: ItemCount = outer._laid_down if outer else ItemCount()
@@ -358,7 +357,7 @@ class _Project:
             raise TooMuchError(f"the project {name!r} lies in itself")
         else:
             root = xml_root(file, "mlt", title="MLT")
-            inner = _Project(root, file, search=self._search, outer=self)
+            inner = _Project(root, file, relinker=self._relinker, outer=self)
             if inner.rate != self.rate:
                 self.notes.add(
                     f"the nested project {name!r} has another frame rate: left out, a gap stays"
@@ -391,10 +390,10 @@ class _Project:
         )
         if not original or original == resource:
             return resource
-        here = as_on_disk(self.folder / original)
+        here = self._relinker.here(self.folder / original)
         if here is not None or self._relinker.find(Wanted(path=original)) is not None:
             return original
-        if as_on_disk(self.folder / resource) is None:
+        if self._relinker.here(self.folder / resource) is None:
             return original
         self.notes.add(f"{original} is not there: its proxy {resource} is taken")
         return resource

@@ -16,18 +16,19 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.bounds import json_text, read_bytes, reading
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 
 
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one timeline; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     timeline = load(path, "otio_json")
-    return edit_of_otio(timeline, folder=path.parent, search=search, known=known, rate=rate)
+    return edit_of_otio(timeline, folder=path.parent, relinker=relinker, known=known, rate=rate)
 
 
 def load(

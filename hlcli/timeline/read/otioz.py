@@ -24,6 +24,7 @@ from hlcli.timeline.read.bounds import MOST_BYTES, TooMuchError, json_text
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
+from hlcli.timeline.relink import NO_SEARCH, Relinker
 
 _TIMELINE = "content.otio"
 _MOST_MEMBERS = 10_000
@@ -39,7 +40,7 @@ _HINT = "do not open it, it may be meant to harm"
 def read(
     path: Path,
     *,
-    search: Sequence[Path] = (),
+    relinker: Relinker = NO_SEARCH,
     known: Sequence[Source] = (),
     rate: Fraction | None = None,
 ) -> ReadTimeline:
@@ -53,7 +54,7 @@ def read(
             _check_room(media, folder)
             for info in media:
                 _take_out(bundle, info, folder, made)
-        return edit_of_otio(timeline, folder=folder, search=search, known=known, rate=rate)
+        return edit_of_otio(timeline, folder=folder, relinker=relinker, known=known, rate=rate)
     except Exception:
         # What cannot be used shall not stay in the cache.
         for file in made:

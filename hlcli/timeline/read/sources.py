@@ -20,10 +20,10 @@ from hlcli.errors import NoVideoStreamError, TimelineError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.paths import is_file, media_path, path_of_url, readable
+from hlcli.timeline.paths import media_path, path_of_url, readable
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.types import MissingMediaError, Notes
-from hlcli.timeline.relink import Relinker, Wanted, as_on_disk
+from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.timeline.timecode import format_timecode
 
 _STILLS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".psd", ".svg"}
@@ -34,7 +34,7 @@ class SourceBook:
 
     Args:
         folder: Folder of the timeline; relative paths start there.
-        search: Folders to look for media that is not where the timeline says.
+        relinker: Finds media, where it may be read.
         known: Sources that need no looking at, by their path or their file name.
         timeline_rate: Rate of sound without picture, in frames per second.
         notes: Gets what had to be assumed.
@@ -44,13 +44,13 @@ class SourceBook:
         self,
         *,
         folder: Path,
-        search: Sequence[Path],
+        relinker: Relinker,
         known: Sequence[Source],
         timeline_rate: Fraction,
         notes: Notes,
     ) -> None:
         self._folder = folder
-        self._relinker = Relinker(search, beside=folder)
+        self._relinker = relinker.beside(folder)
         self._known = {source.path: source for source in known}
         self._known_names = {source.name: source for source in known}
         self._timeline_rate = timeline_rate
@@ -95,7 +95,7 @@ class SourceBook:
 
     def _is_findable(self, name: str) -> bool:
         return bool(name) and (
-            is_file(self._here(name)) or self._relinker.find(Wanted(path=name)) is not None
+            self._here(name) is not None or self._relinker.find(Wanted(path=name)) is not None
         )
 
     def _written_path(self, url: str) -> str:
@@ -112,14 +112,17 @@ class SourceBook:
         else:
             candidates.append(unquote(url, errors="surrogateescape"))
         for path in candidates:
-            here = as_on_disk(self._here(path))
-            if here is not None and is_file(here):
+            here = self._here(path)
+            if here is not None:
                 return str(here)
         return candidates[0]
 
-    def _here(self, path: str) -> Path:
+    def _here(self, path: str) -> Path | None:
+        """Return the file that a path means, if it is there and may be read."""
         # A path of another system names nothing here.
-        return Path(path) if media_path(path).is_absolute() else self._folder / path
+        return self._relinker.here(
+            Path(path) if media_path(path).is_absolute() else self._folder / path
+        )
 
     def _look_up(self, path: str, clip: otio.schema.Clip) -> Source:
         known = self._known.get(path) or self._known_names.get(
@@ -130,8 +133,8 @@ class SourceBook:
         stated = self._stated(path, clip)
         written = entry(clip.metadata, "hl", "source")
         identity = entry(written, "sha256_head")
-        here: Path | None = self._here(path)
-        if here is None or not is_file(here):
+        here = self._here(path)
+        if here is None:
             here = self._relinker.find(
                 Wanted(
                     path=path,

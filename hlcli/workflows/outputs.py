@@ -1,16 +1,18 @@
-"""Files for editors, people and scripts: which ones an output is made of, and that it may be."""
+"""Where one may write, which file gets what, and writing that goes on after one error."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hlcli.atomic import check_folder
 from hlcli.document import ScoresDocument
-from hlcli.errors import OutputError, UsageError
+from hlcli.errors import UsageError
+from hlcli.media.discover import MayRead, any_file
+from hlcli.progress import Listener
 from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import check_target, format_of, write_format
-from hlcli.timeline.paths import media_path
+from hlcli.timeline.paths import map_path, media_path
 
 
 def check_output(path: Path, targets: Sequence[str] = ()) -> None:
@@ -36,73 +38,48 @@ def check_output(path: Path, targets: Sequence[str] = ()) -> None:
     check_folder(path)
 
 
-def check_folder(path: Path) -> None:
-    """Refuse an output whose folder is not there or may not be written.
-
-    Args:
-        path: A file, or an existing folder.
-
-    Raises:
-        OutputError: The folder does not exist or cannot be written.
-    """
-    folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
-        raise OutputError(
-            f"cannot write {path}: the folder {folder} does not exist",
-            hint="create the folder first, or choose another output",
-        )
-    if not os.access(folder, os.W_OK):
-        raise OutputError(
-            f"cannot write {path}: the folder {folder} is not writable",
-            hint="choose a folder you may write to",
-        )
-
-
-def check_not_a_source(path: Path, sources: Sequence[Path]) -> None:
-    """Refuse an output that is one of the videos: footage is never overwritten.
-
-    Raises:
-        UsageError: It is the same file, by whatever name.
-    """
-    for source in sources:
-        try:
-            same = path.samefile(source)
-        except OSError:
-            continue  # One of them is not there.
-        if same:
-            raise UsageError(
-                f"{path} is one of the videos, writing there would destroy it",
-                hint="choose another name for the output",
-            )
-
-
-def write_output(
-    path: Path,
+def write_outputs(
+    outputs: Sequence[Path],
     documents: Sequence[ScoresDocument],
     *,
     targets: Sequence[str] = (),
     layout: Layout | None = None,
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
 ) -> list[Path]:
-    """Write the documents to one file, or to files of each when `path` is a folder.
+    """Write documents to every output; one that fails does not stop those after it.
 
     Args:
-        path: As `check_output` takes it.
-        documents: Scores documents with their moments, in the order of the timeline.
+        outputs: Files and folders, each as `check_output` takes it.
+        documents: Scores documents with their moments, in the order of the timeline; nothing is
+            written for none.
         targets: Values of --for.
         layout: How to lay the moments on a timeline; None as they happened.
+        may_read: Asked for the videos that a bundle copies.
+        on: Told what was written, and what could not be.
 
     Returns:
         The files written, as `output_files` names them.
 
     Raises:
-        UsageError: See `check_output`, or the format cannot hold what is asked for.
-        OutputError: It cannot be written, or a timeline would be empty.
+        HlError: One could not be written, where no listener takes it.
     """
-    check_output(path, targets)
-    written = []
-    for file, target, part in output_files(path, documents, targets):
-        write_format(file, part, target=target, layout=layout)
-        written.append(file)
+    on = on or Listener()
+    written: list[Path] = []
+    if outputs and documents and layout is not None:
+        _warn_of_idle_maps(documents, layout, on)
+    for path in outputs if documents else ():
+        with on.one_file(path):
+            check_output(path, targets)
+            for file, target, part in output_files(path, documents, targets):
+                with on.one_file(file):
+                    if format_of(file, target).holds_media:
+                        maps = layout.path_maps if layout is not None else ()
+                        for document in part:
+                            may_read(Path(map_path(document.video.path, maps)))
+                    write_format(file, part, target=target, layout=layout)
+                    written.append(file)
+                    on.wrote(file)
     return written
 
 
@@ -137,3 +114,11 @@ def output_files(
         for target in wanted:
             kind = f".{target.name}" if suffixes.count(target.suffix) > 1 else ""
             yield path / f"{name}{kind}{target.suffix}", target.name, [document]
+
+
+def _warn_of_idle_maps(documents: Sequence[ScoresDocument], layout: Layout, on: Listener) -> None:
+    """Say which --map-path holds none of the videos: a typo, most of the time."""
+    paths = [document.video.path for document in documents]
+    for start, end in layout.path_maps:
+        if start != end and all(map_path(path, [(start, end)]) == path for path in paths):
+            on.warning(f"--map-path: no video lies in {start}")

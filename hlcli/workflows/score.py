@@ -1,4 +1,4 @@
-"""The whole story: video file -> features -> scores document.
+"""Scoring: video files -> features -> scores -> moments.
 
 A `Pipeline` loads the model and the encoders once, and only when they are needed: a video whose
 scores are stored is answered without torch, one whose features are stored without decoding.
@@ -7,16 +7,19 @@ scores are stored is answered without torch, one whose features are stored witho
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
-from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
-from hlcli.errors import OutputError, UnknownModelError
+from hlcli.document import ModelRecord, ScoresDocument, VideoRecord, select_moments_of
+from hlcli.errors import DeviceError, HlError, OutputError, UnknownModelError
+from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
-from hlcli.progress import Progress, silent
+from hlcli.moments import Selection
+from hlcli.progress import Listener, Progress, silent
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.weights import weights_path
 
@@ -29,6 +32,72 @@ if TYPE_CHECKING:
     from hlcli.model.scorer import ClipScores, Scorer
 
 logger = logging.getLogger(__name__)
+
+
+def score(
+    videos: str | Path | Sequence[str | Path],
+    selection: Selection | None = None,
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    visual_only: bool = False,
+    use_cache: bool = True,
+    on: Listener | None = None,
+) -> list[ScoresDocument]:
+    """Score videos and choose their moments, as `hl score` does.
+
+    Args:
+        videos: Files, folders and globs.
+        selection: How much to keep; None is the default rule.
+        model: A detector of `hl models list`; None takes the default one.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        visual_only: Leave the sound out even where there is some.
+        use_cache: Whether stored features and scores are read and written.
+        on: Told how far it is, and of videos that cannot be scored; without one the first such
+            video raises, and what was scored before it is in the cache.
+
+    Returns:
+        A document for each video, in the order given.
+
+    Raises:
+        MediaError: A video cannot be used.
+        ModelError: There is no such detector, or its weights cannot be used.
+        DeviceError: The device is missing or out of memory.
+    """
+    named = [videos] if isinstance(videos, (str, Path)) else videos
+    pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache)
+    paths = find_videos([str(video) for video in named], on=on)
+    return list(score_videos(pipeline, paths, selection, visual_only=visual_only, on=on))
+
+
+def score_videos(
+    pipeline: Pipeline,
+    paths: Sequence[Path],
+    selection: Selection | None = None,
+    *,
+    visual_only: bool = False,
+    on: Listener | None = None,
+) -> Iterator[ScoresDocument]:
+    """Yield the scores of each video with its moments; one that fails is told and left out.
+
+    Args:
+        pipeline: Scores one video.
+        paths: The videos.
+        selection: How much to keep; None is the default rule.
+        visual_only: Leave the sound out even where there is some.
+        on: See `score`.
+    """
+    on = on or Listener()
+    chosen = selection or Selection()
+    for number, path in enumerate(paths, start=1):
+        on.begins(path, number, len(paths))
+        found = []
+        with on.one_file(path):
+            document = pipeline.score(path, visual_only=visual_only, progress=on.progress)
+            if document.damage:
+                on.warning(f"{path.name}: {document.damage}; the rest was scored")
+            found = [document.with_moments(select_moments_of(document, chosen))]
+        yield from found
 
 
 class Pipeline:
@@ -50,6 +119,7 @@ class Pipeline:
         self.manifest: ModelManifest = find_model(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
+        self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
         self._encoders: Encoders | None = None
 
@@ -81,10 +151,13 @@ class Pipeline:
         info = probe(path)
         # Loaded first: an unknown model is said before an hour of decoding, not after.
         scorer = self._loaded_scorer(progress)
-        features = self.features(info, identity, use_audio=not visual_only, progress=progress)
-        clip_scores = scorer.score(
-            features, modality="va" if features.has_audio and not visual_only else "v"
-        )
+        try:
+            features = self.features(info, identity, use_audio=not visual_only, progress=progress)
+            clip_scores = scorer.score(
+                features, modality="va" if features.has_audio and not visual_only else "v"
+            )
+        except DeviceError as error:
+            raise DeviceError(f"{path}: {error.message}", hint=error.hint) from error
         return self._document(info, identity, features, clip_scores, visual_only=visual_only)
 
     def features(
@@ -141,16 +214,23 @@ class Pipeline:
         return self._loaded_scorer(silent)
 
     def _loaded_scorer(self, progress: Progress) -> Scorer:
+        """Load the detector once; what fails is not tried again for every further video."""
+        if self._load_error is not None:
+            raise self._load_error
         if self._scorer is None:
             from hlcli.features.device import resolve_device
             from hlcli.model.load import load_scorer
 
-            self._scorer = load_scorer(
-                weights_path(self.manifest, progress=progress),
-                kind=self._detector_kind(),
-                device=str(resolve_device(self.device)),
-                feature_spec=self.encoders.spec,
-            )
+            try:
+                self._scorer = load_scorer(
+                    weights_path(self.manifest, progress=progress),
+                    kind=self._detector_kind(),
+                    device=str(resolve_device(self.device)),
+                    feature_spec=self.encoders.spec,
+                )
+            except HlError as error:
+                self._load_error = error
+                raise
         return self._scorer
 
     def _detector_kind(self) -> Literal["rasl", "subspace"]:

@@ -1,0 +1,1 @@
+"""What each command does, without printing, HTTP or a parser: for every caller, Python too."""

@@ -1,0 +1,320 @@
+"""Choosing again: stored scores or documents, fitted to their files as they are now."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hlcli import scores_cache
+from hlcli.atomic import check_not_a_source
+from hlcli.document import ScoresDocument, VideoRecord, read_documents, select_moments_of
+from hlcli.errors import HlError, MediaError
+from hlcli.media.discover import MayRead, any_file, find_videos
+from hlcli.media.identity import content_identity
+from hlcli.moments import Moment, Selection
+from hlcli.progress import Listener
+from hlcli.timeline.build import Layout
+from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.paths import is_file, map_path, media_path, readable
+from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.workflows.outputs import check_output, write_outputs
+from hlcli.zoo.manifest import find_model
+
+
+def export(
+    scores: ScoresDocument | str | Path | Sequence[ScoresDocument | str | Path],
+    outputs: str | Path | Sequence[str | Path],
+    *,
+    selection: Selection | None = None,
+    targets: Sequence[str] = (),
+    layout: Layout | None = None,
+    model: str | None = None,
+    visual_only: bool = False,
+    search: Sequence[Path] = (),
+    on: Listener | None = None,
+) -> list[Path]:
+    """Write timelines, chapters, tables or documents without decoding, as `hl export` does.
+
+    Args:
+        scores: Documents, or what `hl export` takes: files of documents, videos scored before.
+        outputs: Files, whose extensions say what to write, or folders: a timeline for each video.
+        selection: Which moments to keep; None keeps those of a document.
+        targets: Programs to write for, as `--for` names them.
+        layout: How the moments lie on the timeline; None as they happened.
+        model: Only stored scores by this detector; None takes the newest.
+        visual_only: Only stored scores of the picture alone.
+        search: Folders to look in for videos that are no longer where they were.
+        on: Told what was written and what could not be; without one the first problem raises.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: An extension or a program is unknown, or they do not go together.
+        MediaError: A video cannot be read, or has not been scored.
+        DocumentError: A document is damaged.
+        OutputError: A file cannot be written.
+    """
+    layout = layout or Layout()
+    files = [Path(one) for one in ([outputs] if isinstance(outputs, (str, Path)) else outputs)]
+    for file in files:
+        check_output(file, targets)
+    given = [scores] if isinstance(scores, (ScoresDocument, str, Path)) else scores
+    documents: list[ScoresDocument] = []
+    for one in given:
+        if not isinstance(one, ScoresDocument):
+            documents += stored_documents(
+                [str(one)], selection, model=model, visual_only=visual_only, outputs=files, on=on
+            )
+        else:
+            documents.append(_chosen(one, selection))
+    documents = relink_documents(
+        documents, search=search, without_media=need_no_media(files), layout=layout, on=on
+    )
+    return write_outputs(files, documents, targets=targets, layout=layout, on=on)
+
+
+def stored_documents(
+    inputs: Sequence[str],
+    selection: Selection | None = None,
+    *,
+    model: str | None = None,
+    visual_only: bool = False,
+    outputs: Sequence[Path] = (),
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+) -> list[ScoresDocument]:
+    """Find the scores of every input and choose moments from them, without decoding.
+
+    Args:
+        inputs: Videos scored before (files, folders, globs), or scores documents.
+        selection: Which moments to keep; None is the default rule, and a document keeps its own.
+        model: Only scores by this detector; None takes the newest.
+        visual_only: Only scores of the picture alone.
+        outputs: Files about to be written, none of which may be one of the videos.
+        may_read: Asked before anything is opened.
+        on: Told of inputs that cannot be used; without one the first raises.
+
+    Returns:
+        The documents in the order of the inputs.
+
+    Raises:
+        UnknownModelError: There is no such detector.
+    """
+    on = on or Listener()
+    model_sha256 = None if model is None else find_model(model).sha256
+    documents: list[ScoresDocument] = []
+    for text in inputs:
+        if text.lower().endswith(".json"):
+            for file in _document_files(text):
+                with on.one_file(file):
+                    documents += [
+                        _chosen(document, selection) for document in read_documents(may_read(file))
+                    ]
+            continue
+        with on.one_file(text):
+            for path in find_videos([text], may_read=may_read, on=on):
+                for output in outputs:
+                    check_not_a_source(output, [path])
+                with on.one_file(path):
+                    document = scores_cache.find(
+                        content_identity(path), model_sha256, "v" if visual_only else None
+                    )
+                    if document is None:
+                        raise _not_scored(path, model, visual_only=visual_only)
+                    # It may have been moved since it was scored.
+                    document = replace(document, video=replace(document.video, path=str(path)))
+                    chosen = select_moments_of(document, selection or Selection())
+                    documents.append(document.with_moments(chosen))
+    return documents
+
+
+def _chosen(document: ScoresDocument, selection: Selection | None) -> ScoresDocument:
+    if selection is None:
+        return document
+    return document.with_moments(select_moments_of(document, selection))
+
+
+def _document_files(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.exists():
+        return [path]
+    # A Windows shell leaves patterns to the program.
+    return [Path(name) for name in sorted(glob.glob(str(path), recursive=True))] or [path]  # noqa: PTH207
+
+
+def _not_scored(path: Path, model: str | None, *, visual_only: bool) -> MediaError:
+    asked = (f" by the model {model}" if model else "") + (
+        " by its picture alone" if visual_only else ""
+    )
+    wanted = (f" --model {model}" if model else "") + (" --visual-only" if visual_only else "")
+    return MediaError(
+        f"{path} has not been scored yet{asked}", hint=f"run `hl score {path}{wanted}` first"
+    )
+
+
+def need_no_media(outputs: Sequence[Path]) -> bool:
+    """Whether outputs are tables and documents only, which nobody opens with the media."""
+    formats = [FORMATS.get(path.suffix.lower()) for path in outputs]
+    return all(one is not None and one.kind == "document" for one in formats)
+
+
+def relink_documents(
+    documents: Sequence[ScoresDocument],
+    *,
+    search: Sequence[Path] = (),
+    without_media: bool = False,
+    layout: Layout,
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+) -> list[ScoresDocument]:
+    """Look for the videos of documents; what has moved, changed or gone is told.
+
+    Args:
+        documents: Documents with their moments.
+        search: Folders to look in for videos that are not where they were.
+        without_media: Whether nobody minds that a video is gone.
+        layout: Its path maps name folders of another machine, where nothing is looked for.
+        may_read: Asked before a video is looked at.
+        on: Told what changed, and of videos that cannot be used.
+    """
+    on = on or Listener()
+    relinker = Relinker(search, may_read=may_read)
+    found: list[ScoresDocument] = []
+    for document in documents:
+        path = document.video.path
+        with on.one_file(path):
+            relinked = relink_document(
+                document,
+                relinker,
+                is_elsewhere=without_media or map_path(path, layout.path_maps) != path,
+                may_read=may_read,
+            )
+            for note in relinked.notes:
+                on.warning(note)
+            found.append(relinked.document)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relinked:
+    """A scores document that fits its file as it is now."""
+
+    document: ScoresDocument
+    """The document, with the path, the facts and the moments that hold now."""
+    notes: tuple[str, ...] = ()
+    """What had to change, and what will not open, one sentence each."""
+
+
+def relink_document(
+    document: ScoresDocument,
+    relinker: Relinker,
+    *,
+    is_elsewhere: bool = False,
+    may_read: MayRead = any_file,
+) -> Relinked:
+    """Look for the file of a document, and fit the document to what is found.
+
+    A file that is not there is looked for by name and content. One that has other content than when
+    it was scored is measured: moments past the end of a shorter one are cut short or left out. Of
+    one that may not be read only the name is used.
+
+    Args:
+        document: The document, with its moments.
+        relinker: Looks below the folders of --search.
+        is_elsewhere: Whether the file is known to be on another machine: nothing is said then.
+        may_read: Asked before the file is looked at.
+
+    Raises:
+        MediaError: The file cannot be read; or what has its name is several files, or another.
+    """
+    video = document.video
+    here: Path | None = None
+    reason = "is not there"
+    if media_path(video.path).is_absolute() and Path(video.path).is_absolute():
+        try:
+            here = may_read(Path(video.path))
+        except HlError:
+            reason = "may not be read here"
+        else:
+            here = here if is_file(here) else None
+    if here is not None and content_identity(here) == video.sha256_head:
+        return Relinked(document=document)
+    found = relinker.find(Wanted(path=video.path, sha256_head=video.sha256_head))
+    if found is not None:
+        return Relinked(document=replace(document, video=replace(video, path=str(found))))
+    if here is not None:
+        return _fitted(document, here)
+    if is_elsewhere or not document.moments:
+        return Relinked(document=document)
+    note = (
+        f"{readable(video.path)} {reason}: the timeline names it all the same and opens "
+        "without its media, unless --search names the folder it is in now"
+    )
+    return Relinked(document=document, notes=(note,))
+
+
+def _fitted(document: ScoresDocument, here: Path) -> Relinked:
+    """Fit a document to a file that is not what was scored."""
+    # Here, because most documents need no video decoder.
+    from hlcli.media.probe import probe
+
+    old = document.video
+    new = VideoRecord.from_media(probe(here), content_identity(here))
+    notes = [f"{readable(str(here))} has changed since it was scored"]
+    differences = [
+        f"{what} was {before}, is {after}"
+        for what, before, after in (
+            ("its rate", old.frame_rate, new.frame_rate),
+            ("its timecode", old.start_timecode, new.start_timecode),
+            ("its number of sound tracks", len(old.audio), len(new.audio)),
+        )
+        if before != after
+    ]
+    if differences:
+        notes[0] += ": " + ", ".join(differences)
+    duration = min(old.duration_seconds, new.duration_seconds)
+    if duration == old.duration_seconds:
+        # What was added to it has no scores.
+        frames = min(new.num_frames, math.ceil(round(duration * new.frame_rate, 3)))
+        new = replace(new, duration_seconds=duration, num_frames=max(1, frames))
+    # Shorter than half a frame is nothing.
+    shortest = float(1 / (2 * new.frame_rate))
+    kept = [moment for moment in document.moments if moment.start_seconds < duration - shortest]
+    cut = sum(moment.end_seconds > duration + shortest for moment in kept)
+    gone = len(document.moments) - len(kept)
+    if new.num_frames / new.frame_rate < old.duration_seconds - shortest:
+        words = [f"it is {old.duration_seconds - duration:.3f} seconds shorter"]
+        words += [f"{_moments(gone)} past its end left out"] * bool(gone)
+        words += [f"{_moments(cut)} cut short there"] * bool(cut)
+        notes.append(f"{here.name}: " + ", ".join(words))
+    count = max(1, math.ceil(round(duration / document.clip_seconds, 6)))
+    return Relinked(
+        document=replace(
+            document,
+            video=new,
+            scores=document.scores[:count],
+            raw_scores=document.raw_scores[:count],
+            picture_scores=None
+            if document.picture_scores is None
+            else document.picture_scores[:count],
+            sound_scores=None if document.sound_scores is None else document.sound_scores[:count],
+            shot_boundaries_seconds=tuple(
+                instant for instant in document.shot_boundaries_seconds if instant < duration
+            ),
+            moments=tuple(_ending(moment, duration) for moment in kept),
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _ending(moment: Moment, duration: float) -> Moment:
+    end = min(moment.end_seconds, duration)
+    return replace(moment, end_seconds=end, peak_seconds=min(moment.peak_seconds, end))
+
+
+def _moments(count: int) -> str:
+    return f"{count} moment" if count == 1 else f"{count} moments"

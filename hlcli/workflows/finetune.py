@@ -1,0 +1,79 @@
+"""Teaching a detector: reserve its name, plan, learn."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator
+
+from hlcli.finetune.held_out import OnCheck, ignore_check
+from hlcli.finetune.plan import FinetuneSettings, Plan, make_plan
+from hlcli.finetune.run import Outcome, run_plan
+from hlcli.media.discover import MayRead, any_file
+from hlcli.progress import Listener
+from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.loop import OnStep, ignore_step
+from hlcli.zoo.reservation import Reservation, reserve
+
+
+def ignore_plan(plan: Plan) -> None:
+    """Do nothing with a plan."""
+
+
+def finetune(
+    settings: FinetuneSettings,
+    *,
+    ranks: Ranks = ALONE,
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+    on_plan: Callable[[Plan], None] = ignore_plan,
+    on_step: OnStep = ignore_step,
+    on_check: OnCheck = ignore_check,
+) -> Outcome | None:
+    """Teach a detector footage and taste, as `hl finetune` does.
+
+    Args:
+        settings: What to learn from, and how.
+        ranks: The processes that train together.
+        may_read: Asked before footage, cuts, marks and what they name is opened.
+        on: Told how far it is.
+        on_plan: Called when it is known what will be learned, before anything is decoded.
+        on_step: Called after each training step.
+        on_check: Called after each held-out part.
+
+    Returns:
+        What came of it; None in processes that are not the first.
+
+    Raises:
+        UsageError: The name is taken, or a file cannot be understood.
+        MediaError: Footage is missing or cannot be used.
+        ModelError: The parent or its encoders cannot be used.
+        TrainingError: There is nothing to learn from.
+        DeviceError: The device is missing or out of memory.
+        OutputError: The disk is full or cannot be written; what was done is kept.
+    """
+    on = on or Listener()
+    # The library below reads no clock.
+    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    with _reserved(settings.name, ranks) as reservation:
+        plan = make_plan(settings, may_read=may_read, progress=on.progress)
+        on_plan(plan)
+        return run_plan(
+            plan,
+            reservation,
+            created=today,
+            ranks=ranks,
+            progress=on.progress,
+            on_step=on_step,
+            on_check=on_check,
+        )
+
+
+@contextlib.contextmanager
+def _reserved(name: str, ranks: Ranks) -> Iterator[Reservation | None]:
+    """Hold the name from beginning to end, in the process that writes."""
+    if not ranks.is_first:
+        yield None
+        return
+    with reserve(name) as reservation:
+        yield reservation

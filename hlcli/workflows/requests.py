@@ -1,0 +1,134 @@
+"""Words of a command line, a panel or a script become settings: here and nowhere else.
+
+Lengths of time are texts as people write them, or seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+from hlcli.errors import UsageError
+from hlcli.moments import Selection
+from hlcli.parsing import parse_duration, parse_frame_rate, parse_path_map, parse_size
+from hlcli.render.settings import AudioChoice, RenderSettings
+from hlcli.timeline.build import Layout, Order
+
+Length: TypeAlias = str | float
+"""A length of time: "1m30s", or a number of seconds."""
+Spelling: TypeAlias = Callable[[str], str]
+"""How a caller writes the name of an option, for errors."""
+
+
+def dashed(name: str) -> str:
+    """Spell an option as the command line does.
+
+    Example:
+        >>> dashed("max_duration")
+        '--max-duration'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def selection_of(
+    *,
+    target_duration: Length | None = None,
+    top: int | None = None,
+    threshold: float | None = None,
+    min_duration: Length | None = None,
+    max_duration: Length | None = None,
+    handles: Length | None = None,
+    spelled: Spelling = dashed,
+) -> Selection | None:
+    """Return the rule by which moments are chosen; None where nothing is said about it.
+
+    Raises:
+        UsageError: A length is malformed, a value is out of range, two rules exclude each other,
+            or the shortest moment is longer than the longest.
+    """
+    lengths = {
+        "target_duration": target_duration,
+        "min_duration": min_duration,
+        "max_duration": max_duration,
+        "handles": handles,
+    }
+    seconds = {
+        f"{name}_seconds": _seconds(value, spelled(name))
+        for name, value in lengths.items()
+        if value is not None
+    }
+    if top is None and threshold is None and not seconds:
+        return None
+    return Selection(top=top, threshold=threshold, **seconds)
+
+
+def layout_of(
+    *,
+    order: Order = "time",
+    markers_only: bool = False,
+    track_per_source: bool = False,
+    start_timecode: str | None = None,
+    frame_rate: str | float | None = None,
+    map_path: Sequence[str] | None = None,
+    spelled: Spelling = dashed,
+) -> Layout:
+    """Return how moments lie on a timeline.
+
+    Raises:
+        UsageError: A rate or a path map cannot be read.
+    """
+    return Layout(
+        order=order,
+        markers_only=markers_only,
+        track_per_source=track_per_source,
+        start_timecode=start_timecode,
+        frame_rate=None
+        if frame_rate is None
+        else parse_frame_rate(str(frame_rate), option=spelled("frame_rate")),
+        path_maps=tuple(
+            parse_path_map(text, option=spelled("map_path")) for text in map_path or ()
+        ),
+    )
+
+
+def render_settings_of(
+    *,
+    size: str | None = None,
+    vertical: bool = False,
+    crossfade: Length | None = None,
+    audio: AudioChoice = "mix",
+    encoder: str = "auto",
+    quality: int | None = None,
+    copy: bool = False,
+    spelled: Spelling = dashed,
+) -> RenderSettings:
+    """Return how a film is made.
+
+    Raises:
+        UsageError: A size or a length cannot be read, or `copy` goes with something else.
+    """
+    fade = 0.0 if crossfade is None else _seconds(crossfade, spelled("crossfade"))
+    settings = RenderSettings(
+        size=parse_size(size, vertical=vertical, option=spelled("size")),
+        vertical=vertical,
+        crossfade_seconds=Fraction(str(fade)),
+        audio=audio,
+        encoder=encoder,
+        quality=quality,
+    )
+    if copy and settings != RenderSettings():
+        names = [
+            spelled(name)
+            for name in ("size", "vertical", "crossfade", "audio", "encoder", "quality")
+        ]
+        raise UsageError(
+            f"{spelled('copy')} changes nothing in picture and sound, so it goes with none of "
+            f"{', '.join(names[:-1])} and {names[-1]}",
+            hint=f"leave {spelled('copy')} out to encode",
+        )
+    return settings
+
+
+def _seconds(value: Length, option: str) -> float:
+    return parse_duration(value, option=option) if isinstance(value, str) else float(value)
