@@ -8,11 +8,13 @@ instead of ":". `Handle` is what a Python script gets, `lua_object` what a Lua s
 from __future__ import annotations
 
 import math
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 import opentimelineio as otio
 
@@ -54,6 +56,8 @@ class World:
     """Whether MediaPool:GetSelectedClips exists."""
     refuses_import: bool = False
     """Import answers nil for a reason nobody knows."""
+    refused_kinds: tuple[str, ...] = ()
+    """Extensions of files whose import answers nil."""
     damages_import: Callable[[FakeTimeline], None] | None = None
     """What goes wrong with an imported timeline."""
     modal: str | None = None
@@ -529,8 +533,24 @@ class MediaPool(Fake):
         assert set(options) <= known, options
         if self.world.refuses_import or self.world.project_name == "Untitled Project":
             return None
+        if path.endswith(self.world.refused_kinds):
+            return None
         if not Path(path).is_file() or self._is_taken(options["timelineName"]):
             return None
+        timeline = self._read(path, options)
+        if timeline is None:
+            return None
+        timeline.name = options["timelineName"]
+        if self.world.damages_import:
+            self.world.damages_import(timeline)
+        self.world.timelines.append(timeline)
+        self.world.current = timeline
+        return timeline
+
+    def _read(self, path: str, options: dict[str, Any]) -> FakeTimeline | None:
+        is_online = bool(options["importSourceClips"])
+        if path.endswith(".fcpxml"):
+            return _read_fcpxml(path, self.world, is_online=is_online)
         read = otio.adapters.read_from_file(path)
         if not all(_is_importable(clip, self.world) for clip in read.find_clips()):
             return None
@@ -538,17 +558,13 @@ class MediaPool(Fake):
             return None
         timeline = FakeTimeline(
             self.world,
-            options["timelineName"],
+            read.name,
             start=round(read.global_start_time.rescaled_to(float(self.world.rate)).value),
             rate=self.world.rate,
         )
         timeline.tracks = {"video": [], "audio": []}
         for track in read.tracks:
-            self._lay(timeline, track, is_online=bool(options["importSourceClips"]))
-        if self.world.damages_import:
-            self.world.damages_import(timeline)
-        self.world.timelines.append(timeline)
-        self.world.current = timeline
+            self._lay(timeline, track, is_online=is_online)
         return timeline
 
     def _lay(self, timeline: FakeTimeline, track: Any, *, is_online: bool) -> None:
@@ -581,6 +597,64 @@ class MediaPool(Fake):
                     "duration": float(marker.marked_range.duration.value),
                     "customData": "",
                 }
+
+
+def _read_fcpxml(path: str, world: World, *, is_online: bool) -> FakeTimeline | None:
+    """Read what Resolve takes of FCPXML: no markers, and one sound track of each clip."""
+    root = ET.parse(path).getroot()
+    sequence = root.find(".//sequence")
+    if root.get("version") != "1.10" or sequence is None:
+        return None
+    seconds = _seconds(sequence.get("tcStart"))
+    timeline = FakeTimeline(world, "", start=round(seconds * world.rate), rate=world.rate)
+    assets = {asset.get("id"): asset for asset in root.iter("asset")}
+
+    def lay(parent: ET.Element, zero: Fraction) -> bool:
+        """Lay down the clips in an element; `zero` is the place of its clock's zero."""
+        for clip in parent:
+            if clip.tag not in ("asset-clip", "gap"):
+                continue
+            at = zero + _seconds(clip.get("offset"))
+            if not lay(clip, at - _seconds(clip.get("start"))):
+                return False
+            if clip.tag == "gap":
+                continue
+            asset = assets[clip.get("ref")]
+            (representation,) = asset.iter("media-rep")
+            file = unquote(urlsplit(representation.get("src", "")).path)
+            media = world.media.get(file)
+            if media is None or not Path(file).is_file():
+                return False
+            start = (_seconds(clip.get("start")) - _seconds(asset.get("start"))) * media.rate
+            length = _seconds(clip.get("duration"))
+            if start < 0 or start + length * media.rate > media.num_frames:
+                return False
+            lane, used = int(clip.get("lane", 0)), clip.get("srcEnable", "all")
+            kinds = {"video": lane, "audio": 0}
+            if lane < 0 or used == "audio":
+                del kinds["video"]
+            if not media.num_sounds or used == "video":
+                del kinds["audio"]
+            for kind, track in kinds.items():
+                while len(timeline.tracks[kind]) <= track:
+                    timeline.tracks[kind].append([])
+                first, stop = round(at * world.rate), round((at + length) * world.rate)
+                item = Placed(
+                    world=world,
+                    timeline=timeline,
+                    source=world.add_media(file) if is_online else None,
+                    at=first,
+                    length=stop - first,
+                    start=round(start),
+                )
+                timeline.tracks[kind][track].append(item)
+        return True
+
+    return timeline if all(lay(spine, -seconds) for spine in sequence) else None
+
+
+def _seconds(text: str | None) -> Fraction:
+    return Fraction((text or "0s").removesuffix("s"))
 
 
 def _is_importable(clip: Any, world: World) -> bool:

@@ -24,9 +24,8 @@ from hlcli.document import ScoresDocument
 from hlcli.plugins.manifest import find_plugin
 from hlcli.plugins.wanted import file_content
 from hlcli.timeline.build import Layout, build_edit_list
-from hlcli.timeline.formats import otio
 from hlcli.timeline.records import HEADER, records_text
-from hlcli.timeline.resolve_plan import plan_records
+from hlcli.timeline.resolve_plan import plan_records, write_timelines
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "plugins" / "resolve"
@@ -173,10 +172,8 @@ def prepare(
     edit = build_edit_list(documents, name="match highlights", layout=layout or Layout())
     ready = desk.folder / "ready"
     ready.mkdir(exist_ok=True)
-    file = ready / "timeline.otio" if is_cut else None
-    if file is not None:
-        otio.write(edit, file, target="resolve")
-    plan = records_text(plan_records(edit, timeline_file=file and str(file)))
+    files = write_timelines(edit, ready) if is_cut else []
+    plan = records_text(plan_records(edit, timeline_files=files))
     (ready / "plan.txt").write_text(plan, encoding="utf-8", newline="\n")
     make_program(desk, f"shutil.copy({str(ready / 'plan.txt')!r}, folder)\nstatus(state='done')\n")
 

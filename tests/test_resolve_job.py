@@ -76,12 +76,25 @@ def test_highlights_of_two_files_at_the_rate_of_the_project(
     (timeline,) = plan(tmp_path, "timeline")
     assert timeline["rate"] == "30000/1001"
     assert timeline["name"] == "day \u00e4"
-    read = opentimelineio.adapters.read_from_file(timeline["file"])
+    # FCPXML first: it comes in whole however Resolve finds the media.
+    files = [Path(one["file"]) for one in plan(tmp_path, "import")]
+    assert files == [tmp_path / "timeline.fcpxml", tmp_path / "timeline.otio"]
+    assert '<project name="day \u00e4">' in files[0].read_text(encoding="utf-8")
+    read = opentimelineio.adapters.read_from_file(str(files[1]))
     assert read.name == "day \u00e4"
     assert {item["exact"] for item in plan(tmp_path, "item")} == {"0"}
     # Pictures and sounds of one file each: as many clips as the timeline has.
     assert len(plan(tmp_path, "item")) == len(list(read.find_clips())) == 4
     assert scores.asked == [(None, "auto", False)] * 2
+
+
+def test_rate_that_fcpxml_does_not_have_leaves_opentimelineio(
+    tmp_path: Path, scores: type[Scores]
+) -> None:
+    scores.documents["/f/a.mp4"] = make_document(path="/f/a.mp4", frame_rate=Fraction(15))
+    job = record("job", kind="highlights", name="x")
+    assert ask(tmp_path, job, record("file", path="/f/a.mp4")) == 0
+    assert [Path(one["file"]).name for one in plan(tmp_path, "import")] == ["timeline.otio"]
 
 
 def test_marks_need_no_timeline_and_have_the_ids_of_the_cuts(
@@ -95,7 +108,7 @@ def test_marks_need_no_timeline_and_have_the_ids_of_the_cuts(
         )
         ids.append({mark["id"] for mark in plan(tmp_path, "mark")})
     assert ids[0] == ids[1] != set()
-    assert "file" not in plan(tmp_path, "timeline")[0]
+    assert plan(tmp_path, "import") == []
 
 
 def test_one_file_that_cannot_be_read_does_not_stop_the_other(

@@ -61,6 +61,9 @@ def desk(
         made.companion.__exit__()
 
 
+IDS = [f"hl:aaaaaaaaaaaa-{frames}" for frames in ("60-120", "300-375", "600-630")]
+
+
 # The scripts themselves
 
 
@@ -115,16 +118,34 @@ def test_clip_becomes_a_timeline_with_markers(desk: Desk) -> None:
     assert timeline.places("video") == timeline.places("audio") == PLACES_30
     assert desk.world.current is timeline
     assert last == "hl: 3 highlights on the timeline match highlights"
+    # FCPXML, which loses the markers: they are set again, at the best frame of each moment.
+    assert desk.world.calls.count("ImportTimelineFromFile") == 1
+    assert custom_data(timeline.markers) == dict(zip([30.0, 98.0, 150.0], IDS, strict=True))
+    assert all(
+        mark["color"] in ("Green", "Cyan", "Yellow", "Sand") for mark in timeline.markers.values()
+    )
+    assert desk.world.modal is None
+
+
+@posix
+@pytest.mark.parametrize("way", ["asked for", "fcpxml is refused"])
+def test_opentimelineio_keeps_the_markers_on_the_clips(desk: Desk, way: str) -> None:
+    ready_clip(desk)
+    if way == "asked for":
+        desk.options("import otio")
+    else:
+        desk.world.refused_kinds = (".fcpxml",)
+    desk.press("hl Highlights")
+    timeline = desk.world.timeline("match highlights")
+    assert timeline.places("video") == timeline.places("audio") == PLACES_30
     # One marker for each moment, on its clip, with what the import drops.
     assert timeline.markers == {}
     marks = [marker for item in timeline.tracks["video"][0] for marker in item.markers.values()]
-    assert [mark["customData"] for mark in marks] == [
-        "hl:aaaaaaaaaaaa-60-120",
-        "hl:aaaaaaaaaaaa-300-375",
-        "hl:aaaaaaaaaaaa-600-630",
-    ]
-    assert all(mark["color"] in ("Green", "Cyan", "Yellow", "Sand") for mark in marks)
-    assert desk.world.modal is None
+    assert [mark["customData"] for mark in marks] == IDS
+    assert (
+        "hl: Resolve did not import the timeline, and does not say why: hl tries timeline.otio"
+        in desk.lines
+    ) is (way == "fcpxml is refused")
 
 
 @posix
@@ -163,15 +184,13 @@ def test_refused_import_is_built_from_the_clips(
     (timeline,) = desk.world.timelines
     assert timeline.places("video") == timeline.places("audio") == PLACES_30
     assert timeline.start == 108000
-    assert "hl: Resolve did not import the timeline, and does not say why: hl builds it itself" in (
-        desk.lines
-    )
-    # On the timeline itself, whose frames count from 0.
-    assert list(custom_data(timeline.markers).values()) == [
-        "hl:aaaaaaaaaaaa-60-120",
-        "hl:aaaaaaaaaaaa-300-375",
-        "hl:aaaaaaaaaaaa-600-630",
+    refused = "hl: Resolve did not import the timeline, and does not say why: hl "
+    assert [line for line in desk.lines if line.startswith(refused)] == [
+        f"{refused}tries timeline.otio",
+        f"{refused}builds the timeline itself",
     ]
+    # On the timeline itself, whose frames count from 0.
+    assert list(custom_data(timeline.markers).values()) == IDS
     assert all(0 <= frame < 165 for frame in timeline.markers)
     picture, sound = timeline.tracks["video"][0][0], timeline.tracks["audio"][0][0]
     assert picture.links == [sound]
@@ -213,8 +232,12 @@ def test_what_came_in_is_compared_item_by_item(
     (timeline,) = desk.world.timelines
     assert timeline.name == "match highlights"
     assert timeline.places("video") == timeline.places("audio") == PLACES_30
-    (line,) = [line for line in desk.lines if "imported something else" in line]
-    assert said in line
+    lines = [line for line in desk.lines if "imported something else" in line]
+    assert len(lines) == 2
+    assert said in lines[0]
+    assert "hl tries timeline.otio" in lines[0]
+    assert said in lines[1]
+    assert "hl builds the timeline itself" in lines[1]
 
 
 @posix
@@ -318,7 +341,8 @@ def test_neither_way_works(desk: Desk) -> None:
     desk.world.media[path] = Media(rate=Fraction(30), num_frames=310)  # it became shorter
     last = desk.press("hl Highlights")
     assert last.startswith("hl: the timeline could not be made: ")
-    assert last.endswith(f"{desk.folder / 'ready' / 'timeline.otio'}: try File > Import > Timeline")
+    file = desk.folder / "ready" / "timeline.fcpxml"
+    assert last.endswith(f"Its file is {file}: try File > Import > Timeline...")
     assert desk.world.timelines == []
 
 
@@ -619,8 +643,5 @@ def test_real_hl_scores_and_resolve_gets_what_it_found(desk: Desk) -> None:
     # The scores are stored: now the marks of the same moments are there in no time.
     assert desk.press("hl Mark Only", wait_seconds=0.5) == "hl: 2 markers on 1 clip"
     ids = [marker["customData"] for marker in desk.world.selected[0].markers.values()]
-    on_clips = [
-        m["customData"] for item in timeline.tracks["video"][0] for m in item.markers.values()
-    ]
-    assert sorted(ids) == sorted(on_clips)
+    assert sorted(ids) == sorted(custom_data(timeline.markers).values())
     assert all(re.fullmatch(r"hl:[0-9a-f]{12}-\d+-\d+", one) for one in ids)

@@ -89,15 +89,19 @@ def test_clip_becomes_a_timeline_with_markers(
     assert last == "hl: 3 highlights on the timeline match highlights"
     (timeline,) = desk.world.timelines
     assert timeline.places("video") == timeline.places("audio") == PLACES_30
-    marks = [marker for item in timeline.tracks["video"][0] for marker in item.markers.values()]
-    assert [mark["customData"] for mark in marks] == [
+    ids = [
         "hl:aaaaaaaaaaaa-60-120",
         "hl:aaaaaaaaaaaa-300-375",
         "hl:aaaaaaaaaaaa-600-630",
     ]
-    assert timeline.markers == {}
-    # Once more, under another name.
+    assert list(custom_data(timeline.markers).values()) == ids
+    # Once more, under another name, and in the format that keeps markers on clips.
+    desk.options("import otio")
     assert press(desk, capsys) == "hl: 3 highlights on the timeline match highlights 2"
+    timeline = desk.world.timelines[-1]
+    marks = [marker for item in timeline.tracks["video"][0] for marker in item.markers.values()]
+    assert [mark["customData"] for mark in marks] == ids
+    assert timeline.markers == {}
 
 
 def shift(timeline: FakeTimeline) -> None:

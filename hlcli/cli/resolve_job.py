@@ -87,9 +87,8 @@ def resolve_job(
 def _find(request: _Request, folder: Path, status: Status) -> None:
     from hlcli.atomic import write_text
     from hlcli.timeline.build import Layout, build_edit_list
-    from hlcli.timeline.formats import otio
     from hlcli.timeline.records import records_text
-    from hlcli.timeline.resolve_plan import plan_records
+    from hlcli.timeline.resolve_plan import plan_records, write_timelines
 
     selection = _selection(request.chosen)
     layout = Layout(
@@ -99,11 +98,8 @@ def _find(request: _Request, folder: Path, status: Status) -> None:
     )
     documents, asked = _documents(request, selection, status)
     edit = build_edit_list(documents, name=request.name, layout=layout)
-    timeline_file: str | None = None
-    if request.kind == "highlights":
-        timeline_file = str(folder.absolute() / "timeline.otio")
-        otio.write(edit, Path(timeline_file), target="resolve")
-    records = plan_records(edit, timeline_file=timeline_file, asked=asked)
+    files = write_timelines(edit, folder.absolute()) if request.kind == "highlights" else []
+    records = plan_records(edit, timeline_files=files, asked=asked)
     write_text(folder / "plan.txt", records_text(records))
     status.finish()
 

@@ -6,11 +6,14 @@ difference. The plugin reads the imported timeline back item by item and compare
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
+from hlcli.errors import UsageError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Event, Marker
+from hlcli.timeline.formats import fcpxml, otio
 from hlcli.timeline.records import Record, record
 
 _COLORS = {
@@ -28,13 +31,37 @@ _COLORS = {
 _AS_NAMED: Mapping[str, str] = MappingProxyType({})
 
 
+def write_timelines(edit: EditList, folder: Path) -> list[str]:
+    """Write the files that Resolve is asked to import, and return their paths, the safest first.
+
+    Others measured FCPXML 1.10 to come in whole with `importSourceClips` and without, where
+    OpenTimelineIO was whole with it alone and lost places in files of a larger cut; it keeps the
+    markers, which the plugin can set itself. FCPXML has no timelines of unusual rates.
+
+    Args:
+        edit: The timeline.
+        folder: Where they go.
+
+    Raises:
+        OutputError: They cannot be written there.
+    """
+    files: list[str] = []
+    for module, name in ((fcpxml, "timeline.fcpxml"), (otio, "timeline.otio")):
+        try:
+            module.write(edit, folder / name, target="resolve")
+        except UsageError:
+            continue
+        files.append(str(folder / name))
+    return files
+
+
 def plan_records(
-    edit: EditList, *, timeline_file: str | None, asked: Mapping[str, str] = _AS_NAMED
+    edit: EditList, *, timeline_files: Sequence[str], asked: Mapping[str, str] = _AS_NAMED
 ) -> Iterator[Record]:
     """Yield what a plugin checks an imported timeline against, or builds it from.
 
-    * `timeline`: `name`, `rate` ("30000/1001"), `length` in frames, numbers of tracks, and `file`,
-      left out when no timeline is wanted.
+    * `timeline`: `name`, `rate` ("30000/1001"), `length` in frames, numbers of tracks.
+    * `import`: `file`, a file of that timeline; the first is the one to try first.
     * `source`: `path` as the timeline names it, `asked` as the plugin named it, `rate`, `frames`.
     * `item`: `source` from 1, `type` "video" or "audio", `track` from 1, `start` and `stop` in
       frames of the file from its first (half-open), `at` and `length` in frames of the timeline
@@ -44,11 +71,10 @@ def plan_records(
 
     Args:
         edit: The timeline.
-        timeline_file: Absolute path of the timeline file; None for markers alone.
+        timeline_files: Absolute paths of the timeline's files; none for markers alone.
         asked: What the plugin called a media file, by the path of its source.
     """
     sources = {source: number for number, source in enumerate(edit.sources, start=1)}
-    named = {} if timeline_file is None else {"file": timeline_file}
     yield record(
         "timeline",
         name=edit.name,
@@ -56,8 +82,9 @@ def plan_records(
         length=edit.num_frames,
         video_tracks=edit.num_video_tracks,
         audio_tracks=edit.num_audio_tracks,
-        **named,
     )
+    for file in timeline_files:
+        yield record("import", file=file)
     for source in sources:
         yield record(
             "source",

@@ -255,6 +255,7 @@ class Plan:
 
         (self.timeline,) = of_kind("timeline")
         self.sources, self.items, self.marks = map(of_kind, ("source", "item", "mark"))
+        self.files: list[str] = [one["file"] for one in of_kind("import")]
         top, bottom = self.timeline["rate"].split("/")
         self.rate = int(top) / int(bottom)
 
@@ -386,16 +387,24 @@ def run(resolve: Resolve) -> str:
     if gone:
         raise Stop("the file is gone: " + ", ".join(gone))
 
-    pool, name = project.GetMediaPool(), free_name(project, plan.timeline["name"])
-    choices: Any = {"timelineName": name, "importSourceClips": True}
+    pool = project.GetMediaPool()
     timeline: Timeline | None = None
-    if options.get("import") != "no":
-        timeline = pool.ImportTimelineFromFile(plan.timeline["file"], choices)
-    wrong, of_event = differences(timeline, plan) if timeline else (["nothing came in"], {})
-    if timeline and wrong:
-        pool.DeleteTimelines([timeline])
+    wrong = ["nothing was imported"]
+    of_event: dict[int, TimelineItem] = {}
+    wanted = options.get("import", "")
+    files = sorted(plan.files, key=lambda file: not file.endswith(f".{wanted}"))
+    for file in files if wanted != "no" else []:
+        name = free_name(project, plan.timeline["name"])
+        choices: Any = {"timelineName": name, "importSourceClips": True}
+        timeline = pool.ImportTimelineFromFile(file, choices)
+        wrong, of_event = differences(timeline, plan) if timeline else (["nothing came in"], {})
+        if not wrong:
+            break
+        if timeline:
+            pool.DeleteTimelines([timeline])
+        say(f"Resolve imported something else from {Path(file).name}: {wrong[0]}")
     if wrong:
-        say(f"Resolve imported something else ({wrong[0]}): hl builds the timeline itself")
+        say("hl builds the timeline itself")
         is_new, timeline = int(resolve.GetVersion()[0]) >= 19, None
         for is_exclusive in (is_new, not is_new):
             if timeline is None:
@@ -403,8 +412,8 @@ def run(resolve: Resolve) -> str:
         of_event = differences(timeline, plan)[1] if timeline else {}
     if timeline is None:
         raise Stop(
-            f"the timeline could not be made: {wrong[0]}. Its file is {plan.timeline['file']}: "
-            "try File > Import > Timeline"
+            f"the timeline could not be made: {wrong[0]}. Its file is {plan.files[0]}: "
+            "try File > Import > Timeline..."
         )
     project.SetCurrentTimeline(timeline)
     set_markers(timeline, plan, of_event)

@@ -138,7 +138,7 @@ function M.run(hl, request, wait_minutes, say)
   return folder, status
 end
 
--- Reads plan.txt. Returns { timeline=, sources=, items=, marks= } with numbers as numbers, or nil and a reason.
+-- Reads plan.txt. Returns { timeline=, imports=, sources=, items=, marks= } with numbers as numbers, or nil and a reason.
 function M.plan(folder)
   local text = system.read(folder .. system.separator .. "plan.txt")
   local list, reason = nil, "it is missing"
@@ -146,11 +146,13 @@ function M.plan(folder)
   if not list then return nil, "the plan of hl cannot be read: " .. reason end
   local plan = {
     timeline = records.of_kind(list, "timeline")[1],
+    imports = records.of_kind(list, "import"),
     sources = records.of_kind(list, "source"),
     items = records.of_kind(list, "item"),
     marks = records.of_kind(list, "mark"),
   }
   local whole = plan.timeline and records.numbers(plan.timeline, { "length", "video_tracks", "audio_tracks" })
+  for _, import in ipairs(plan.imports) do whole = whole and import.file end
   for _, source in ipairs(plan.sources) do whole = whole and records.numbers(source, { "frames" }) and source.path end
   for _, item in ipairs(plan.items) do
     whole = whole and records.numbers(item, { "event", "source", "track", "start", "stop", "at", "length", "exact" })

@@ -61,6 +61,18 @@ local function run(opened, asked, kind)
   return job.plan(place)
 end
 
+-- The files of a plan in the order in which they are tried: those of the kind that the option `import` names before the others.
+local function files_to_import(plan, wanted)
+  local first, rest = {}, {}
+  for _, import in ipairs(plan.imports) do
+    local list = wanted == import.file:match("%.(%w+)$") and first or rest
+    list[#list + 1] = import.file
+  end
+  if wanted == "no" then return {} end
+  for _, file in ipairs(rest) do first[#first + 1] = file end
+  return first
+end
+
 function actions.highlights(opened)
   local timelines, marks, editor = part("timeline"), part("marks"), part("editor")
   local asked, reason = asked_for(opened)
@@ -71,25 +83,19 @@ function actions.highlights(opened)
   local missing = timelines.missing_files(plan)
   if #missing > 0 then return nil, "the file is gone: " .. table.concat(missing, ", ") end
 
-  local name = editor.free_name(opened, plan.timeline.name)
   local timeline, items
-  if asked.ours.import ~= "no" then timeline = timelines.import(opened, plan, name) end
-  if timeline then
-    local differences
-    differences, items = timelines.differences(timeline, plan)
-    if #differences > 0 then
-      say("Resolve imported something else (" .. timelines.said(differences) .. "): hl builds the timeline itself")
-      editor.call(opened.pool, "DeleteTimelines", { timeline })
-      timeline = nil
-    end
-  elseif asked.ours.import ~= "no" then
-    say("Resolve did not import the timeline, and does not say why: hl builds it itself")
+  local files = files_to_import(plan, asked.ours.import)
+  for index, file in ipairs(files) do
+    timeline, items = timelines.import(opened, plan, file)
+    if timeline then break end
+    local other = files[index + 1]
+    say("Resolve " .. items .. ": hl " .. (other and "tries " .. base_name(other) or "builds the timeline itself"))
   end
   if not timeline then
     timeline, items = timelines.build(opened, plan, plan.timeline.name, asked.known)
     if not timeline then
-      return nil, "the timeline could not be made: " .. items .. ". Its file is " .. plan.timeline.file
-        .. ": try File > Import > Timeline"
+      return nil, "the timeline could not be made: " .. items .. ". Its file is " .. tostring(files_to_import(plan)[1])
+        .. ": try File > Import > Timeline..."
     end
   end
   editor.call(opened.project, "SetCurrentTimeline", timeline)

@@ -100,9 +100,16 @@ function M.missing_files(plan)
   return list
 end
 
--- Imports the timeline file. Returns the timeline, or nil: Resolve does not say why.
-function M.import(opened, plan, name)
-  return call(opened.pool, "ImportTimelineFromFile", plan.timeline.file, { timelineName = name, importSourceClips = true })
+-- Imports one of the timeline's files and compares what came in. Returns the timeline and the picture's item of each event, or
+-- nil and what went wrong: of a file that it does not take, Resolve does not say why.
+function M.import(opened, plan, file)
+  local options = { timelineName = editor.free_name(opened, plan.timeline.name), importSourceClips = true }
+  local timeline = call(opened.pool, "ImportTimelineFromFile", file, options)
+  if not timeline then return nil, "did not import the timeline, and does not say why" end
+  local differences, of_event = M.differences(timeline, plan)
+  if #differences == 0 then return timeline, of_event end
+  call(opened.pool, "DeleteTimelines", { timeline })
+  return nil, "imported something else (" .. M.said(differences) .. ")"
 end
 
 -- Gives an empty timeline the rate of the plan; the rate of the project is kept.
