@@ -27,6 +27,7 @@ from hlcli.evaluation.plan import FRAME_RATE, CompositePlan
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
+from hlcli.media.source import OPEN_OPTIONS
 
 WIDTH, HEIGHT = 320, 240
 SAMPLE_RATE = 44_100
@@ -111,7 +112,7 @@ def normalise(source: Path, work: Path) -> Path:
     if target.exists():
         return target
     info = probe(source)
-    given = ffmpeg.input(f"file:{source.absolute()}", threads=1)
+    given = ffmpeg.input(f"file:{source.absolute()}", threads=1, **OPEN_OPTIONS)
     picture = (
         given["v:0"]
         .filter("scale", "iw*sar", "ih")
@@ -184,7 +185,7 @@ def build_file(plan: CompositePlan, *, clip_of: Mapping[int, Path], work: Path) 
             num_frames=plan.num_frames,
         )
     if not silent.exists():
-        given = ffmpeg.input(f"file:{with_sound.absolute()}")
+        given = ffmpeg.input(f"file:{with_sound.absolute()}", **OPEN_OPTIONS)
         _encode(silent, given["v:0"], format="mp4", vcodec="copy", movflags="+faststart")
     return CompositeFile(plan=plan, with_sound=with_sound, silent=silent)
 

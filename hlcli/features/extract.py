@@ -81,7 +81,7 @@ def extract_features(
                     report=lambda done: progress(PICTURES_STAGE, done, grid.num_clips),
                 )
                 signals = reader.signals
-            damage = [signals.damage] if signals.damage else []
+            damage = [words for words in (info.damage, signals.damage) if words]
             sound = None
             if listening is not None:
                 # Waiting in short steps lets Ctrl-C through on every platform.

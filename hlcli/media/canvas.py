@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from hlcli.media.container import reformat, unreadable
 from hlcli.media.probe import MediaInfo
 
 Planes = npt.NDArray[np.uint8]
@@ -75,6 +76,7 @@ class Canvas:
             cover: Fill the height and keep the full width, to be cropped afterwards; the result is
                 then as wide as it comes out, at least `width`.
         """
+        self._path = info.path
         self._rotation_degrees = info.rotation_degrees
         self._colour = colour
         self._reformatter = VideoReformatter()
@@ -92,7 +94,11 @@ class Canvas:
         self._blank = blank(self.width, self.height)
 
     def place(self, frame: av.VideoFrame) -> Planes:
-        """Return a decoded frame upright on the canvas; the array is the caller's."""
+        """Return a decoded frame upright on the canvas; the array is the caller's.
+
+        Raises:
+            MediaUnreadableError: It has a shape or colours that cannot be converted.
+        """
         width, height = self.picture_width, self.picture_height
         on_its_side = self._rotation_degrees in (90, 270)
         planes = self._scaled(frame, *((height, width) if on_its_side else (width, height)))
@@ -122,7 +128,8 @@ class Canvas:
         )
         if not as_it_is:
             is_rgb = frame.format.is_rgb
-            frame = self._reformatter.reformat(
+            scaled = reformat(
+                self._reformatter,
                 frame,
                 width=width,
                 height=height,
@@ -133,6 +140,9 @@ class Canvas:
                 src_color_range=_FULL if is_full or is_rgb else _LIMITED,
                 dst_color_range=_LIMITED,
             )
+            if scaled is None:
+                raise unreadable(self._path, "a picture of it cannot be converted")
+            frame = scaled
         return np.ascontiguousarray(frame.to_ndarray(), dtype=np.uint8)
 
 

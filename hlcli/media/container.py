@@ -1,25 +1,43 @@
-"""Opens media files: any file name, no chatter, our errors."""
+"""Opens media files and takes packets and frames out of them: any name, no chatter, our errors.
+
+Damaged data makes PyAV raise whatever it met on its way. Only this module asks it for packets and
+frames, so that no reader has to know what that may be.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from hlcli.errors import MediaUnreadableError
-from hlcli.media.source import check_source, lacks_movie_index, unreadable
+from hlcli.media.source import OPEN_OPTIONS, check_source, unreadable, why_not_opened
 
-__all__ = ["OPEN_ERRORS", "main_video_stream", "open_media", "unreadable"]
+__all__ = [
+    "READ_ERRORS",
+    "decode",
+    "interleaved",
+    "main_video_stream",
+    "open_media",
+    "packets",
+    "reformat",
+    "seek",
+    "unreadable",
+]
 
-OPEN_ERRORS = (av.FFmpegError, ValueError, OSError)
-"""What PyAV raises for a file it cannot open or read; UnicodeError is a ValueError."""
-
-_STILL_PICTURES = ("image2", "_pipe", "gif", "apng", "ico")
-_TEXT = ("tty", "bin", "xbin", "adf", "idf", "ffmetadata", "srt", "webvtt", "ass", "lrc", "concat")
+READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError, OverflowError, MemoryError)
+"""What PyAV raises for data it cannot make sense of: a LookupError when a stream appears in the
+middle of a file, a MemoryError for a size that no memory has, a ValueError for a name that is no
+text."""
 
 
 @contextlib.contextmanager
@@ -28,48 +46,115 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         MediaNotFoundError: There is no such file.
-        MediaUnreadableError: It is damaged, empty, or not audio or video.
+        MediaUnreadableError: It is damaged, empty, not audio or video, or names other files.
         MediaError: It is a folder, a pipe or a device, or may not be read.
     """
-    container = _open(path)
+    if check_source(path) == 0:
+        raise unreadable(path, "the file is empty")
     try:
+        # "file:" keeps FFmpeg from reading "foo:bar" as a protocol.
+        container = av.open(
+            f"file:{path.absolute()}", metadata_errors="replace", container_options=OPEN_OPTIONS
+        )
+    except READ_ERRORS as error:
+        raise why_not_opened(path) from error
+    try:
+        _plain_layouts(container)
         yield container
     finally:
         container.close()
 
 
-def _open(path: Path) -> InputContainer:
-    if check_source(path) == 0:
-        raise unreadable(path, "the file is empty")
+def _plain_layouts(container: InputContainer) -> None:
+    """Forget where the loudspeakers of unusual sound tracks stand, in a file just opened.
+
+    PyAV copies FFmpeg's channel layouts without the table that one in an order of its own has, and
+    frees that table once for each copy: MOV and CAF files of many channels end the process.
+    """
+    for stream in container.streams.audio:
+        context = stream.codec_context
+        layout = context.layout if context is not None else None
+        if layout is not None and layout.nb_channels > 0:
+            name = layout.name
+            # From here on the table, if there is one, belongs to `layout` alone.
+            context.layout = f"{layout.nb_channels} channels" if _has_table(name) else name
+
+
+def _has_table(layout_name: str) -> bool:
+    return "(" in layout_name
+
+
+def packets(container: InputContainer, *streams: Any) -> Iterator[Any]:
+    """Yield the packets of some streams, or of all, up to the end or to damage for good."""
     try:
-        # "file:" keeps FFmpeg from reading "foo:bar" as a protocol, and the whitelist keeps a
-        # playlist that calls itself a video from reaching the network.
-        container = av.open(
-            f"file:{path.absolute()}",
-            metadata_errors="replace",
-            container_options={"protocol_whitelist": "file"},
-        )
-    except OPEN_ERRORS as error:
-        if lacks_movie_index(path):
-            raise MediaUnreadableError(
-                f"cannot read {path} as a video: it was cut off, the index at its end is missing",
-                hint="copy it again from the camera or card, or rebuild the index with a repair "
-                "program and a whole file of the same camera",
-            ) from error
-        raise unreadable(path, "not a video, or its header is damaged") from error
-    names = container.format.name.split(",")
-    if any(name.endswith(_STILL_PICTURES) for name in names):
-        container.close()
-        raise MediaUnreadableError(
-            f"cannot read {path} as a video: it is a picture or an animation",
-            hint="hl needs a video file",
-        )
-    if any(name in _TEXT for name in names):
-        container.close()
-        raise MediaUnreadableError(
-            f"cannot read {path} as a video: it is text", hint="hl needs a video file"
-        )
-    return container
+        for packet in container.demux(*streams):
+            # One without data, of each stream at the end, would drain its decoder.
+            if packet.size:
+                yield packet
+    except READ_ERRORS:
+        return
+
+
+def decode(context: Any, packet: Any) -> list[Any] | None:
+    """Return the frames that a packet completes, None when it is damaged.
+
+    Args:
+        context: The codec context of the packet's stream.
+        packet: The packet; None makes the decoder give up what it still holds.
+    """
+    try:
+        frames: list[Any] = list(context.decode(packet))
+    except READ_ERRORS:
+        return None
+    for frame in frames:
+        if isinstance(frame, AudioFrame) and _has_table(frame.layout.name):
+            # Made up by the decoder. Never freed, for the reason that `_plain_layouts` gives.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(frame.layout))
+            return None
+    return frames
+
+
+def seek(container: InputContainer, stream: Any, ticks: int) -> bool:
+    """Go to a keyframe at or before an instant, and say whether that worked.
+
+    Args:
+        container: The file.
+        stream: The stream that has to have the keyframe.
+        ticks: The instant, in that stream's ticks.
+    """
+    try:
+        container.seek(ticks, stream=stream)
+    except READ_ERRORS:
+        return False
+    return True
+
+
+def interleaved(frame: AudioFrame) -> npt.NDArray[np.float32]:
+    """Return the samples of a frame in the format "flt", float32, shape `(N, channels)`.
+
+    Never ask PyAV for the planes of planar sound: it counts them up to the first that is missing,
+    and with eight channels or more none is, so that it reads memory that is not the frame's.
+    """
+    if frame.format.name != "flt":
+        raise ValueError(f"interleaved floating-point sound is wanted, got {frame.format.name}")
+    samples: npt.NDArray[np.float32] = np.frombuffer(memoryview(frame.planes[0]), dtype=np.float32)
+    return samples[: frame.samples * frame.layout.nb_channels].reshape(frame.samples, -1)
+
+
+def reformat(
+    reformatter: VideoReformatter, frame: av.VideoFrame, **wanted: Any
+) -> av.VideoFrame | None:
+    """Scale or convert a frame, None where FFmpeg cannot: a shape or colours that damage made up.
+
+    Args:
+        reformatter: The scaler, one for each thread.
+        frame: A decoded frame.
+        wanted: What `VideoReformatter.reformat` takes.
+    """
+    try:
+        return reformatter.reformat(frame, **wanted)
+    except READ_ERRORS:
+        return None
 
 
 def main_video_stream(container: InputContainer) -> VideoStream | None:

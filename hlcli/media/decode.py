@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from hlcli.media.clips import ClipGrid
-from hlcli.media.container import main_video_stream, open_media
+from hlcli.media.container import decode, main_video_stream, open_media, packets, reformat, seek
 from hlcli.media.extent import packet_ticks
 from hlcli.media.luma import Thumbnail, luma_difference, luma_thumbnail
 from hlcli.media.plan import Clock, DecodePlan, Segment, clip_target
@@ -55,6 +55,7 @@ class SegmentDecoder:
         context.skip_frame = "DEFAULT" if plan.keyframes_only else plan.skip_frame
         self._broken_since: float | None = None
         self._packets_end = 0.0
+        self._convertible: dict[tuple[object, ...], bool] = {}
 
     def run(
         self,
@@ -117,10 +118,9 @@ class SegmentDecoder:
 
     def _bounds(self, segment: Segment) -> tuple[float, float]:
         """Return the segment's first and last instant in seconds from the first frame."""
-        origin = self._info.video_start_seconds
         duration = float(self._info.duration_seconds)
         start, end = (
-            None if ticks is None else float(ticks * self._time_base - origin)
+            None if ticks is None else self._seconds(ticks)
             for ticks in (segment.start_ticks, segment.end_ticks)
         )
         # The last segment takes whatever frames come, the first one too.
@@ -145,15 +145,30 @@ class SegmentDecoder:
         return float(clip_target(self._grid, clip, self._info.duration_seconds))
 
     def _picture(self, clip: int, seconds: float, frame: av.VideoFrame) -> Picture:
-        small = self._reformatter.reformat(
+        small = self._small(frame)
+        assert small is not None  # `_is_convertible` tried it
+        turned = np.rot90(small.to_ndarray(), -self._info.rotation_degrees // 90)
+        return Picture(clip=clip, pts_seconds=seconds, rgb_HWC=np.ascontiguousarray(turned))
+
+    def _small(self, frame: av.VideoFrame) -> av.VideoFrame | None:
+        return reformat(
+            self._reformatter,
             frame,
             width=self._picture_size,
             height=self._picture_size,
             format="rgb24",
             interpolation=Interpolation.AREA,
         )
-        turned = np.rot90(small.to_ndarray(), -self._info.rotation_degrees // 90)
-        return Picture(clip=clip, pts_seconds=seconds, rgb_HWC=np.ascontiguousarray(turned))
+
+    def _is_convertible(self, frame: av.VideoFrame) -> bool:
+        """Say whether a frame of this shape and these colours can be looked at: tried once."""
+        kind = (
+            *(frame.format.name, frame.width, frame.height, int(frame.colorspace)),
+            *(int(frame.color_range), int(frame.color_trc), int(frame.color_primaries)),
+        )
+        if kind not in self._convertible:
+            self._convertible[kind] = self._small(frame) is not None
+        return self._convertible[kind]
 
     def _measure_step(self, result: SegmentResult, seconds: float, thumbnail: Thumbnail) -> None:
         # A thousandth of a step forgives timestamps rounded to milliseconds.
@@ -182,17 +197,19 @@ class SegmentDecoder:
     def _frames(
         self, segment: Segment, result: SegmentResult
     ) -> Iterator[tuple[float, av.VideoFrame]]:
-        if segment.start_ticks is not None:
-            try:
-                self._container.seek(segment.start_ticks, stream=self._stream)
-            except av.FFmpegError:
-                return
+        start = segment.start_ticks
+        if start is not None and not seek(self._container, self._stream, start):
+            return
         frames = self._keyframes(segment) if self._plan.keyframes_only else self._all_frames()
         earliest = -math.inf if segment.start_ticks is None else self._bounds(segment)[0]
         latest = -math.inf
+        stepped_back = (math.inf, -math.inf)
         for seconds, frame in frames:
             # Leading frames belong to the segment before; times that step back are damage.
             if seconds < earliest or seconds <= latest:
+                if earliest <= seconds < latest:
+                    stepped_back = (min(seconds, stepped_back[0]), max(seconds, stepped_back[1]))
+                    result.repeated_seconds = stepped_back[1] - stepped_back[0]
                 continue
             if self._broken_since is not None:
                 if seconds - self._broken_since > float(_LOST_SECONDS):
@@ -209,9 +226,8 @@ class SegmentDecoder:
         for packet in self._packets():
             if packet is not None and self._plan.clock is Clock.ORDER:
                 heapq.heappush(ticks_in_order, packet_ticks(packet, self._container) or 0)
-            try:
-                frames = context.decode(packet)
-            except av.FFmpegError:
+            frames = decode(context, packet)
+            if frames is None or not all(map(self._is_convertible, frames)):
                 self._broken_since = latest if self._broken_since is None else self._broken_since
                 continue
             for frame in frames:
@@ -221,7 +237,10 @@ class SegmentDecoder:
                 if self._plan.clock is Clock.COUNT:
                     latest = float(count / self._info.frame_rate)
                 elif ticks is not None:
-                    latest = self._seconds(ticks)
+                    seconds = self._seconds(ticks)
+                    if seconds is None:
+                        continue
+                    latest = seconds
                 else:
                     latest += float(1 / self._info.frame_rate)
                 count += 1
@@ -234,43 +253,36 @@ class SegmentDecoder:
         latest = 0.0
         for packet in self._packets():
             ticks = packet_ticks(packet, self._container) if packet is not None else None
-            if packet is None or ticks is None or not packet.is_keyframe:
+            seconds = None if ticks is None else self._seconds(ticks)
+            if packet is None or ticks is None or seconds is None or not packet.is_keyframe:
                 continue
             is_seam = segment.end_ticks is not None and ticks >= segment.end_ticks
-            if chosen is not None and not is_seam and ticks - chosen < spacing:
+            if chosen is not None and not is_seam and 0 <= ticks - chosen < spacing:
                 continue
             chosen = ticks
-            try:
-                # Alone, drained and forgotten: nothing of one keyframe reaches the next.
-                frames = [*context.decode(packet), *context.decode(None)]
-                context.flush_buffers()
-            except av.FFmpegError:
-                context.flush_buffers()
-                frames = []
+            # Alone, drained and forgotten: nothing of one keyframe reaches the next.
+            frames = [*(decode(context, packet) or ()), *(decode(context, None) or ())]
+            context.flush_buffers()
+            frames = [frame for frame in frames if self._is_convertible(frame)]
             if not frames and not packet.is_discard and self._broken_since is None:
                 self._broken_since = latest
             for frame in frames[:1]:
-                latest = self._seconds(ticks)
+                latest = seconds
                 yield latest, frame
 
     def _packets(self) -> Iterator[av.Packet | None]:  # type: ignore[type-arg]
         """Yield the picture's packets, then None, which makes the decoder give up its last."""
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size == 0:
-                    continue
-                ticks = packet_ticks(packet, self._container)
-                if ticks is not None:
-                    end = self._seconds(ticks + (packet.duration or 0))
-                    self._packets_end = max(self._packets_end, end)
-                yield packet
-        except av.FFmpegError:
-            # Cut off or damaged for good: what was read so far is what there is.
-            pass
+        for packet in packets(self._container, self._stream):
+            ticks = packet_ticks(packet, self._container)
+            end = None if ticks is None else self._seconds(ticks + (packet.duration or 0))
+            if end is not None:
+                self._packets_end = max(self._packets_end, end)
+            yield packet
         yield None
 
-    def _seconds(self, ticks: int) -> float:
-        return float(ticks * self._time_base - self._info.video_start_seconds)
+    def _seconds(self, ticks: int) -> float | None:
+        seconds = self._info.clock.seconds(ticks * self._time_base)
+        return None if seconds is None else float(seconds)
 
 
 def motion_between(first: Step, second: Step, plan: DecodePlan) -> tuple[float, float, float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
+
+from hlcli.media.container import READ_ERRORS, packets, seek
 
 _HEAD_PACKETS = 40
 _TAIL_SECONDS = (4, 60)
@@ -27,6 +29,8 @@ class Extent:
     """End of the last frame."""
     mean_rate: Fraction | None
     """Frames per second, from their number or else their stated length; None when unknown."""
+    head_bytes_per_second: float = 0.0
+    """What the first packets of all streams take; 0 when unknown."""
 
 
 @dataclass(slots=True)
@@ -37,9 +41,9 @@ class _Run:
     last: Fraction | None = None
     end: Fraction | None = None
     num_shown: int = 0
+    num_bytes: int = 0
     counted: Fraction = Fraction(0)
     any_end: Fraction | None = None
-    broken: bool = False
 
 
 def measure_extent(
@@ -86,7 +90,12 @@ def measure_extent(
     rate = Fraction(shown) / (end - start) if shown > 1 and end > start else None
     if rate is None and head.counted > 0:
         rate = head.num_shown / head.counted
-    return Extent(start, end, rate.limit_denominator(1001) if rate else None)
+    return Extent(
+        start,
+        end,
+        rate.limit_denominator(1001) if rate else None,
+        head.num_bytes / float(head.end - start) if head.end and head.end > start else 0.0,
+    )
 
 
 def _has_frame_table(container: InputContainer, stream: VideoStream) -> bool:
@@ -126,9 +135,7 @@ def _tail(
         return None
     for back_seconds in _TAIL_SECONDS:
         target = max(Fraction(0), declared_end - back_seconds)
-        try:
-            container.seek(int(target / stream.time_base), stream=stream)
-        except (av.FFmpegError, OverflowError):
+        if not seek(container, stream, int(target / stream.time_base)):
             return None
         run = _scan(container, stream, frame_seconds)
         if run.last is not None:
@@ -137,11 +144,9 @@ def _tail(
 
 
 def _rewind(container: InputContainer, stream: VideoStream) -> None:
-    try:
+    # Where not even this works the scan goes on from where it is.
+    with contextlib.suppress(*READ_ERRORS):
         container.seek(0, backward=True, any_frame=True)
-    except av.FFmpegError:
-        # Where not even this works the scan goes on from where it is.
-        return
 
 
 def _scan(
@@ -152,7 +157,8 @@ def _scan(
     limit: int | None = None,
 ) -> _Run:
     run = _Run()
-    for packet in _packets(container, run):
+    for packet in packets(container):
+        run.num_bytes += packet.size
         ticks = packet_ticks(packet, container)
         length = packet.duration * packet.time_base if packet.duration else Fraction(0)
         if container.format.name == "avi" and frame_seconds:
@@ -161,7 +167,7 @@ def _scan(
             if ticks is not None and not packet.is_discard:
                 run.any_end = max(run.any_end or _BEGIN, ticks * packet.time_base + length)
             continue
-        if packet.size == 0 or packet.is_discard:
+        if packet.is_discard:
             continue
         run.num_shown += 1
         run.counted += length
@@ -175,13 +181,3 @@ def _scan(
         if limit is not None and run.num_shown >= limit:
             break
     return run
-
-
-def _packets(container: InputContainer, run: _Run) -> Iterator[av.Packet]:  # type: ignore[type-arg]
-    try:
-        for packet in container.demux():
-            if packet.dts is None and packet.pts is None and packet.size == 0:
-                continue
-            yield packet
-    except (av.FFmpegError, OSError):
-        run.broken = True

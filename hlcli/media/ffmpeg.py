@@ -14,7 +14,8 @@ from typing import Any, Literal
 import ffmpeg
 
 from hlcli.atomic import atomic_write
-from hlcli.errors import FfmpegMissingError, MediaNotFoundError, MediaUnreadableError
+from hlcli.errors import FfmpegMissingError, MediaUnreadableError
+from hlcli.media.source import OPEN_OPTIONS, check_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def cut_excerpt(
         MediaUnreadableError: ffmpeg cannot read the source, or nothing is left of it there.
         OutputError: The output cannot be written.
     """
-    given = ffmpeg.input(_url(source), ss=_number(start_seconds), t=_number(duration_seconds))
+    given = ffmpeg.input(
+        _url(source), ss=_number(start_seconds), t=_number(duration_seconds), **OPEN_OPTIONS
+    )
     _render(
         source,
         output,
@@ -105,15 +108,14 @@ def thumbnail(source: Path, seconds: Fraction, output: Path, *, height: int = 18
         MediaUnreadableError: ffmpeg cannot read the source, or it has no picture there.
         OutputError: The output cannot be written.
     """
-    given = ffmpeg.input(_url(source), ss=_number(seconds))
+    given = ffmpeg.input(_url(source), ss=_number(seconds), **OPEN_OPTIONS)
     codec = "png" if output.suffix.lower() == ".png" else "mjpeg"
     picture = ffmpeg.filter(given["v:0"], "scale", -2, height)
     _render(source, output, picture, suffix=output.suffix, format="image2", vcodec=codec, vframes=1)
 
 
 def _render(source: Path, output: Path, *streams: Any, suffix: str, **options: Any) -> None:
-    if not source.exists():
-        raise MediaNotFoundError(f"no such file: {source}", hint="check the spelling")
+    check_source(source)
     program = find_ffmpeg()
     with atomic_write(output) as target, tempfile.TemporaryDirectory() as folder:
         # MP4 needs a seekable file, and image2 would read a "%" in the output's own name.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 from collections.abc import Generator, Iterator
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.media.clips import ClipGrid
+from hlcli.media.clock import clock_text
 from hlcli.media.container import main_video_stream, open_media, unreadable
 from hlcli.media.decode import motion_between, open_decoder
 from hlcli.media.plan import DecodePlan, Segment, plan_decoding
@@ -24,6 +24,7 @@ __all__ = ["Picture", "PictureReader", "PictureSignals", "read_pictures"]
 
 _WAITING_PICTURES = 32
 _POLL_SECONDS = 0.1
+_LEAST_REPEATED_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +244,12 @@ class _Merged:
             motion_T=motion_per_clip(self._motion, boundaries, grid),
             shot_boundaries_seconds=boundaries[(boundaries > 0) & (boundaries < duration)],
             num_clips_read=grid.num_clips - _num_inside(lost, duration, grid),
-            damage=_describe(lost, find_gaps(pairs[:, 0], pairs[:, 1]), duration),
+            damage=_describe(
+                lost,
+                find_gaps(pairs[:, 0], pairs[:, 1]),
+                duration,
+                sum(result.repeated_seconds for result in self._results),
+            ),
         )
 
 
@@ -270,7 +276,10 @@ def _num_inside(lost: list[tuple[float, float]], duration: float, grid: ClipGrid
 
 
 def _describe(
-    lost: list[tuple[float, float]], gaps: list[tuple[float, float]], duration: float
+    lost: list[tuple[float, float]],
+    gaps: list[tuple[float, float]],
+    duration: float,
+    repeated_seconds: float,
 ) -> str | None:
     words = []
     if len(lost) == 1 and lost[0][1] >= duration - 0.5:
@@ -281,11 +290,10 @@ def _describe(
     for start, end in gaps:
         # What could not be decoded leaves a gap too, and was said already.
         if not any(one_start < end and start < one_end for one_start, one_end in lost):
-            words.append(f"no picture between {_clock(start)} and {_clock(end)}")
+            words.append(f"no picture between {clock_text(start)} and {clock_text(end)}")
+    if repeated_seconds > _LEAST_REPEATED_SECONDS:
+        words.append(
+            f"about {repeated_seconds:.1f} s are left out, their time stamps step back over what "
+            "came before"
+        )
     return "; ".join(words) or None
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(math.floor(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

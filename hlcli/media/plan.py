@@ -18,11 +18,11 @@ from enum import Enum
 from fractions import Fraction
 from typing import Literal
 
-import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hlcli.media.clips import ClipGrid
+from hlcli.media.container import packets, seek
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
@@ -118,22 +118,19 @@ def _head(container: InputContainer, stream: VideoStream) -> tuple[int, int, boo
     shift: int | None = None
     latest: int | None = None
     distance = longest = met = 0
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            met += 1
-            distance += 1
-            if packet.pts is not None:
-                if shift is None:
-                    shift = packet.pts - packet.dts if packet.dts is not None else 0
-                if latest is None or packet.pts > latest:
-                    longest, distance = max(longest, distance), 0
-                    latest = packet.pts
-            if met >= _HEAD_PACKETS:
-                break
-    except av.FFmpegError:
-        pass  # The decoder will meet the same damage and report it.
+    for packet in packets(container, stream):
+        if packet.is_discard:
+            continue
+        met += 1
+        distance += 1
+        if packet.pts is not None:
+            if shift is None:
+                shift = packet.pts - packet.dts if packet.dts is not None else 0
+            if latest is None or packet.pts > latest:
+                longest, distance = max(longest, distance), 0
+                latest = packet.pts
+        if met >= _HEAD_PACKETS:
+            break
     return shift or 0, longest, latest is not None
 
 
@@ -142,13 +139,14 @@ def _keyframes(
 ) -> tuple[list[int], bool]:
     """Return the keyframes' ticks, ascending, and whether one can seek to them exactly."""
     names = container.format.name
-    has_index = "mov" in names or "matroska" in names
+    # Where time stamps jump, an index cannot be trusted to hold the same times as the packets.
+    has_index = ("mov" in names or "matroska" in names) and not info.clock.parts
     time_base = stream.time_base or Fraction(1)
-    end_ticks = int((info.video_start_seconds + info.duration_seconds) / time_base)
+    end_ticks = int(info.clock.container(info.duration_seconds) / time_base)
     if has_index:
         if "matroska" in names:
             # Its index stands at the end of the file and is read by the first seek.
-            _seek(container, stream, end_ticks)
+            seek(container, stream, end_ticks)
             shift = 0
         entries = getattr(stream, "index_entries", ())
         last = entries[len(entries) - 1].timestamp if len(entries) > 1 else None
@@ -157,15 +155,13 @@ def _keyframes(
         if last is not None and (end_ticks - last) * time_base <= allowed:
             found = [e.timestamp + shift for e in entries if e.is_keyframe and not e.is_discard]
             return sorted(found), True
-    _seek(container, stream, 0)
+    # Where it is not seekable reading goes on from where it is, for a fresh file the start.
+    seek(container, stream, 0)
     found = []
-    try:
-        for packet in container.demux(stream):
-            ticks = packet_ticks(packet, container)
-            if packet.is_keyframe and packet.size and ticks is not None:
-                found.append(ticks)
-    except av.FFmpegError:
-        pass  # What was found up to the damage still holds.
+    for packet in packets(container, stream):
+        ticks = packet_ticks(packet, container)
+        if packet.is_keyframe and ticks is not None:
+            found.append(ticks)
     return sorted(found), has_index
 
 
@@ -175,9 +171,8 @@ def _reach_every_clip(
     if not keyframes or not stream.time_base:
         return False
     reach = KEYFRAME_REACH * grid.clip_seconds
-    origin = info.video_start_seconds
     for clip in range(grid.num_clips):
-        wanted = clip_target(grid, clip, info.duration_seconds) + origin
+        wanted = info.clock.container(clip_target(grid, clip, info.duration_seconds))
         place = bisect.bisect_left(keyframes, float(wanted / stream.time_base))
         around = keyframes[max(0, place - 1) : place + 1]
         if all(abs(wanted - ticks * stream.time_base) > reach for ticks in around):
@@ -209,18 +204,6 @@ def _split(
 
 def _first_keyframe_at(container: InputContainer, stream: VideoStream, ticks: int) -> int | None:
     """Return the exact time of the keyframe that a seek to `ticks` finds, None if it fails."""
-    _seek(container, stream, ticks)
-    try:
-        for packet in container.demux(stream):
-            return packet.pts if packet.is_keyframe else None
-    except av.FFmpegError:
-        pass  # Truncated there: no seam.
-    return None
-
-
-def _seek(container: InputContainer, stream: VideoStream, ticks: int) -> None:
-    try:
-        container.seek(ticks, stream=stream)
-    except av.FFmpegError:
-        # Not seekable: reading goes on from where it is, which for a fresh file is the start.
-        return
+    seek(container, stream, ticks)
+    packet = next(packets(container, stream), None)
+    return packet.pts if packet is not None and packet.is_keyframe else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,14 +13,21 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hlcli.errors import NoVideoStreamError
-from hlcli.media.container import OPEN_ERRORS, main_video_stream, open_media, unreadable
-from hlcli.media.extent import measure_extent
+from hlcli.media.clock import MediaClock
+from hlcli.media.container import decode, main_video_stream, open_media, packets, unreadable
+from hlcli.media.extent import Extent, measure_extent
 from hlcli.media.rates import choose_frame_rate
 from hlcli.media.source import plain_path
+from hlcli.media.time_stamps import Span, measure_span, needs_reading
 
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
 # A header that states no rate at all, and one frame to measure it from.
 _FALLBACK_RATE = Fraction(25)
+_AGREES = (Fraction(9, 10), Fraction(10, 9))
+# Anamorphic pixels are up to twice as wide as high; beyond this the numbers are damaged.
+_FLATTEST_PIXEL = 16
+# How far the first sound of an announced track is looked for.
+_SEARCHED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +80,15 @@ class MediaInfo:
     """Bits of one luma sample."""
     audio_streams: tuple[AudioStreamInfo, ...]
     """All sound tracks, in container order."""
-    video_start_seconds: Fraction
-    """Container time of the first video frame, in seconds."""
+    clock: MediaClock
+    """How container times count: from the first video frame, without what was cut out."""
+    damage: str | None = None
+    """What is wrong with its time stamps, in words; None for a sound file."""
+
+    @property
+    def video_start_seconds(self) -> Fraction:
+        """Container time of the first video frame, in seconds."""
+        return self.clock.start_seconds
 
     @property
     def has_audio(self) -> bool:
@@ -116,7 +131,15 @@ def probe(path: Path) -> MediaInfo:
             # A frame or two: what the container guesses then is often the rate of fields.
             chosen = choose_frame_rate(average=extent.mean_rate, base=None) or chosen
         frame_rate, is_variable_rate = chosen or (_FALLBACK_RATE, False)
-        duration_seconds = extent.end_seconds - extent.start_seconds
+        if needs_reading(container, extent):
+            span = _measured(path, extent, frame_rate)
+        else:
+            length = extent.end_seconds - extent.start_seconds
+            span = Span(MediaClock(extent.start_seconds), length)
+        if span.mean_rate and not _AGREES[0] < frame_rate / span.mean_rate < _AGREES[1]:
+            chosen = choose_frame_rate(average=span.mean_rate, base=None)
+            frame_rate, is_variable_rate = chosen or (frame_rate, is_variable_rate)
+        duration_seconds = span.duration_seconds
         if duration_seconds <= 0:
             duration_seconds = 1 / frame_rate
         num_frames = max(1, round(duration_seconds * frame_rate))
@@ -140,24 +163,41 @@ def probe(path: Path) -> MediaInfo:
             rotation_degrees=rotation_degrees,
             video_codec=measured.codec_context.codec.canonical_name,
             bit_depth=frame.format.components[0].bits,
-            audio_streams=_audio_streams(container),
-            video_start_seconds=extent.start_seconds,
+            audio_streams=_audio_streams(path, container),
+            clock=span.clock,
+            damage=span.damage,
         )
 
 
 def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
-    try:
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                # A stream joined in the middle starts with packets nobody can decode.
-                continue
-            if frames:
-                return frames[0]
-    except OPEN_ERRORS as error:
-        raise unreadable(path, "its first frame is damaged") from error
+    context = stream.codec_context
+    # A stream joined in the middle starts with packets nobody can decode.
+    for packet in itertools.chain(packets(container, stream), [None]):
+        if frames := decode(context, packet):
+            frame: av.VideoFrame = frames[0]
+            return frame
     raise unreadable(path, "no frame of it can be decoded")
+
+
+def _measured(path: Path, extent: Extent, frame_rate: Fraction) -> Span:
+    with open_media(path) as container:
+        stream = main_video_stream(container)
+        assert stream is not None  # the same file a moment ago
+        return measure_span(path, container, stream, extent, frame_rate)
+
+
+def _first_sounds(path: Path, wanted: set[int]) -> dict[int, tuple[int, int]]:
+    """Return channels and rate of sound tracks by index, from the first packet of each."""
+    found: dict[int, tuple[int, int]] = {}
+    with open_media(path) as container:
+        for packet in packets(container):
+            if len(found) == len(wanted) or (packet.pos or 0) > _SEARCHED_BYTES:
+                break
+            if packet.stream_index not in wanted or packet.stream_index in found:
+                continue
+            for frame in decode(packet.stream.codec_context, packet) or ():
+                found[packet.stream_index] = (frame.layout.nb_channels, frame.sample_rate)
+    return found
 
 
 def _displayed_size(
@@ -165,7 +205,7 @@ def _displayed_size(
 ) -> tuple[int, int]:
     width, height = frame.width, frame.height
     aspect = stream.sample_aspect_ratio
-    if aspect and aspect > 0:
+    if aspect and 1 / _FLATTEST_PIXEL <= aspect <= _FLATTEST_PIXEL:
         width = max(1, round(width * aspect))
     return (height, width) if rotation_degrees in (90, 270) else (width, height)
 
@@ -201,17 +241,23 @@ def _has_timecode_track(container: InputContainer) -> bool:
     )
 
 
-def _audio_streams(container: InputContainer) -> tuple[AudioStreamInfo, ...]:
+def _audio_streams(path: Path, container: InputContainer) -> tuple[AudioStreamInfo, ...]:
     found = []
-    for stream in container.streams.audio:
-        # No decoder for it: FFmpeg gives no codec context, and we could not read it either.
-        if stream.codec_context is None or stream.codec_context.sample_rate <= 0:
+    # No decoder for it: FFmpeg gives no codec context, and we could not read it either.
+    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    # Sound that begins later than FFmpeg looks, as in a broadcast, is announced but not known yet.
+    unknown = {s.index for s in streams if s.codec_context.sample_rate <= 0}
+    shapes = _first_sounds(path, unknown) if unknown else {}
+    for stream in streams:
+        context = stream.codec_context
+        shape = shapes.get(stream.index, (context.channels, context.sample_rate))
+        if shape[1] <= 0:
             continue
         found.append(
             AudioStreamInfo(
                 index=stream.index,
-                channels=max(1, stream.codec_context.channels),
-                sample_rate=stream.codec_context.sample_rate,
+                channels=max(1, shape[0]),
+                sample_rate=shape[1],
                 codec=stream.codec_context.codec.canonical_name,
                 language=stream.metadata.get("language"),
                 is_default=bool(stream.disposition & av.stream.Disposition.default),

@@ -19,7 +19,14 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from hlcli.errors import MediaUnreadableError, UsageError
-from hlcli.media.container import OPEN_ERRORS, main_video_stream, open_media, unreadable
+from hlcli.media.container import (
+    READ_ERRORS,
+    main_video_stream,
+    open_media,
+    packets,
+    seek,
+    unreadable,
+)
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
@@ -97,7 +104,7 @@ class _Writer:
                 made.add_stream_from_template(stream) for stream in _streams(container, first)
             ]
             made.start_encoding()
-        except (*OPEN_ERRORS, RuntimeError) as error:
+        except (*READ_ERRORS, RuntimeError) as error:
             raise UsageError(
                 f"{output} cannot hold what {first.info.path} has without encoding it anew",
                 hint="use another extension (.mov and .mkv hold most), or leave --copy out",
@@ -166,6 +173,10 @@ class _Writer:
 def _on_keyframes(container: InputContainer, stretch: Stretch) -> Stretch:
     """Widen a stretch to clean keyframes."""
     info = stretch.info
+    if info.clock.parts:
+        raise UsageError(
+            f"{info.path} cannot be copied: its time stamps jump", hint="leave --copy out"
+        )
     video = _video(container, info)
     start = stretch.start_seconds + info.video_start_seconds
     end = stretch.end_seconds + info.video_start_seconds
@@ -219,21 +230,12 @@ def _clean_keyframes(container: InputContainer, video: VideoStream) -> Iterator[
 
 def _packets(container: InputContainer, streams: Sequence[Any]) -> Iterator[Any]:
     unique = list({stream.index: stream for stream in streams}.values())
-    try:
-        for packet in container.demux(*unique):
-            if packet.size:
-                yield packet
-    except av.FFmpegError:
-        return  # Cut off there.
+    yield from packets(container, *unique)
 
 
 def _seek(container: InputContainer, video: VideoStream, seconds: Fraction) -> bool:
     assert video.time_base
-    try:
-        container.seek(int(seconds / video.time_base), stream=video)
-    except (av.FFmpegError, OverflowError):
-        return False
-    return True
+    return seek(container, video, int(seconds / video.time_base))
 
 
 def _video(container: InputContainer, info: MediaInfo) -> VideoStream:

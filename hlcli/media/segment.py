@@ -55,5 +55,7 @@ class SegmentResult:
     """For the seam with the segment after."""
     last_picture: Picture | None = None
     """For clips of the next segments, if those are damaged."""
+    repeated_seconds: float = 0.0
+    """Length of what was left out since its times lie before those of frames already seen."""
     lost: list[tuple[float, float]] = field(default_factory=list)
     """Stretches that could not be decoded, in seconds from the first video frame."""

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hlcli.errors import MediaUnreadableError
-from hlcli.media.container import main_video_stream, open_media, unreadable
+from hlcli.media.container import decode, main_video_stream, open_media, packets, seek, unreadable
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
@@ -129,10 +129,8 @@ class ShownFrames:
             if back is None:
                 self._reopen()
             else:
-                ticks = (seconds - back + self._info.video_start_seconds) / self._time_base
-                try:
-                    self._container.seek(int(ticks), stream=self._stream)
-                except (av.FFmpegError, OverflowError):
+                ticks = int(self._info.clock.container(seconds - back) / self._time_base)
+                if not seek(self._container, self._stream, ticks):
                     continue
             self._broken_since = self._gap = None
             self._packets_end = Fraction(0)
@@ -167,14 +165,14 @@ class ShownFrames:
             if packet is not None and by_order:
                 # AVI stores times in decoding order only: the earliest not yet used.
                 heapq.heappush(ticks_in_order, packet_ticks(packet, self._container) or 0)
-            try:
-                frames = context.decode(packet)
-            except av.FFmpegError:
+            frames = decode(context, packet)
+            if frames is None:
                 if self._broken_since is None:
                     self._broken_since = max(latest, Fraction(0))
                 continue
             for frame in frames:
                 ticks = heapq.heappop(ticks_in_order) if by_order and ticks_in_order else frame.pts
+                seconds: Fraction | None
                 if ticks is None:
                     seconds = (
                         count / self._info.frame_rate
@@ -182,25 +180,23 @@ class ShownFrames:
                         else (latest + 1 / self._info.frame_rate)
                     )
                 else:
-                    seconds = ticks * self._time_base - self._info.video_start_seconds
+                    seconds = self._info.clock.seconds(ticks * self._time_base)
+                    if seconds is None:
+                        continue
                 count += 1
                 if seconds > latest or latest < 0:
                     latest = seconds
                     yield seconds, frame
 
     def _packets(self) -> Iterator[av.Packet | None]:  # type: ignore[type-arg]
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size == 0:
-                    continue
-                ticks = packet_ticks(packet, self._container)
-                if ticks is not None:
-                    end = (ticks + (packet.duration or 0)) * self._time_base
-                    self._packets_end = max(self._packets_end, end - self._info.video_start_seconds)
-                yield packet
-        except av.FFmpegError:
-            # Cut off or damaged for good: what was read so far is what there is.
-            pass
+        for packet in packets(self._container, self._stream):
+            ticks = packet_ticks(packet, self._container)
+            if ticks is not None:
+                end = (ticks + (packet.duration or 0)) * self._time_base
+                self._packets_end = max(
+                    self._packets_end, self._info.clock.seconds(end) or self._packets_end
+                )
+            yield packet
         yield None
 
     def _reopen(self) -> None:

@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError, MediaUnreadableError
 
+_DEMUXERS = (
+    # Containers of cameras, recorders, editors and the web.
+    *("mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "mxf", "ogg", "rm", "dv", "gxf"),
+    *("nut", "wtv", "ty", "pva", "lxf", "nsv", "dhav", "mlv", "cine", "ivf", "yuv4mpegpipe", "kux"),
+    # Pictures without a container.
+    *("h264", "hevc", "vvc", "av1", "obu", "evc", "apv", "mpegvideo", "m4v", "h261", "h263"),
+    *("mjpeg", "mjpeg_2000", "vc1", "dirac", "dnxhd", "cavsvideo", "avs2", "avs3"),
+    # Sound, for music under a timeline and for saying that there is no picture.
+    *(
+        "wav",
+        "w64",
+        "aiff",
+        "caf",
+        "au",
+        "mp3",
+        "aac",
+        "loas",
+        "ac3",
+        "eac3",
+        "ac4",
+        "dts",
+        "dtshd",
+    ),
+    *("truehd", "mlp", "flac", "ape", "wv", "tta", "tak", "amr", "dsf", "mpc", "mpc8", "voc"),
+)
+OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(_DEMUXERS)}
+"""What FFmpeg is given whenever it opens a file, as library or as program: formats that lie in one
+file alone. Playlists, lists of files, numbered pictures and devices read something else."""
+
+_HEAD_BYTES = 4096
+_LISTS = (
+    *(b"#EXTM3U", b"ffconcat", b"# VobSub index", b"v=0", b"[playlist]", b"[Reference]", b"<asx"),
+    *(b"<ASX", b"<MPD", b"<smil", b"[InternetShortcut]"),
+)
+_PICTURES = (
+    *(b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0", b"8BPS"),
+    *(
+        b"P4",
+        b"P5",
+        b"P6",
+        b"P7",
+        b"v/1\1",
+        b"#?RADIANCE",
+        b"SDPX",
+        b"XPDS",
+        b"\0\0\0\x0cjP",
+        b"qoif",
+    ),
+    *(b"\xff\x0a", b"\0\0\0\x0cJXL", b"FLIF", b"DDS "),
+)
 _BOX_HEADER_BYTES = 8
 _MOST_BOXES = 100_000
 
@@ -60,7 +111,45 @@ def unreadable(path: Path, why: str) -> MediaUnreadableError:
     )
 
 
-def lacks_movie_index(path: Path) -> bool:
+def why_not_opened(path: Path) -> MediaUnreadableError:
+    """Return the error for a file that FFmpeg did not open with `OPEN_OPTIONS`."""
+    head = b""
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(_LISTS) or b"<MPD" in head:
+        return MediaUnreadableError(
+            f"cannot read {path} as a video: it is a playlist, a list of other files",
+            hint="name the video files themselves",
+        )
+    if start.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return MediaUnreadableError(
+            f"cannot read {path} as a video: it is a picture or an animation",
+            hint="hl needs a video file",
+        )
+    if _is_text(head):
+        return MediaUnreadableError(
+            f"cannot read {path} as a video: it is text", hint="hl needs a video file"
+        )
+    if _lacks_movie_index(path):
+        return MediaUnreadableError(
+            f"cannot read {path} as a video: it was cut off, the index at its end is missing",
+            hint="copy it again from the camera or card, or rebuild the index with a repair "
+            "program and a whole file of the same camera",
+        )
+    return unreadable(path, "not a video, or its header is damaged")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # The last character may have been cut in two.
+        text = head[: len(head) - 3 if len(head) == _HEAD_BYTES else None].decode()
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)
+
+
+def _lacks_movie_index(path: Path) -> bool:
     """Say whether a file is an MP4 or MOV without the index that cameras write last.
 
     Such a file comes from a recording or a copy that was broken off; nothing in it can be found.

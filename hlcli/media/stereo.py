@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -20,7 +19,16 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from hlcli.media.container import open_media, unreadable
+from hlcli.media.clock import MediaClock
+from hlcli.media.container import (
+    READ_ERRORS,
+    decode,
+    interleaved,
+    open_media,
+    packets,
+    seek,
+    unreadable,
+)
 
 Stereo = npt.NDArray[np.float32]
 """Samples in [-1, 1], float32, shape `(2, N)`: left, right."""
@@ -73,21 +81,21 @@ class SoundTrack:
     """Reads one sound track of one video; close it when done."""
 
     def __init__(
-        self, path: Path, stream_index: int, *, origin_seconds: Fraction, sample_rate: int
+        self, path: Path, stream_index: int, *, clock: MediaClock, sample_rate: int
     ) -> None:
         """Open the file.
 
         Args:
             path: The file.
             stream_index: Index of the stream in its container.
-            origin_seconds: Container time from which seconds count: the first video frame's.
+            clock: How seconds count: from the first video frame.
             sample_rate: Samples per second of the result, in Hz.
 
         Raises:
             MediaError: It can no longer be opened, or the track is gone.
         """
         self._path, self._stream_index = path, stream_index
-        self._origin_seconds, self._sample_rate = origin_seconds, sample_rate
+        self._clock, self._sample_rate = clock, sample_rate
         self._stack = ExitStack()
         self._container: InputContainer
         self._stream: AudioStream
@@ -133,12 +141,10 @@ class SoundTrack:
                 self._stack.close()
                 self._open()
             else:
-                wanted = start_seconds - _LEAD_SECONDS - back + self._origin_seconds
+                wanted = self._clock.container(start_seconds - _LEAD_SECONDS - back)
                 if wanted <= (self._stream.start_time or 0) * self._time_base:
                     continue  # From the very start, where the decoder knows what to leave out.
-                try:
-                    self._container.seek(int(wanted / self._time_base), stream=self._stream)
-                except (av.FFmpegError, OverflowError):
+                if not seek(self._container, self._stream, int(wanted / self._time_base)):
                     continue
             blocks = self._blocks()
             head = next(blocks, None)
@@ -150,13 +156,17 @@ class SoundTrack:
                 return
 
     def _blocks(self) -> Iterator[tuple[int, Stereo]]:
-        resampler: AudioResampler | None = None
+        resampler: _Resampler | None = None
         shape: tuple[str, str, int] | None = None
         expected: Fraction | None = None
         position = 0
         for frame in self._frames():
+            if frame.samples == 0 or frame.sample_rate <= 0:
+                continue
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
             seconds = self._seconds(frame)
+            if seconds is None and frame.pts is not None:
+                continue  # In a stretch that is left out.
             strays = (
                 seconds is not None
                 and expected is not None
@@ -164,37 +174,32 @@ class SoundTrack:
             )
             if resampler is None or now != shape or strays:
                 if resampler is not None:
-                    for block in _stereo(resampler.resample(None)):
+                    for block in resampler.stereo(None):
                         yield position, block
                         position += block.shape[1]
                 anchor = seconds if seconds is not None else (expected or Fraction(0))
                 if expected is None or strays:
                     expected = anchor
                     position = round(anchor * self._sample_rate)
-                layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-                resampler = AudioResampler(format="fltp", layout=layout, rate=self._sample_rate)
+                resampler = _Resampler(frame, self._sample_rate)
                 shape = now
             assert expected is not None
             expected += Fraction(frame.samples, frame.sample_rate)
             # The resampler counts samples itself; the container's times would confuse it.
             frame.pts = None
-            for block in _stereo(resampler.resample(frame)):
+            for block in resampler.stereo(frame):
                 yield position, block
                 position += block.shape[1]
         if resampler is not None:
-            for block in _stereo(resampler.resample(None)):
+            for block in resampler.stereo(None):
                 yield position, block
                 position += block.shape[1]
 
     def _frames(self) -> Iterator[AudioFrame]:
-        try:
-            for packet in self._container.demux(self._stream):
-                try:
-                    yield from packet.decode()
-                except av.FFmpegError:
-                    continue  # What is missing becomes a gap.
-        except av.FFmpegError:
-            return  # Cut off or damaged for good: the rest is silence.
+        context = self._stream.codec_context
+        for packet in packets(self._container, self._stream):
+            yield from decode(context, packet) or ()  # What is missing becomes a gap.
+        yield from decode(context, None) or ()
 
     def _seconds(self, frame: AudioFrame) -> Fraction | None:
         if frame.pts is None:
@@ -206,7 +211,7 @@ class SoundTrack:
             exact = self._grid_start + round((seconds - self._grid_start) / step) * step
             if abs(seconds - exact) <= base:
                 seconds = exact
-        return seconds - self._origin_seconds
+        return self._clock.seconds(seconds)
 
     def _end_of_first_frame(self) -> Fraction | None:
         """Return where the second frame starts: the first may have lost samples at its head."""
@@ -225,14 +230,37 @@ class SoundTrack:
         self._stream, self._time_base = found[0], found[0].time_base
 
 
-def _stereo(frames: list[AudioFrame]) -> Iterator[Stereo]:
-    for frame in frames:
-        block = np.asarray(frame.to_ndarray(), dtype=np.float32)
-        if block.shape[1]:
-            # One channel goes to both sides at full level, as players do it.
-            block = np.repeat(block, 2, axis=0) if block.shape[0] == 1 else block
-            # Damaged floating-point sound may hold anything.
-            yield np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+class _Resampler:
+    """Brings frames of one shape to stereo at one rate."""
+
+    def __init__(self, frame: AudioFrame, sample_rate: int) -> None:
+        self._rate = sample_rate
+        # One channel goes to both sides at full level, as players do it. FFmpeg knows where to
+        # put the channels of layouts with names; of nine unnamed ones nobody does.
+        self._layouts = ["mono" if frame.layout.nb_channels == 1 else "stereo", frame.layout.name]
+        self._resampler = self._next()
+
+    def stereo(self, frame: AudioFrame | None) -> Iterator[Stereo]:
+        """Yield what a frame becomes; None gives what the resampler still holds."""
+        for made in self._resampled(frame):
+            block = interleaved(made)
+            if len(block):
+                if block.shape[1] != 2:
+                    block = np.repeat(block.mean(axis=1, keepdims=True), 2, axis=1)
+                # Damaged floating-point sound may hold anything.
+                yield np.nan_to_num(block.T, nan=0.0, posinf=1.0, neginf=-1.0)
+
+    def _resampled(self, frame: AudioFrame | None) -> list[AudioFrame]:
+        while True:
+            try:
+                return self._resampler.resample(frame)
+            except READ_ERRORS:
+                if not self._layouts:
+                    return []  # Channels or a rate that damage made up: silence.
+                self._resampler = self._next()
+
+    def _next(self) -> AudioResampler:
+        return AudioResampler(format="flt", layout=self._layouts.pop(0), rate=self._rate)
 
 
 def _silence(num_samples: int, block_samples: int) -> Iterator[Stereo]:

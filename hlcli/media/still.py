@@ -13,8 +13,12 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from hlcli.errors import MediaUnreadableError
+from hlcli.media.container import reformat, unreadable
 from hlcli.media.probe import MediaInfo
 from hlcli.media.shown import ShownFrames
+
+# No screen is as wide; a strip of pixels would be.
+_WIDEST = 16384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +60,17 @@ def read_stills(info: MediaInfo, frames: Iterable[int], *, height: int) -> Itera
 def _upright(
     frame: av.VideoFrame, info: MediaInfo, height: int, reformatter: VideoReformatter
 ) -> npt.NDArray[np.uint8]:
-    width = max(1, round(height * info.width / info.height))
+    width = max(1, min(_WIDEST, round(height * info.width / info.height)))
     on_its_side = info.rotation_degrees in (90, 270)
-    small = reformatter.reformat(
+    small = reformat(
+        reformatter,
         frame,
         width=height if on_its_side else width,
         height=width if on_its_side else height,
         format="rgb24",
         interpolation=Interpolation.AREA,
     )
+    if small is None:
+        raise unreadable(info.path, "a picture of it cannot be converted")
     turned = np.rot90(small.to_ndarray(), -info.rotation_degrees // 90)
     return np.ascontiguousarray(turned)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.packet import Packet
 
-from hlcli.media.container import open_media
+from hlcli.media.clock import MediaClock
+from hlcli.media.container import READ_ERRORS, decode, interleaved, open_media, packets
 from hlcli.media.probe import MediaInfo
 
 Wave = npt.NDArray[np.float32]
@@ -56,23 +58,16 @@ def read_waveform(
             num_tracks=len(streams),
         )
         tracks = {
-            stream.index: _Track(stream, mixer, sample_rate, float(info.video_start_seconds))
-            for stream in streams
+            stream.index: _Track(stream, mixer, sample_rate, info.clock) for stream in streams
         }
-        try:
-            for packet in container.demux(*streams):
-                if packet.size == 0:
-                    continue  # The end: `finish` drains the decoders.
-                track = tracks[packet.stream_index]
-                track.feed(packet)
-                if track.position >= mixer.block_end:
-                    lowest = min(each.position for each in tracks.values())
-                    yield from mixer.take(max(lowest, track.position - mixer.slack_samples))
-                if mixer.is_finished:
-                    return
-        except av.FFmpegError:
-            # Cut off or damaged for good: the rest is silence.
-            pass
+        for packet in packets(container, *streams):
+            track = tracks[packet.stream_index]
+            track.feed(packet)
+            if track.position >= mixer.block_end:
+                lowest = min(each.position for each in tracks.values())
+                yield from mixer.take(max(lowest, track.position - mixer.slack_samples))
+            if mixer.is_finished:
+                return
         for track in tracks.values():
             track.finish()
         yield from mixer.take(mixer.num_samples)
@@ -133,7 +128,7 @@ class _Track:
     stream: AudioStream
     mixer: _Mixer
     sample_rate: int
-    origin_seconds: float
+    clock: MediaClock
     position: int = 0
     """First sample not yet written, in samples of the result; may be negative."""
     _resampler: AudioResampler | None = None
@@ -143,22 +138,14 @@ class _Track:
     _num_samples: int = 0
     _skip: int = 0
 
-    def feed(self, packet: av.Packet[Any]) -> None:
+    def feed(self, packet: Packet[Any]) -> None:
         """Decode one packet; one that is damaged leaves a gap."""
-        try:
-            frames: list[Any] = packet.decode()
-        except av.FFmpegError:
-            return
-        for frame in frames:
+        for frame in decode(self.stream.codec_context, packet) or ():
             self._place(frame)
 
     def finish(self) -> None:
         """Write what the decoder and the resampler still hold."""
-        try:
-            drained: list[Any] = [*self.stream.codec_context.decode(None)]
-        except av.FFmpegError:
-            drained = []  # Damaged to the end.
-        for frame in drained:
+        for frame in decode(self.stream.codec_context, None) or ():
             self._place(frame)
         self._flush()
 
@@ -167,9 +154,13 @@ class _Track:
             return
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         expected = self._expected_seconds
-        seconds = self._seconds(frame)
-        if seconds is None:
+        if frame.pts is None or frame.time_base is None:
             seconds = 0.0 if expected is None else expected
+        else:
+            known = self._seconds(frame.pts, frame.time_base)
+            if known is None:
+                return  # In a stretch that is left out.
+            seconds = known
         jumped = expected is None or abs(seconds - expected) > _TOLERATED_SECONDS
         if jumped or shape != self._shape or self._resampler is None:
             self._flush()
@@ -178,7 +169,7 @@ class _Track:
             self._skip = max(0, self.position - start) if expected is not None else 0
             self.position = start
             self._resampler = AudioResampler(
-                format="fltp", layout=frame.layout.name, rate=self.sample_rate
+                format="flt", layout=frame.layout.name, rate=self.sample_rate
             )
             self._shape = shape
             self._anchor_seconds, self._num_samples = seconds, 0
@@ -186,24 +177,30 @@ class _Track:
         self._expected_seconds = self._anchor_seconds + self._num_samples / frame.sample_rate
         # The resampler counts samples itself; the container's times would confuse it.
         frame.pts = None
-        self._write(self._resampler.resample(frame))
+        self._write(self._resampled(frame))
 
-    def _seconds(self, frame: AudioFrame) -> float | None:
+    def _seconds(self, ticks: int, base: Fraction) -> float | None:
+        if self.clock.parts:
+            seconds = self.clock.seconds(ticks * base)
+            return None if seconds is None else float(seconds)
         # Float: this runs for every thousand samples, and its error is far below one sample.
-        if frame.pts is None or frame.time_base is None:
-            return None
-        base = frame.time_base
-        return frame.pts * base.numerator / base.denominator - self.origin_seconds
+        return ticks * base.numerator / base.denominator - float(self.clock.start_seconds)
 
     def _flush(self) -> None:
         if self._resampler is not None:
-            self._write(self._resampler.resample(None))
+            self._write(self._resampled(None))
             self._resampler = None
+
+    def _resampled(self, frame: AudioFrame | None) -> list[AudioFrame]:
+        assert self._resampler is not None
+        try:
+            return self._resampler.resample(frame)
+        except READ_ERRORS:
+            return []  # Channels or a rate that damage made up: a gap.
 
     def _write(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
-            planes: Any = frame.to_ndarray()
-            samples = planes[0] if len(planes) == 1 else planes.mean(axis=0)
+            samples = interleaved(frame).mean(axis=1)
             skipped = min(self._skip, len(samples))
             self._skip -= skipped
             self.mixer.add(self.position + skipped, samples[skipped:])

@@ -22,6 +22,8 @@ SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """What a sheet can be written as, by extension."""
 HIGHEST_PIXELS = 65500
 """Tallest sheet, in pixels: JPEG has no more."""
+_MOST_PIXELS = 150_000_000
+"""Largest sheet: it is drawn in memory, three bytes a pixel."""
 _PAPER, _BEHIND, _INK, _FAINT = (22, 24, 29), (38, 41, 48), (232, 230, 227), (150, 154, 163)
 _BANDS = ((0.8, (95, 211, 141)), (0.6, (92, 200, 214)), (0.4, (230, 205, 90)), (0, (226, 145, 78)))
 _NARROWEST_CELL = 80
@@ -146,10 +148,11 @@ class _Sheet:
         self._label_height = 2 * self._label_size
         self.changed_names: list[str] = []
         tops = list(self._tops(videos))
-        if tops[-1] > HIGHEST_PIXELS:
+        highest = min(HIGHEST_PIXELS, _MOST_PIXELS // look.width)
+        if tops[-1] > highest:
             raise UsageError(
-                f"the sheet would be {tops[-1]} pixels tall, a picture has {HIGHEST_PIXELS} "
-                "at most",
+                f"the sheet would be {tops[-1]} pixels tall, one of {look.width} pixels' width has "
+                f"{highest} at most",
                 hint="choose fewer moments with --top, more --columns or a smaller --width",
             )
         self.image = Image.new("RGB", (look.width, tops[-1]), _PAPER)

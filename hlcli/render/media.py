@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import MediaError, MediaNotFoundError, NoVideoStreamError
+from hlcli.media.clock import MediaClock
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.stereo import probe_sound
 from hlcli.timeline.edit_list import EditList
@@ -26,8 +27,8 @@ class Media:
     """What `probe` said; None for sound alone."""
     sound_streams: tuple[int, ...]
     """Indices of its sound streams in its container."""
-    origin_seconds: Fraction
-    """Container time from which its frames and samples count."""
+    clock: MediaClock
+    """How its frames and samples count in the time of its container."""
     duration_seconds: Fraction | None
     """Its length; None where a sound file does not say it."""
 
@@ -60,14 +61,14 @@ def look_at(path: Path) -> Media:
             path=sound.path,
             video=None,
             sound_streams=sound.stream_indices,
-            origin_seconds=sound.start_seconds,
+            clock=MediaClock(sound.start_seconds),
             duration_seconds=sound.duration_seconds,
         )
     return Media(
         path=info.path,
         video=info,
         sound_streams=tuple(stream.index for stream in info.audio_streams),
-        origin_seconds=info.video_start_seconds,
+        clock=info.clock,
         duration_seconds=info.duration_seconds,
     )
 

@@ -239,7 +239,7 @@ def _open(file: Media, sound: Sound, sample_rate: int) -> SoundTrack:
     return SoundTrack(
         file.path,
         file.sound_streams[sound.stream],
-        origin_seconds=file.origin_seconds,
+        clock=file.clock,
         sample_rate=sample_rate,
     )
 
