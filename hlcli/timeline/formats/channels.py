@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 from hlcli.timeline.edit_list import EditList, Event
@@ -55,7 +56,8 @@ def channel_uses(event: Event, lanes: list[Lane]) -> list[ChannelUse]:
     for sound in event.sound:
         streams = event.source.audio
         before = sum(audio.channels for audio in streams[: sound.stream])
-        own = [lane for lane in lanes if lane.track == sound.track]
+        # Lanes lie in the order of their tracks, and a track has one for each channel of its sounds.
+        first = bisect.bisect_left(lanes, sound.track, key=lambda lane: lane.track)
         uses += [
             ChannelUse(
                 lane=lane,
@@ -63,6 +65,6 @@ def channel_uses(event: Event, lanes: list[Lane]) -> list[ChannelUse]:
                 num_channels=streams[sound.stream].channels,
                 file_channel=before + lane.channel,
             )
-            for lane in own[: streams[sound.stream].channels]
+            for lane in lanes[first : first + streams[sound.stream].channels]
         ]
     return uses
