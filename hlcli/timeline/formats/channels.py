@@ -56,7 +56,7 @@ def channel_uses(event: Event, lanes: list[Lane]) -> list[ChannelUse]:
     for sound in event.sound:
         streams = event.source.audio
         before = sum(audio.channels for audio in streams[: sound.stream])
-        # Lanes lie in the order of their tracks, and a track has one for each channel of its sounds.
+        # Lanes lie in the order of their tracks; a track has one for each channel of its sounds.
         first = bisect.bisect_left(lanes, sound.track, key=lambda lane: lane.track)
         uses += [
             ChannelUse(
