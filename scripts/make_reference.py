@@ -26,7 +26,7 @@ import typer
 from hlcli.atomic import write_text
 from hlcli.cli import app
 from hlcli.model.config import FusionConfig, RaslConfig, SubspaceConfig
-from hlcli.timeline.formats import FORMATS, TARGETS
+from hlcli.timeline.formats import FORMATS, TARGETS, suffixes_for
 from hlcli.training.recipe import (
     DataConfig,
     ObjectiveConfig,
@@ -228,8 +228,14 @@ def formats_page() -> str:
         targets = ", ".join(f"`{name}`" for name in one.targets) if several else ""
         reader = f"`{one.opens_in}`" if one.opens_in.startswith("ffmpeg ") else one.opens_in
         lines.append(f"| `{one.suffix}` | {one.title} | {targets} | {reader} |")
-    lines += ["", "| `--for` | program | a folder gets |", "| --- | --- | --- |"]
-    lines += [f"| `{one.name}` | {one.title} | `NAME{one.suffix}` |" for one in TARGETS.values()]
+    lines += [
+        "",
+        "| `--for` | program | a folder gets | `-o` can be |",
+        "| --- | --- | --- | --- |",
+    ]
+    for target in TARGETS.values():
+        suffixes = ", ".join(f"`{suffix}`" for suffix in suffixes_for(target))
+        lines.append(f"| `{target.name}` | {target.title} | `NAME{target.suffix}` | {suffixes} |")
     return before + start + "\n".join(lines) + "\n" + end + after
 
 

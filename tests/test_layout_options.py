@@ -188,3 +188,5 @@ def test_help_and_the_table_name_every_format_and_program() -> None:
     for target in TARGETS.values():
         assert target.name in table
         assert target.title in table
+    (resolve,) = [line for line in table.splitlines() if line.startswith(" resolve ")]
+    assert resolve.split()[-4:] == [".otio,", ".xml,", ".fcpxml,", ".edl"]

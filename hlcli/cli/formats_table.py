@@ -14,7 +14,7 @@ def formats_table() -> Iterator[RenderableType]:
     """Yield the table of formats by extension and that of programs by their value of --for."""
     from rich.table import Table
 
-    from hlcli.timeline.formats import FORMATS, TARGETS
+    from hlcli.timeline.formats import FORMATS, TARGETS, suffixes_for
 
     formats = Table(box=None, header_style="bold")
     for title in ("-o", "format", "--for", "opens in"):
@@ -25,8 +25,9 @@ def formats_table() -> Iterator[RenderableType]:
     yield formats
     yield ""
     programs = Table(box=None, header_style="bold")
-    for title in ("--for", "program", "a folder gets"):
+    for title in ("--for", "program", "a folder gets", "-o can be"):
         programs.add_column(title, overflow="fold", no_wrap=title == "--for")
     for target in TARGETS.values():
-        programs.add_row(target.name, target.title, f"NAME{target.suffix}")
+        suffixes = ", ".join(suffixes_for(target))
+        programs.add_row(target.name, target.title, f"NAME{target.suffix}", suffixes)
     yield programs

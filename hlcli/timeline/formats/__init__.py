@@ -232,6 +232,16 @@ def check_target(name: str) -> Target:
     )
 
 
+def suffixes_for(target: Target) -> list[str]:
+    """Return the timelines that can be written for a program; what a folder gets comes first."""
+    suffixes = [
+        entry.suffix
+        for entry in FORMATS.values()
+        if entry.kind == "timeline" and target.name in entry.targets
+    ]
+    return sorted(suffixes, key=lambda suffix: suffix != target.suffix)
+
+
 def _plain(name: str) -> str:
     """Return a program's name without case, spaces and signs."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
