@@ -200,7 +200,8 @@ class _Track:
 
     def _write(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
-            samples = interleaved(frame).mean(axis=1)
+            block = interleaved(frame)
+            samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
             skipped = min(self._skip, len(samples))
             self._skip -= skipped
             self.mixer.add(self.position + skipped, samples[skipped:])
