@@ -5,6 +5,7 @@ Each file is made here; the first ones of their kind came from a fuzzer and from
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -12,19 +13,22 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from edit_list_factory import canonical
 from render_factory import ffmpeg
 from test_frames import check_frames, read
 from test_waveform import click_times, whole
 from typer.testing import CliRunner
 
 from hlcli.cli import app
-from hlcli.errors import MediaError, MediaUnreadableError
+from hlcli.errors import MediaError, MediaUnreadableError, UsageError
 from hlcli.media.clock import MediaClock, Part
 from hlcli.media.ffmpeg import cut_excerpt, thumbnail
 from hlcli.media.probe import probe
 from hlcli.media.shown import ShownFrames
 from hlcli.media.stereo import SoundTrack
 from hlcli.media.still import read_stills
+from hlcli.render.run import film_size
+from hlcli.render.settings import RenderSettings
 from tests.media_factory import AudioTrack, click_track, make_video, read_frame_number
 
 RATE = 16000
@@ -229,6 +233,14 @@ def test_a_sheet_has_a_largest_area(tmp_path: Path) -> None:
     )
     assert code == 2
     assert "9375 at most" in text
+
+
+def test_a_film_larger_than_encoders_take_is_refused() -> None:
+    edit = dataclasses.replace(canonical("drop_frame"), width=400000, height=96)
+    with pytest.raises(UsageError, match="400000 x 96 pixels, more than encoders take") as caught:
+        film_size(edit, {}, RenderSettings())
+    assert caught.value.hint == "give a size: --size 1080p"
+    assert film_size(edit, {}, RenderSettings(size=(1920, 1080))) == (1920, 1080)
 
 
 # Files that name other files.

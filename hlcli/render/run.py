@@ -42,6 +42,7 @@ from hlcli.timeline.edit_list import EditList
 # A film at the default quality takes two to four times this; less is sure not to fit.
 _LEAST_BITS_PER_PIXEL = 0.02
 _SOUND_BYTES_PER_SAMPLE = 8
+_LONGEST_SIDE = 16384
 _SHAPE_OF_A_PHONE = Fraction(9, 16)
 
 
@@ -163,7 +164,11 @@ def check_film(edit: EditList, output: Path) -> None:
 
 
 def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings) -> tuple[int, int]:
-    """Return width and height of the film in pixels, both even."""
+    """Return width and height of the film in pixels, both even.
+
+    Raises:
+        UsageError: The timeline or its first source states a size that no encoder takes.
+    """
     if settings.size is not None:
         return settings.size
     width, height = timeline_size(edit, media)
@@ -173,6 +178,11 @@ def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings)
             width = even(height * _SHAPE_OF_A_PHONE)
         else:
             height = even(width / _SHAPE_OF_A_PHONE)
+    if max(width, height) > _LONGEST_SIDE:
+        raise UsageError(
+            f"the film would be {width} x {height} pixels, more than encoders take",
+            hint="give a size: --size 1080p",
+        )
     return width, height
 
 
