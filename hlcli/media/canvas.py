@@ -76,8 +76,7 @@ class Canvas:
             cover: Fill the height and keep the full width, to be cropped afterwards; the result is
                 then as wide as it comes out, at least `width`.
         """
-        self._path = info.path
-        self._rotation_degrees = info.rotation_degrees
+        self._info = info
         self._colour = colour
         self._reformatter = VideoReformatter()
         fit = max if cover else min
@@ -99,16 +98,39 @@ class Canvas:
         Raises:
             MediaUnreadableError: It has a shape or colours that cannot be converted.
         """
+        return self._placed(self._scaled(frame, *self._stored_size), self._blank)
+
+    def opacity(self, frame: av.VideoFrame) -> Planes:
+        """Return how opaque each place of the canvas is, 0 to 255, in planes as `place` gives them.
+
+        Around the picture nothing is.
+
+        Raises:
+            MediaUnreadableError: It has a shape or colours that cannot be converted.
+        """
+        width, height = self._stored_size
+        shown = reformat(self._reformatter, frame, width=width, height=height, format="rgba")
+        if shown is None:
+            raise unreadable(self._info.path, "a picture of it cannot be converted")
+        alpha = np.asarray(shown.to_ndarray()[:, :, 3], dtype=np.uint8)
+        quarters = alpha.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+        half = quarters.round().astype(np.uint8)
+        return self._placed(_joined([alpha, half, half]), np.zeros_like(self._blank))
+
+    @property
+    def _stored_size(self) -> tuple[int, int]:
+        """Width and height of the picture before it is turned."""
+        size = (self.picture_width, self.picture_height)
+        return size[::-1] if self._info.rotation_degrees in (90, 270) else size
+
+    def _placed(self, planes: Planes, around: Planes) -> Planes:
+        """Return planes of the stored size upright, amid those around them."""
         width, height = self.picture_width, self.picture_height
-        on_its_side = self._rotation_degrees in (90, 270)
-        planes = self._scaled(frame, *((height, width) if on_its_side else (width, height)))
-        if self._rotation_degrees:
-            planes = _joined(
-                [np.rot90(plane, -self._rotation_degrees // 90) for plane in split(planes)]
-            )
+        if self._info.rotation_degrees or self._info.is_mirrored:
+            planes = _joined([self._info.upright(plane) for plane in split(planes)])
         if (width, height) == (self.width, self.height):
             return planes
-        result = self._blank.copy()
+        result = around.copy()
         top, left = (self.height - height) // 4 * 2, (self.width - width) // 4 * 2
         for index, (target, plane) in enumerate(zip(split(result), split(planes), strict=True)):
             half = 2 if index else 1
@@ -141,9 +163,19 @@ class Canvas:
                 dst_color_range=_LIMITED,
             )
             if scaled is None:
-                raise unreadable(self._path, "a picture of it cannot be converted")
+                raise unreadable(self._info.path, "a picture of it cannot be converted")
             frame = scaled
         return np.ascontiguousarray(frame.to_ndarray(), dtype=np.uint8)
+
+
+def layered(below: Planes, above: Planes, opacity: Planes) -> Planes:
+    """Return a picture with another over it, as opaque as `Canvas.opacity` says.
+
+    Its colours count as they are stored: straight, not multiplied by the opacity.
+    """
+    share = opacity.astype(np.uint16)
+    mixed = above * share + below * (255 - share)
+    return np.asarray((mixed + 127) // 255, dtype=np.uint8)
 
 
 def blank(width: int, height: int) -> Planes:

@@ -147,7 +147,7 @@ class SegmentDecoder:
     def _picture(self, clip: int, seconds: float, frame: av.VideoFrame) -> Picture:
         small = self._small(frame)
         assert small is not None  # `_is_convertible` tried it
-        turned = np.rot90(small.to_ndarray(), -self._info.rotation_degrees // 90)
+        turned = self._info.upright(small.to_ndarray())
         return Picture(clip=clip, pts_seconds=seconds, rgb_HWC=np.ascontiguousarray(turned))
 
     def _small(self, frame: av.VideoFrame) -> av.VideoFrame | None:

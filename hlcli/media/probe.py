@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
+import numpy.typing as npt
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from hlcli.errors import NoVideoStreamError
@@ -74,6 +79,12 @@ class MediaInfo:
     """Height as displayed, after rotation, in pixels."""
     rotation_degrees: int
     """Clockwise turn that brings a decoded picture upright: 0, 90, 180 or 270."""
+    is_mirrored: bool = False
+    """Whether a decoded picture has its left and right changed before it is turned."""
+    is_interlaced: bool = False
+    """Whether the first frame is two fields, taken one after the other."""
+    has_alpha: bool = False
+    """Whether its pictures say where they are transparent."""
     video_codec: str
     """Codec name as FFmpeg gives it: "h264", "prores", ..."""
     bit_depth: int
@@ -89,6 +100,15 @@ class MediaInfo:
     def video_start_seconds(self) -> Fraction:
         """Container time of the first video frame, in seconds."""
         return self.clock.start_seconds
+
+    def upright(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a decoded picture, or a plane of one, as it is shown: mirrored and turned.
+
+        Args:
+            picture: Of shape `(H, W)` or `(H, W, C)`.
+        """
+        flipped = picture[:, ::-1] if self.is_mirrored else picture
+        return np.rot90(flipped, -self.rotation_degrees // 90)
 
     @property
     def has_audio(self) -> bool:
@@ -122,6 +142,7 @@ def probe(path: Path) -> MediaInfo:
             chosen = choose_frame_rate(average=stream.average_rate, base=stream.base_rate)
         declared = _declared(container)
         has_timecode_track = declared is not None and _has_timecode_track(container)
+        counter = None if declared is not None else _timecode_counter(container)
         average_rate = stream.average_rate
     with open_media(path) as container:
         measured = main_video_stream(container)
@@ -140,6 +161,8 @@ def probe(path: Path) -> MediaInfo:
             chosen = choose_frame_rate(average=span.mean_rate, base=None)
             frame_rate, is_variable_rate = chosen or (frame_rate, is_variable_rate)
         duration_seconds = span.duration_seconds
+        if counter is not None:
+            declared, has_timecode_track = _counted_timecode(path, counter, frame_rate), True
         if duration_seconds <= 0:
             duration_seconds = 1 / frame_rate
         num_frames = max(1, round(duration_seconds * frame_rate))
@@ -147,7 +170,7 @@ def probe(path: Path) -> MediaInfo:
         exact = num_frames / frame_rate
         if not is_variable_rate and abs(exact - duration_seconds) <= Fraction(2, 1000):
             duration_seconds = exact
-        rotation_degrees = round(-frame.rotation / 90) * 90 % 360
+        rotation_degrees, is_mirrored = _orientation(frame)
         width, height = _displayed_size(frame, measured, rotation_degrees)
         return MediaInfo(
             path=path,
@@ -161,6 +184,9 @@ def probe(path: Path) -> MediaInfo:
             width=width,
             height=height,
             rotation_degrees=rotation_degrees,
+            is_mirrored=is_mirrored,
+            is_interlaced=frame.interlaced_frame,
+            has_alpha=any(part.is_alpha for part in frame.format.components),
             video_codec=measured.codec_context.codec.canonical_name,
             bit_depth=frame.format.components[0].bits,
             audio_streams=_audio_streams(path, container),
@@ -200,6 +226,25 @@ def _first_sounds(path: Path, wanted: set[int]) -> dict[int, tuple[int, int]]:
     return found
 
 
+def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+    """Return by how much a picture is to be turned, and whether it is to be mirrored before."""
+    matrix = next(
+        (bytes(data) for data in _side_data(frame) if data.type.name == "DISPLAYMATRIX"), b""
+    )
+    if len(matrix) != 9 * 4:
+        return round(-frame.rotation / 90) * 90 % 360, False
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
+    is_mirrored = a * d < b * c
+    if is_mirrored:
+        a, b = -a, -b
+    return round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360, is_mirrored
+
+
+def _side_data(frame: av.VideoFrame) -> list[Any]:
+    # PyAV's types have it for a mapping, of which the keys are gone through; it gives the values.
+    return list(frame.side_data)
+
+
 def _displayed_size(
     frame: av.VideoFrame, stream: VideoStream, rotation_degrees: int
 ) -> tuple[int, int]:
@@ -221,6 +266,34 @@ def _declared(container: InputContainer) -> str | None:
     return None
 
 
+def _timecode_counter(container: InputContainer) -> int | None:
+    """Return the index of a timecode track that FFmpeg has not read.
+
+    It refuses a track that says it drops frames at a rate that has no drop-frame, as phones write
+    it at 24.
+    """
+    if "mov" not in container.format.name:
+        return None
+    return next((s.index for s in container.streams if _is_timecode_track(s)), None)
+
+
+def _counted_timecode(path: Path, index: int, frame_rate: Fraction) -> str | None:
+    """Return the label of the frame number that a timecode track begins with, non-drop-frame."""
+    with open_media(path) as container:
+        packet = next(packets(container, container.streams[index]), None)
+        if packet is None or packet.size != 4:
+            return None
+        base = max(1, round(frame_rate))
+        seconds, frames = divmod(int.from_bytes(bytes(packet), "big"), base)
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours % 24:02d}:{minutes:02d}:{seconds % 60:02d}:{frames:02d}"
+
+
+def _is_timecode_track(stream: Stream) -> bool:
+    handler = stream.metadata.get("handler_name", "").lower().replace(" ", "")
+    return stream.type == "data" and "timecode" in handler
+
+
 def _has_timecode_track(container: InputContainer) -> bool:
     """Return whether a timecode stands where every editor reads it, Final Cut Pro for one.
 
@@ -235,9 +308,7 @@ def _has_timecode_track(container: InputContainer) -> bool:
     if any("timecode" in stream.metadata for stream in container.streams.video):
         return True
     return any(
-        "timecode" in stream.metadata.get("handler_name", "").lower().replace(" ", "")
-        for stream in container.streams
-        if stream.type == "data" and "timecode" in stream.metadata
+        _is_timecode_track(stream) and "timecode" in stream.metadata for stream in container.streams
     )
 
 

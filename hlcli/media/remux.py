@@ -260,8 +260,8 @@ def _shapes(container: InputContainer, stretch: Stretch) -> list[tuple[object, .
         context = stream.codec_context
         head: tuple[object, ...] = (context.name, bytes(context.extradata or b""))
         if stream.type == "video":
-            rotation = stretch.info.rotation_degrees
-            shapes.append((*head, context.width, context.height, context.pix_fmt, rotation))
+            turn = (stretch.info.rotation_degrees, stretch.info.is_mirrored)
+            shapes.append((*head, context.width, context.height, context.pix_fmt, turn))
         else:
             shapes.append((*head, context.sample_rate, context.layout.name))
     return shapes

@@ -2,19 +2,21 @@
 
 An instant shows the last frame that starts at or before it, by the time the frame itself carries
 once it is decoded: so it holds for variable rates, edit lists, B-frames and files that do not start
-at zero. The file stays open; each stretch is decoded from the keyframe before it, found by looking
+at zero. Interlaced frames come with their two fields made one. The file stays open; each stretch is decoded from the keyframe before it, found by looking
 at what really comes out of the decoder, since some containers land in the middle of nowhere.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 
 import av
 from av.container import InputContainer
+from av.filter import Graph
 from av.video.stream import VideoStream
 
 from hlcli.errors import MediaUnreadableError
@@ -134,7 +136,7 @@ class ShownFrames:
                     continue
             self._broken_since = self._gap = None
             self._packets_end = Fraction(0)
-            self._frames = self._decoded() if back is None else self._from_keyframe()
+            self._frames = self._whole(self._decoded() if back is None else self._from_keyframe())
             self._shown = self._next()
             if self._shown is not None and (back is None or self._shown[0] <= seconds):
                 self._coming = self._next()
@@ -146,6 +148,55 @@ class ShownFrames:
         if found is not None and self._broken_since is not None:
             self._gap, self._broken_since = (self._broken_since, found[0]), None
         return found
+
+    def _whole(
+        self, frames: Iterator[tuple[Fraction, av.VideoFrame]]
+    ) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        """Make whole frames of interlaced ones: no lines of two instants in one picture.
+
+        From the first interlaced frame on, a filter looks at each and its neighbours, and gives
+        each out one frame late.
+        """
+        graph: Graph | None = None
+        shape: tuple[int, int, str] | None = None
+        waiting: deque[tuple[Fraction, Fraction | None]] = deque()
+        for seconds, frame in frames:
+            own = (frame.width, frame.height, frame.format.name)
+            if graph is not None and own != shape:
+                yield from self._pulled(graph, waiting, is_end=True)
+                graph = None
+            if graph is None and frame.interlaced_frame:
+                graph, shape = _deinterlacer(frame, self._time_base), own
+            if graph is None:
+                yield seconds, frame
+                continue
+            # What is broken goes with the frame after it.
+            waiting.append((seconds, self._broken_since))
+            self._broken_since = None
+            graph.push(frame)
+            yield from self._pulled(graph, waiting)
+        broken_at_the_end = self._broken_since
+        if graph is not None:
+            yield from self._pulled(graph, waiting, is_end=True)
+        self._broken_since = broken_at_the_end
+
+    def _pulled(
+        self,
+        graph: Graph,
+        waiting: deque[tuple[Fraction, Fraction | None]],
+        *,
+        is_end: bool = False,
+    ) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        if is_end:
+            graph.push(None)
+        while waiting:
+            try:
+                frame = graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(frame, av.VideoFrame)
+            seconds, self._broken_since = waiting.popleft()
+            yield seconds, frame
 
     def _from_keyframe(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Leave out what comes before the first keyframe: it was built on frames not read."""
@@ -219,3 +270,22 @@ class ShownFrames:
             # Where frames are shown as they are decoded, its times are right.
             return not self._stream.codec_context.has_b_frames
         return self._stream.start_time is not None or self._container.duration is not None
+
+
+def _deinterlacer(frame: av.VideoFrame, time_base: Fraction) -> Graph | None:
+    """Return a filter that gives one frame for each, the fields of interlaced ones made one.
+
+    None for a picture that is too small to have fields.
+    """
+    if frame.width < 3 or frame.height < 4:
+        return None
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=time_base
+    )
+    weave = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+    sink = graph.add("buffersink")
+    source.link_to(weave)
+    weave.link_to(sink)
+    graph.configure()
+    return graph

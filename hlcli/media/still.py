@@ -72,5 +72,4 @@ def _upright(
     )
     if small is None:
         raise unreadable(info.path, "a picture of it cannot be converted")
-    turned = np.rot90(small.to_ndarray(), -info.rotation_degrees // 90)
-    return np.ascontiguousarray(turned)
+    return np.ascontiguousarray(info.upright(small.to_ndarray()))

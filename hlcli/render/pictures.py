@@ -8,14 +8,15 @@ from fractions import Fraction
 import numpy as np
 
 from hlcli.errors import MediaUnreadableError
-from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop
+from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop, layered
 from hlcli.media.probe import MediaInfo
 from hlcli.media.shown import ShownFrames
 from hlcli.render.action import LOOK_WIDTH, centres_of_change, crop_places, follow
 from hlcli.render.media import Media
 from hlcli.render.plan import Shot, instants
+from hlcli.timeline.edit_list import Event
 
-_MOST_OPEN = 4
+_FEWEST_OPEN = 4
 
 
 class PictureMaker:
@@ -42,6 +43,7 @@ class PictureMaker:
         self._media, self._size, self._frame_rate = media, size, frame_rate
         self._colour, self._vertical = colour, vertical
         self._readers: dict[tuple[str, int], ShownFrames] = {}
+        self._most_open = _FEWEST_OPEN
 
     def close(self) -> None:
         """Close all files."""
@@ -56,6 +58,8 @@ class PictureMaker:
             MediaUnreadableError: A source is damaged where it is needed.
         """
         before: Iterator[Planes] = iter(())
+        # Each layer of the two shots of a crossfade reads by itself.
+        self._most_open = max(_FEWEST_OPEN, *(2 * (1 + len(shot.below)) + 2 for shot in shots), 0)
         for index, shot in enumerate(shots):
             # Two readers in turn: during a crossfade both shots may come from one file.
             pictures = self._shot(shot, index % 2)
@@ -70,41 +74,62 @@ class PictureMaker:
             before = pictures
 
     def _shot(self, shot: Shot, turn: int) -> Iterator[Planes]:
-        width, height = self._size
-        if shot.event is None:
+        layers = [
+            self._layer(event, shot.shown, turn + 2 * depth)
+            for depth, event in enumerate(filter(None, (shot.event, *shot.below)))
+        ]
+        if not layers:
             for _ in shot.shown:
-                yield blank(width, height)
+                yield blank(*self._size)
             return
-        info = self._media[shot.event.source.path].picture
+        for pictures in zip(*layers, strict=True):
+            *_, (lowest, opacity) = pictures
+            shown = lowest if opacity is None else layered(blank(*self._size), lowest, opacity)
+            for above, opacity in reversed(pictures[:-1]):
+                shown = above if opacity is None else layered(shown, above, opacity)
+            yield shown
+
+    def _layer(
+        self, event: Event, record: range, turn: int
+    ) -> Iterator[tuple[Planes, Planes | None]]:
+        """Yield the pictures of one event, and how opaque they are; None for wholly."""
+        width, height = self._size
+        info = self._media[event.source.path].picture
         reader = self._reader(info, turn)
         canvas = Canvas(info, width=width, height=height, colour=self._colour, cover=self._vertical)
-        lefts = self._lefts(shot, info, reader, canvas)
+        lefts = self._lefts(event, record, info, reader, canvas)
         top = (canvas.height - height) // 4 * 2
-        frames = reader.at(instants(shot, self._frame_rate))
-        shown = before = None
-        for index in range(len(shot.shown)):
+        frames = reader.at(instants(event, record, self._frame_rate))
+        shown = before = opacity = None
+        for index in range(len(record)):
             try:
                 frame = next(frames)
             except MediaUnreadableError as error:
-                at = (shot.shown.start + index) / self._frame_rate
+                at = (record.start + index) / self._frame_rate
                 raise MediaUnreadableError(
                     f"{error.message} (needed {float(at):.2f} s into the timeline)",
                     hint=error.hint,
                 ) from error
             if frame is not before or shown is None:
                 shown, before = canvas.place(frame), frame
+                opacity = canvas.opacity(frame) if info.has_alpha else None
             if self._vertical:
-                yield crop(shown, left=lefts[index], top=top, width=width, height=height)
+                place = {"left": lefts[index], "top": top, "width": width, "height": height}
+                yield crop(shown, **place), None if opacity is None else crop(opacity, **place)
             else:
-                yield shown
+                yield shown, opacity
 
-    def _lefts(self, shot: Shot, info: MediaInfo, reader: ShownFrames, canvas: Canvas) -> list[int]:
+    def _lefts(
+        self, event: Event, record: range, info: MediaInfo, reader: ShownFrames, canvas: Canvas
+    ) -> list[int]:
         """Look through a shot once, small, to know where its crop has to be."""
         if not self._vertical or canvas.width == self._size[0]:
-            return [0] * len(shot.shown)
+            return [0] * len(record)
         height = max(2, round(LOOK_WIDTH * info.height / info.width / 2) * 2)
         small = Canvas(info, width=LOOK_WIDTH, height=height, colour=self._colour)
-        pictures = (small.place(frame) for frame in reader.at(instants(shot, self._frame_rate)))
+        pictures = (
+            small.place(frame) for frame in reader.at(instants(event, record, self._frame_rate))
+        )
         centres, weights = centres_of_change(pictures)
         path = follow(centres, weights, pictures_per_second=float(self._frame_rate))
         return crop_places(path, whole=canvas.width, part=self._size[0])
@@ -113,7 +138,7 @@ class PictureMaker:
         key = (str(info.path), turn)
         reader = self._readers.pop(key, None) or ShownFrames(info)
         # The one used longest ago goes; the last two may still be giving pictures.
-        while len(self._readers) >= _MOST_OPEN:
+        while len(self._readers) >= self._most_open:
             self._readers.pop(next(iter(self._readers))).close()
         self._readers[key] = reader
         return reader

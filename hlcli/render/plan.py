@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -23,6 +23,8 @@ class Shot:
     """Frames it is already there before its start, under a crossfade."""
     tail: int = 0
     """Frames it is still there after its end, under a crossfade."""
+    below: tuple[Event, ...] = ()
+    """What is seen through it, the nearest first; empty under what nothing is seen through."""
 
     @property
     def shown(self) -> range:
@@ -30,8 +32,14 @@ class Shot:
         return range(self.record.start - self.lead, self.record.stop + self.tail)
 
 
-def plan_shots(edit: EditList) -> list[Shot]:
-    """Cut the timeline at every change of what is on top; higher tracks cover lower ones.
+def plan_shots(
+    edit: EditList, *, is_transparent: Callable[[Event], bool] = lambda event: False
+) -> list[Shot]:
+    """Cut the timeline at every change of what is seen; higher tracks cover lower ones.
+
+    Args:
+        edit: The timeline.
+        is_transparent: Whether something may be seen through an event.
 
     Returns:
         Shots back to back from frame 0 to the end, at least one for a timeline of any length.
@@ -50,11 +58,14 @@ def plan_shots(edit: EditList) -> list[Shot]:
             active.append(starting[at])
             at += 1
         active = [event for event in active if event.record.stop > start]
-        top = max(active, key=lambda event: event.video_track or 0, default=None)
-        if shots and shots[-1].event is top:
+        layers = sorted(active, key=lambda event: -(event.video_track or 0))
+        top = layers[0] if layers else None
+        seen = sum(1 for _ in itertools.takewhile(is_transparent, layers))
+        below = tuple(layers[1 : seen + 1])
+        if shots and shots[-1].event is top and shots[-1].below == below:
             shots[-1] = replace(shots[-1], record=range(shots[-1].record.start, stop))
         else:
-            shots.append(Shot(event=top, record=range(start, stop)))
+            shots.append(Shot(event=top, record=range(start, stop), below=below))
     return shots
 
 
@@ -109,15 +120,19 @@ def source_frame(event: Event, frame: int, frame_rate: Fraction) -> int:
     return min(max(number, 0), event.source.num_frames - 1)
 
 
-def instants(shot: Shot, frame_rate: Fraction) -> Iterator[Fraction]:
-    """Yield when each picture of a shot is taken from its source, in seconds from its start.
+def instants(event: Event, shown: range, frame_rate: Fraction) -> Iterator[Fraction]:
+    """Yield when each picture of an event is taken from its source, in seconds from its start.
 
     The middle of the frame, so that times which a container rounded still mean the same frame.
+
+    Args:
+        event: The event.
+        shown: Frames of the timeline.
+        frame_rate: Of the timeline.
     """
-    assert shot.event is not None
-    for frame in shot.shown:
-        number = source_frame(shot.event, frame, frame_rate)
-        yield (number + Fraction(1, 2)) / shot.event.source.frame_rate
+    for frame in shown:
+        number = source_frame(event, frame, frame_rate)
+        yield (number + Fraction(1, 2)) / event.source.frame_rate
 
 
 def _frames_after(shot: Shot, edit: EditList) -> int:

@@ -75,12 +75,22 @@ def render(
     report = RenderReport(path=output, num_frames=edit.num_frames, encoder=encoder.name)
     if encoder.remark:
         report.remarks.append(encoder.remark)
-    shots, shortened = add_crossfades(plan_shots(edit), edit, settings.crossfade_seconds)
+    planned = plan_shots(
+        edit, is_transparent=lambda event: media[event.source.path].picture.has_alpha
+    )
+    shots, shortened = add_crossfades(planned, edit, settings.crossfade_seconds)
     report.remarks += shortened
     size = film_size(edit, media, settings)
     colour = _colour(edit, media, report)
     tracks = plan_sound(edit, shots, sample_rate=edit.sample_rate)
     _remark_on_sound(edit, media, settings, report)
+    interlaced = {
+        file.path.name for file in media.values() if file.video and file.video.is_interlaced
+    }
+    if interlaced:
+        report.remarks.append(
+            f"interlaced footage was made progressive: {', '.join(sorted(interlaced))}"
+        )
     seconds = edit.num_frames / edit.frame_rate
     num_samples = math.floor(seconds * edit.sample_rate + Fraction(1, 2))
     num_sounds = len(tracks) if settings.audio == "all" else min(1, len(tracks))

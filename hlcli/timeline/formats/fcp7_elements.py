@@ -15,8 +15,14 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def has_rate(frame_rate: Fraction) -> bool:
-    """Return whether a whole timebase, or one slowed down by 1000/1001, is that rate."""
-    return frame_rate in (labels_per_second(frame_rate), labels_per_second(frame_rate) * NTSC)
+    """Return whether a whole timebase, or one slowed down by 1000/1001, is that rate.
+
+    Below 2 lie time lapses, whose rate no program takes for one of a timeline.
+    """
+    return frame_rate >= 2 and frame_rate in (
+        labels_per_second(frame_rate),
+        labels_per_second(frame_rate) * NTSC,
+    )
 
 
 def add(parent: ET.Element, tag: str, text: object = None, **attributes: str) -> ET.Element:

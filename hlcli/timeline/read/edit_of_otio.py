@@ -79,10 +79,10 @@ def edit_of_otio(
 
 def _rate_of(timeline: otio.schema.Timeline) -> Fraction:
     """Return the timeline's rate: as `hl` or Premiere wrote it, or as its parts count."""
-    candidates = [
-        entry(timeline.metadata, "hl", "frame_rate"),
-        entry(timeline.tracks.metadata, "PremierePro_OTIO", "VideoFrameRate"),
-    ]
+    own = entry(timeline.metadata, "hl", "frame_rate")
+    if number_or_none(own) is not None:
+        return exact_rate(own)
+    candidates = [entry(timeline.tracks.metadata, "PremierePro_OTIO", "VideoFrameRate")]
     if timeline.global_start_time is not None:
         candidates.append(timeline.global_start_time.rate)
     # Gaps count at the timeline's rate where clips count at their own.
