@@ -192,8 +192,9 @@ def test_interlaced_footage_is_shown_without_combs(
     ffmpeg(
         "-filter_complex",
         "color=black:size=320x240:rate=50:duration=2[back];color=white:size=40x240:rate=50[bar];"
-        f"[back][bar]overlay=x='mod(t*300,280)':shortest=1,tinterlace={order},setfield={first}", "-c:v", "libx264", "-preset", "ultrafast", "-crf",
-        "10", "-g", "12", "-x264-params", f"{first}=1", path,
+        f"[back][bar]overlay=x='mod(t*300,280)':shortest=1,tinterlace={order},setfield={first}",
+        "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-g", "12", "-x264-params",
+        f"{first}=1", path,
     )  # fmt: skip
     info = probe(path)
     assert (info.is_interlaced, info.frame_rate) == (True, 25)
