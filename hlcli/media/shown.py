@@ -2,8 +2,9 @@
 
 An instant shows the last frame that starts at or before it, by the time the frame itself carries
 once it is decoded: so it holds for variable rates, edit lists, B-frames and files that do not start
-at zero. Interlaced frames come with their two fields made one. The file stays open; each stretch is decoded from the keyframe before it, found by looking
-at what really comes out of the decoder, since some containers land in the middle of nowhere.
+at zero. Interlaced frames come with their two fields made one. The file stays open; each stretch is
+decoded from the keyframe before it, found by looking at what really comes out of the decoder, since
+some containers land in the middle of nowhere.
 """
 
 from __future__ import annotations
