@@ -68,8 +68,10 @@ class World:
     """Fusion.prefs; without it, SavePrefs writes nothing and says nothing."""
     has_windows: bool = False
     """Whether scripts have UIManager."""
+    has_dialogs: bool = False
+    """Whether a composition is open in Fusion, which has dialogs."""
     windows: list[str] = field(default_factory=list)
-    """What was shown in windows."""
+    """What was shown in windows and dialogs."""
     num_saves: int = 0
     violations: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -797,15 +799,27 @@ def _fusion(lua: Any, world: World) -> Any:
             part.write_bytes(text.encode("cp1252"))
             part.replace(world.prefs)
 
-    make = lua.eval("""function(set, save, map)
-      local fusion = {}
+    make = lua.eval("""function(set, save, map, show)
+      local fusion, comp = {}, show and {}
       function fusion.SetPrefs(self, name, value) assert(self == fusion) set(name, value) end
       function fusion.SavePrefs(self) assert(self == fusion) save() end
       function fusion.MapPath(self, name) assert(self == fusion) return map(name) end
-      function fusion.GetCurrentComp(self) assert(self == fusion) return nil end
+      function fusion.GetCurrentComp(self) assert(self == fusion) return comp end
+      if comp then
+        function comp.AskUser(self, title, fields)
+          assert(self == comp and title == "hl" and fields[1][2] == "Text" and fields[1].ReadOnly)
+          show(fields[1].Default)
+          return {}
+        end
+      end
       return fusion
     end""")
-    return make(set_prefs, save_prefs, lambda name: "/profile/" if name == "Profile:" else "")
+    return make(
+        set_prefs,
+        save_prefs,
+        lambda name: "/profile/" if name == "Profile:" else "",
+        world.windows.append if world.has_dialogs else None,
+    )
 
 
 def _windows(lua: Any, world: World) -> Any:

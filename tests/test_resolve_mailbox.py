@@ -145,6 +145,20 @@ def test_words_of_the_studio_edition_are_printed_and_no_window_comes_up(desk: De
     assert desk.world.num_saves == 0
 
 
+def test_preferences_are_reached_through_resolve_too(desk: Desk) -> None:
+    ready_clip(desk)
+    script = desk.fusion / "Scripts" / "Utility" / "hl Highlights.lua"
+    moved = """
+      local kept, given = fusion, resolve
+      fusion = nil
+      resolve = setmetatable({ Fusion = function() return kept end }, { __index = function(_, name)
+        return function(_, ...) return given[name](given, ...) end
+      end })
+    """
+    script.write_text(f"{moved}\n{script.read_text(encoding='utf-8')}", encoding="utf-8")
+    assert desk.press("hl Highlights") == "hl: 3 highlights on the timeline match highlights"
+
+
 # The road is closed
 
 
@@ -163,7 +177,16 @@ def test_without_hl_resolve_every_script_says_so_in_a_window(
     assert desk.world.num_saves == 0
 
 
-def test_without_windows_a_bin_says_it_until_the_next_press(desk: Desk) -> None:
+def test_without_windows_a_dialog_of_fusion_says_it(desk: Desk) -> None:
+    desk.world.has_dialogs = True
+    ready_clip(desk)
+    stop(desk)
+    desk.press("hl Highlights")
+    assert desk.world.windows == [START.removeprefix("hl: ") + BY_HAND]
+    assert desk.bins == []
+
+
+def test_without_windows_and_dialogs_a_bin_says_it_until_the_next_press(desk: Desk) -> None:
     ready_clip(desk)
     stop(desk)
     for _ in range(2):
@@ -218,7 +241,7 @@ def test_way_that_is_gone_is_named(desk: Desk, gone: str, named: str) -> None:
     script.write_text(f"{gone}\n{script.read_text(encoding='utf-8')}", encoding="utf-8")
     desk.press("hl Highlights")
     assert desk.bins == [
-        f"hl: this edition of Resolve gives scripts no way to hl ({named} is gone){BY_HAND}"
+        f"hl: this edition of Resolve gives scripts no way to a terminal ({named} is gone){BY_HAND}"
     ]
 
 
@@ -229,7 +252,7 @@ def test_preferences_that_are_not_saved(desk: Desk) -> None:
     desk.press("hl Highlights")
     assert desk.bins == [
         "hl: `hl resolve` runs, but nothing that this script writes reaches it. Is Fusion.prefs in "
-        "/profile/ read-only? Name that file to it: hl resolve --prefs FILE"
+        f"/profile/ read-only? Name that file to it: hl resolve --prefs FILE{BY_HAND}"
     ]
     assert desk.world.timelines == []
 

@@ -36,9 +36,10 @@ M.is_windows = M.separator == "\\"
 -- Whether the file of a name exists; nil where this cannot be found out.
 function M.fileexists(path)
   local found, answer = pcall(function() return M.global("bmd").fileexists(path) end)
-  -- On Windows a name outside the code page is not found though it is there.
-  if not found or not answer and M.is_windows and path:find("[\128-\255]") then return nil end
-  return answer and true or false
+  if not found or type(answer) ~= "boolean" then return nil end
+  -- On Windows a name outside the code page may not be found though it is there.
+  if not answer and M.is_windows and path:find("[\128-\255]") then return nil end
+  return answer
 end
 
 function M.is_mac()

@@ -14,6 +14,9 @@ local ANSWER_SECONDS = 4
 local TRIES = 3            -- Resolve, or a second one, may write its preferences at the same moment
 local LONGEST = 196608     -- bytes of a request; 512 KiB were seen to work
 
+-- Said where there is no way to hl.
+local BY_HAND = ". Or by hand: `hl export VIDEO -o cut.fcpxml --for resolve` there, then File > Import > Timeline... here"
+
 -- What a file returns; nil without one. Text only, in an empty environment: it can give values and call nothing.
 local function load_value(path)
   path = path:gsub("\\", "/")
@@ -92,7 +95,7 @@ local function send(key, text)
     repeat
       host.wait(0.2)
       local there, reason = companion()
-      if not there then return false, reason end
+      if not there then return false, reason .. BY_HAND end
       for _, heard in ipairs(there.heard or {}) do
         if heard == id then return true end
       end
@@ -101,7 +104,7 @@ local function send(key, text)
   local found, profile = pcall(function() return host.fusion():MapPath("Profile:") end)
   return false, "`hl resolve` runs, but nothing that this script writes reaches it. Is Fusion.prefs in "
     .. (found and type(profile) == "string" and profile or "Fusion's profile folder")
-    .. " read-only? Name that file to it: hl resolve --prefs FILE" .. (problem and " (" .. problem .. ")" or "")
+    .. " read-only? Name that file to it: hl resolve --prefs FILE" .. (problem and " (" .. problem .. ")" or "") .. BY_HAND
 end
 
 local is_open = false
@@ -114,7 +117,7 @@ function M.ready()
   if not host.field(host.global("bmd"), "wait") then missing[#missing + 1] = "bmd.wait" end
   if not host.field(host.global("os"), "time") then missing[#missing + 1] = "os.time" end
   if #missing > 0 then
-    return false, "this edition of Resolve gives scripts no way to hl (" .. table.concat(missing, ", ") .. " is gone)"
+    return false, "this edition of Resolve gives scripts no way to a terminal (" .. table.concat(missing, ", ") .. " is gone)" .. BY_HAND
   end
   local there, reason = companion()
   for _ = 1, ASLEEP_SECONDS do
@@ -123,7 +126,7 @@ function M.ready()
     there, reason = companion()
   end
   is_open = there ~= nil
-  return is_open, reason
+  return is_open, not is_open and reason .. BY_HAND or nil
 end
 
 -- Texts that `hl resolve` mirrors: name.txt as name.lua.

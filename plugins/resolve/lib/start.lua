@@ -10,8 +10,6 @@ end
 local host = part("host")
 host.mailbox = mailbox
 
-local BY_HAND = ". Or by hand: `hl export VIDEO -o cut.fcpxml --for resolve` there, then File > Import > Timeline... here"
-
 local lines = {}
 
 -- The console shows lines, where it shows anything.
@@ -188,7 +186,7 @@ local ran, done, reason = pcall(function()
   opened, why, pool = part("editor").open()
   if not opened then return nil, why end
   ready, why = part("system").ready()
-  if not ready then return nil, why .. BY_HAND end
+  if not ready then return nil, why end
   return actions[action](opened)
 end)
 if not ran then

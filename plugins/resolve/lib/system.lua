@@ -3,15 +3,18 @@ local part = ...
 local host = part("host")
 local wide = host.is_windows and part("wide") or nil
 
--- system() without a command says whether there is a shell; that some functions are there does not mean that they do anything.
-local function has_shell()
-  local asked, answer = pcall(function() return os.execute() end)
-  return asked and answer and answer ~= 0
+local function has(library, name)
+  return host.field(host.global(library), name) ~= nil
 end
 
-if not wide and not (host.field(host.global("io"), "open") and host.field(host.global("os"), "remove") and has_shell()) then
-  return part("mailbox")
+-- That a function is there does not mean that it does anything: without a command, os.execute says whether there is a shell.
+local function has_shell()
+  if not has("os", "execute") then return false end
+  local asked, answer = pcall(function() return os.execute() end)
+  return not asked or answer ~= nil and answer ~= false and answer ~= 0
 end
+
+if not wide and not (has("io", "open") and has("os", "remove") and has_shell()) then return part("mailbox") end
 
 local M = { separator = host.separator, is_windows = host.is_windows, quoted = host.quoted }
 local is_mac = host.is_mac()
