@@ -680,3 +680,48 @@ def test_hostile_files_that_were_found_before(shared_dir: Path, tmp_path: Path) 
             allowed = (0, 3, 8) if command[0] == "check" else (2, 3)
             assert result.exit_code in allowed, (command, result.stderr)
             assert "bug in hl" not in result.stderr, (command, result.stderr)
+
+
+# AAF
+
+
+def compositions(path: Path, levels: int, each: int) -> Path:
+    """Write an AAF whose compositions lay down `each ** levels` clips."""
+    aaf2 = pytest.importorskip("aaf2")
+    with aaf2.open(str(path), "w") as aaf:
+        inner = aaf.create.MasterMob("a.mov")
+        aaf.content.mobs.append(inner)
+        slot = inner.create_picture_slot("25")
+        slot.segment.components.append(aaf.create.Filler("picture", 25))
+        slot.segment.length = length = 25
+        for level in range(1, levels + 1):
+            outer = aaf.create.CompositionMob(f"c{level}")
+            aaf.content.mobs.append(outer)
+            outer_slot = outer.create_picture_slot("25")
+            for _ in range(each):
+                clip = inner.create_source_clip(slot.slot_id, start=0, length=length)
+                outer_slot.segment.components.append(clip)
+            outer_slot.segment.length = length = length * each
+            inner, slot = outer, outer_slot
+        inner.usage = "Usage_TopLevel"
+    return path
+
+
+def test_compositions_are_counted_each_time_they_are_used(tmp_path: Path) -> None:
+    refused(compositions(tmp_path / "x.aaf", 9, 4), f"more than {MOST_ITEMS:,} clips and gaps")
+    # A few are laid out; here there is no media in them.
+    refused(compositions(tmp_path / "y.aaf", 2, 2), "no clip|does not say its frame rate")
+
+
+# pyaaf2 leaves to the garbage collector what it could not open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_damaged_aafs(tmp_path: Path) -> None:
+    path = compositions(tmp_path / "x.aaf", 2, 2)
+    data = path.read_bytes()
+    tables = bytearray(data)
+    tables[72:76] = b"\xff\xff\xff\xff"
+    path.write_bytes(bytes(tables))
+    refused(path, "4,294,967,295 tables of sectors")
+    for kept in (0, 8, 511, 513, 4_000, len(data) // 2):
+        path.write_bytes(data[:kept])
+        refused(path)

@@ -173,13 +173,14 @@ class _Sequence:
         findings = self._findings
         ids = [item.get("id", "") for item, _ in items]
         known = set(ids)
+        first = {name: index for index, name in reversed(list(enumerate(ids)))}
         sounds = {
             (self._path_of(item), item.findtext("start"), item.findtext("end"))
             for item, where in items
             if where.startswith("A")
         }
         for index, (item, where) in enumerate(items):
-            if ids[index] and ids[index] in ids[:index]:
+            if ids[index] and first[ids[index]] != index:
                 findings.add("xml-id-repeated", where, f"the id {ids[index]} is another clip's")
             links = [link.findtext("linkclipref") or "" for link in item.findall("link")]
             for link in links:

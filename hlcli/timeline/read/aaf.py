@@ -5,19 +5,27 @@ Its audio tracks hold one channel each, and the adapter does not say which: they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import struct
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
 import opentimelineio as otio
 
-from hlcli.errors import UsageError
+from hlcli.errors import HlError, UsageError
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.read.bounds import MOST_DEPTH, ItemCount, TooMuchError
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.otio import load
 from hlcli.timeline.read.types import ReadTimeline
 from hlcli.timeline.relink import NO_SEARCH, Relinker
+
+# The header of the compound files that AAF is kept in.
+_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_HEADER_BYTES = 512
+_NUM_TABLES_AT = 72
 
 
 def read(
@@ -33,9 +41,63 @@ def read(
             f"cannot read {path}: the extra for AAF is not installed",
             hint='pip install "hlcli[aaf]"',
         )
-    timeline = load(path, "AAF")
+    with _parsed():
+        _refuse_endless(path)
+        timeline = load(path, "AAF")
     _name_channels(timeline)
     return edit_of_otio(timeline, folder=path.parent, relinker=relinker, known=known, rate=rate)
+
+
+@contextlib.contextmanager
+def _parsed() -> Iterator[None]:
+    """Turn whatever pyaaf2 raises, errors of its own and failed assertions included."""
+    try:
+        yield
+    except (HlError, TooMuchError):
+        raise
+    except Exception as error:
+        raise ValueError(f"its structure is damaged ({error or type(error).__name__})") from error
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse a file that makes pyaaf2 or the adapter go on without end.
+
+    Raises:
+        TooMuchError: Its table of sectors is longer than the file, or its compositions hold each
+            other so often that the adapter, which copies them at each use, would never be done.
+    """
+    import aaf2
+
+    with path.open("rb") as stream:
+        header = stream.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or not header.startswith(_SIGNATURE):
+        raise ValueError("it is no AAF file")
+    (num_tables,) = struct.unpack_from("<I", header, _NUM_TABLES_AT)
+    if num_tables > path.stat().st_size // _HEADER_BYTES:
+        raise TooMuchError(f"its header claims {num_tables:,} tables of sectors")
+    held: dict[tuple[str, int], tuple[int, list[tuple[str, int]]]] = {}
+    with aaf2.open(str(path), "r") as aaf:
+        for mob in aaf.content.mobs:
+            for slot in mob.slots:
+                count, used = 0, []
+                for part, _ in slot.segment.walk_references():
+                    count += 1
+                    if isinstance(mob, aaf2.mobs.CompositionMob) and isinstance(
+                        part, aaf2.components.SourceClip
+                    ):
+                        used.append((str(part.mob_id), int(part.slot_id)))
+                held[str(mob.mob_id), int(slot.slot_id)] = (count, used)
+    counts: dict[tuple[str, int], int] = {}
+
+    def count_of(place: tuple[str, int], depth: int) -> int:
+        if place not in counts:
+            if depth > MOST_DEPTH:
+                raise TooMuchError(f"compositions are nested more than {MOST_DEPTH} deep")
+            own, used = held.get(place, (0, []))
+            counts[place] = own + sum(count_of(other, depth + 1) for other in used)
+        return counts[place]
+
+    ItemCount().add(max((count_of(place, 0) for place in held), default=0))
 
 
 def _name_channels(timeline: otio.schema.Timeline) -> None:

@@ -86,6 +86,9 @@ def reading(path: Path) -> Iterator[None]:
     except HlError as error:
         # Names of files stand in them, and a name can be as long as the file.
         error.message = shortened(error.message, 1_000)
+        if isinstance(error, TimelineError) and path.name not in error.message:
+            error.message = f"{path}: {error.message}"
+        error.args = (error.message,)
         raise
     except (
         ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,

@@ -53,13 +53,9 @@ def add_timeline_markers(
     for track in timeline.tracks:
         markers += list(track.markers)
     result = list(events)
-    for marker in markers:
-        at, length = _span(marker, rate, Fraction(0))
-        under = [
-            number
-            for number, event in enumerate(result)
-            if event.record.start <= at < event.record.stop
-        ]
+    spans = [_span(marker, rate, Fraction(0)) for marker in markers]
+    places = _events_at(events, [at for at, _ in spans])
+    for marker, (at, length), under in zip(markers, spans, places, strict=True):
         if not under:
             notes.add(f"the marker {readable(marker.name)!r} stands on no clip: left out")
             continue
@@ -81,6 +77,20 @@ def add_timeline_markers(
             continue
         result[number] = dataclasses.replace(event, markers=(*event.markers, made))
     return result
+
+
+def _events_at(events: Sequence[Event], frames: Sequence[int]) -> list[list[int]]:
+    """Return which events lie at each frame of the timeline, in one pass over both."""
+    found: list[list[int]] = [[] for _ in frames]
+    waiting = sorted(range(len(events)), key=lambda number: -events[number].record.start)
+    there: list[int] = []
+    for place in sorted(range(len(frames)), key=frames.__getitem__):
+        at = frames[place]
+        while waiting and events[waiting[-1]].record.start <= at:
+            there.append(waiting.pop())
+        there = [number for number in there if at < events[number].record.stop]
+        found[place] = sorted(there)
+    return found
 
 
 def _span(marker: otio.schema.Marker, rate: Fraction, origin: Fraction) -> tuple[int, int]:
