@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fuzz_parts.children import Outcome, run_child
 
-KINDS = ("media",)
+KINDS = ("media", "timelines")
 """Modules of `fuzz_parts`, one for each kind of input."""
 _MOST_SECONDS = 60.0
 _MOST_BYTES = 1 << 30

@@ -1,24 +1,22 @@
-"""Damaged timelines of every kind, scores documents, marks, recipes and model files."""
+"""Mutated timelines of every kind, scores documents, marks, recipes and model files."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
 import io
 import os
 import random
 import re
-import tempfile
+import shutil
+import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
-from edit_list_factory import CASES
-from media_factory import make_video
 
-from fuzz_parts.runner import outcome
 from hlcli.document import read_documents
 from hlcli.errors import HlError
 from hlcli.finetune.cut import read_cut
@@ -32,6 +30,13 @@ from hlcli.training.recipe import read_recipe
 from hlcli.zoo.archive import open_archive
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
+
+from edit_list_factory import CASES  # noqa: E402
+from media_factory import make_video  # noqa: E402
+
+_BINARY = (".aaf", ".otioz", ".hlmodel")
+_UNFORESEEN = (AttributeError, IndexError, KeyError, NameError, TypeError)
 _NUMBERS = (
     "0", "-1", "nan", "inf", "-inf", "1e400", "1e-400", "1e308", "0.1", "-0", "9" * 30, "9" * 400,
     "9" * 5_000, "1/0", "true", "null", '"x"', "", "0x10", "1001/0s", "-1e400s", "2147483648",
@@ -54,100 +59,107 @@ b.mov,1,2,keep
 _RECIPE_FOLDER = ROOT / "model_zoo/recipes"
 
 
-@contextlib.contextmanager
-def prepared() -> Iterator[TimelineMaker]:
-    """Yield a maker with everything that files are made from."""
-    with tempfile.TemporaryDirectory(prefix="hl-fuzz-") as name:
-        folder = Path(name)
-        os.environ["HL_CACHE_DIR"] = str(folder / "cache")
-        yield TimelineMaker(folder)
-
-
-class TimelineMaker:
-    """Damages seeds of every kind."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "media").mkdir()
-        for file in ("a.mov", "b.mov"):
-            make_video(folder / "media", name=file, rate=Fraction(25), num_frames=50)
-        self.footage = Footage([str(folder / "media")])
-        self.seeds = self._seeds()
-        self.kinds = sorted(self.seeds)
-        for module in set(READERS.values()):
-            importlib.import_module(module)
+def prepare(folder: Path) -> list[Path]:
+    """Write whole files of every kind, and the media that some of them name."""
+    os.environ["HL_CACHE_DIR"] = str(folder / "cache")
+    (folder / "media").mkdir()
+    for file in ("a.mov", "b.mov"):
+        make_video(folder / "media", name=file, rate=Fraction(25), num_frames=50)
+    made = []
+    for path in sorted((ROOT / "tests/golden").rglob("*")):
+        if path.suffix in (*READERS, ".json"):
+            made.append(folder / f"{path.parent.name}-{path.name}")
+            shutil.copyfile(path, made[-1])
+    for name, case in sorted(CASES.items()):
+        path = folder / f"{name}.aaf"
+        with contextlib.suppress(HlError):  # of other rates than the timeline
+            write_format(path, case.documents, target=None, layout=case.layout)
+            made.append(path)
+    (folder / "bundle.otioz").write_bytes(_bundle(_timeline_of("media/a.mov"), folder))
+    (folder / "marks.csv").write_bytes(_MARKS)
+    export_model("subspace", folder / "subspace.hlmodel")
+    made += [folder / name for name in ("bundle.otioz", "marks.csv", "subspace.hlmodel")]
+    for path in sorted(_RECIPE_FOLDER.glob("*.toml")):
+        made.append(folder / path.name)
+        shutil.copyfile(path, made[-1])
+    for path in {path.suffix: path for path in made}.values():
         # Loads what is loaded once, before the children are forked.
-        for kind in self.kinds:
-            path = folder / f"warm{kind}"
-            path.write_bytes(self.seeds[kind][0])
-            self.read(path)
+        with contextlib.suppress(HlError):
+            use(path)
+    return made
 
-    def _seeds(self) -> dict[str, list[bytes]]:
-        seeds: dict[str, list[bytes]] = {}
-        for path in sorted((ROOT / "tests/golden").rglob("*")):
-            if path.suffix in (*READERS, ".json"):
-                seeds.setdefault(path.suffix, []).append(path.read_bytes())
-        for name in sorted(CASES):
-            path = self.folder / "seed.aaf"
-            with contextlib.suppress(HlError):  # of other rates than the timeline
-                write_format(path, CASES[name].documents, target=None, layout=CASES[name].layout)
-                seeds.setdefault(".aaf", []).append(path.read_bytes())
-        self.bundled = _timeline_of("media/a.mov")
-        seeds[".otioz"] = [self._bundle(self.bundled)]
-        seeds[".csv"] = [_MARKS]
-        seeds[".toml"] = [path.read_bytes() for path in sorted(_RECIPE_FOLDER.glob("*.toml"))]
-        export_model("subspace", self.folder / "seed.hlmodel")
-        seeds[".hlmodel"] = [(self.folder / "seed.hlmodel").read_bytes()]
-        return seeds
 
-    def _bundle(self, text: bytes) -> bytes:
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
-            bundle.writestr("version.txt", "1.0.0")
-            bundle.writestr("content.otio", text)
-            bundle.write(self.folder / "media/a.mov", "media/a.mov")
-        return stream.getvalue()
+def mutate(seeds: Sequence[Path], target: Path, chance: random.Random) -> Path:
+    """Write a damaged file of one of the kinds, all alike often."""
+    suffix = chance.choice(sorted({path.suffix for path in seeds}))
+    others = [path.read_bytes() for path in seeds if path.suffix == suffix]
+    data = chance.choice(others)
+    if suffix == ".otioz" and chance.random() < 0.6:
+        # Damage within a bundle would else be found by its checksums.
+        data = _bundle(_damaged(_timeline_of("media/a.mov"), chance), seeds[0].parent)
+    elif suffix in _BINARY:
+        data = _spoilt(data, chance, others)
+    else:
+        data = _damaged(data, chance, others)
+    path = target.with_suffix(suffix)
+    path.write_bytes(data)
+    return path
 
-    def make(self, seed: int, number: int) -> Path:
-        """Write the file of a number; the same seed and number give the same file."""
-        draw = random.Random(f"{seed}/{number}")
-        kind = self.kinds[number % len(self.kinds)]
-        data = draw.choice(self.seeds[kind])
-        if kind == ".otioz" and draw.random() < 0.6:
-            data = self._bundle(damaged(self.bundled, draw))
-        else:
-            is_text = kind not in (".aaf", ".otioz", ".hlmodel")
-            others = self.seeds[kind]
-            data = damaged(data, draw, others=others) if is_text else spoilt(data, draw, others)
-        path = self.folder / f"{seed}-{number}{kind}"
-        path.write_bytes(data)
-        return path
 
-    def read(self, path: Path) -> list[str]:
-        """Read a file in every way in which `hl` would."""
-        calls: list[Callable[[], object]] = []
-        suffix = path.suffix
-        if suffix in READERS:
-            calls += [
-                lambda: read_timeline(path, search=[self.folder / "media"]),
-                lambda: read_cut(path, self.footage),
-            ]
-            if suffix in (".otio", ".xml", ".edl"):
-                calls.append(lambda: read_marks(path, self.footage))
-        if suffix in SUFFIXES:
-            calls += [
-                lambda: check_timeline(path, target="resolve"),
-                lambda: check_timeline(path, target="premiere"),
-            ]
-        if suffix == ".json":
-            calls.append(lambda: read_documents(path))
-        if suffix == ".csv":
-            calls.append(lambda: read_marks(path, self.footage))
-        if suffix == ".toml":
-            calls.append(lambda: read_recipe(path, []))
-        if suffix == ".hlmodel":
-            calls.append(lambda: _opened(path))
-        return [outcome(call) for call in calls]
+def use(path: Path) -> str:
+    """Read a file in every way in which hl would; every way is tried before one of them counts."""
+    refusals: list[HlError] = []
+    calls = list(_calls(path))
+    for call in calls:
+        try:
+            call()
+        except HlError as error:
+            refusals.append(error)
+    for error in refusals:
+        assert len(error.message) <= 1_100, f"a message of {len(error.message)} letters"
+        assert "\n" not in error.message, "a message of several lines"
+    if len(refusals) < len(calls):
+        return f"read{path.suffix}"
+    cause = refusals[0].__cause__
+    # Not foreseen by the reader, but held by the boundary around it.
+    kind = f" by the boundary: {type(cause).__name__}" if isinstance(cause, _UNFORESEEN) else ""
+    return f"refused{path.suffix} ({refusals[0].exit_code}){kind}"
+
+
+def _calls(path: Path) -> Iterator[Callable[[], object]]:
+    suffix = path.suffix
+    if suffix in READERS:
+        yield lambda: read_timeline(path, search=[_media()])
+        yield lambda: read_cut(path, _footage())
+    if suffix in (".otio", ".xml", ".edl", ".csv"):
+        yield lambda: read_marks(path, _footage())
+    if suffix in SUFFIXES:
+        yield lambda: check_timeline(path, target="resolve")
+        yield lambda: check_timeline(path, target="premiere")
+    if suffix == ".json":
+        yield lambda: read_documents(path)
+    if suffix == ".toml":
+        yield lambda: read_recipe(path, [])
+    if suffix == ".hlmodel":
+        yield lambda: _opened(path)
+
+
+def _media() -> Path:
+    return Path(os.environ["HL_CACHE_DIR"]).parent / "media"
+
+
+@functools.cache
+def _footage() -> Footage:
+    return Footage([str(_media())])
+
+
+def _bundle(text: bytes, folder: Path) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("version.txt", "1.0.0")
+        bundle.writestr("content.otio", text)
+        bundle.write(folder / "media/a.mov", "media/a.mov")
+    return stream.getvalue()
 
 
 def _timeline_of(url: str) -> bytes:
@@ -175,61 +187,61 @@ def _opened(path: Path) -> None:
         pass
 
 
-def spoilt(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
+def _spoilt(data: bytes, chance: random.Random, others: list[bytes]) -> bytes:
     """Return bytes with some changed, left out, repeated or from another file."""
     result = bytearray(data)
-    for _ in range(draw.choice((1, 1, 1, 2, 4, 16))):
-        at = draw.randrange(len(result) or 1)
+    for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
+        at = chance.randrange(len(result) or 1)
         # Headers and lists of members stand at both ends.
-        at = draw.choice(
-            (at, min(at, draw.randrange(600)), max(0, len(result) - draw.randrange(1, 600)))
+        at = chance.choice(
+            (at, min(at, chance.randrange(600)), max(0, len(result) - chance.randrange(1, 600)))
         )
-        length = draw.choice((1, 2, 4, 8, 64, 512))
-        way = draw.randrange(7)
+        length = chance.choice((1, 2, 4, 8, 64, 512))
+        way = chance.randrange(7)
         if way == 0:
-            result[at : at + 1] = bytes([draw.randrange(256)])
+            result[at : at + 1] = bytes([chance.randrange(256)])
         elif way == 1:
-            result[at : at + length] = draw.choice((b"\0", b"\xff")) * length
+            result[at : at + length] = chance.choice((b"\0", b"\xff")) * length
         elif way == 2:
             del result[at : at + length]
         elif way == 3:
-            result[at:at] = result[at : at + length] * draw.choice((1, 3, 100))
+            result[at:at] = result[at : at + length] * chance.choice((1, 3, 100))
         elif way == 4:
             del result[at:]
         elif way == 5:
-            other = draw.choice(others)
-            start = draw.randrange(len(other))
+            other = chance.choice(others)
+            start = chance.randrange(len(other))
             result[at : at + length] = other[start : start + length]
         else:
-            result[at : at + length] = draw.randbytes(length)
+            result[at : at + length] = chance.randbytes(length)
     return bytes(result)
 
 
-def damaged(data: bytes, draw: random.Random, others: list[bytes] | None = None) -> bytes:
+def _damaged(data: bytes, chance: random.Random, others: list[bytes] | None = None) -> bytes:
     """Return text with numbers, words, lines or elements that nobody expects."""
-    for _ in range(draw.choice((1, 1, 1, 2, 3, 8))):
-        way = draw.randrange(10)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        way = chance.randrange(10)
         if way <= 3:
-            data = _replaced(data, _NUMBER, draw.choice(_NUMBERS).encode(), draw)
+            data = _replaced(data, _NUMBER, chance.choice(_NUMBERS).encode(), chance)
         elif way == 4:
-            word = draw.choice(_WORDS).encode("utf-8", "surrogatepass")
-            data = _replaced(data, _QUOTED, word, draw, keeps_ends=True)
+            word = chance.choice(_WORDS).encode("utf-8", "surrogatepass")
+            data = _replaced(data, _QUOTED, word, chance, keeps_ends=True)
         elif way == 5:
-            data = _replaced(data, _ELEMENT, b"", draw, repeats=draw.choice((0, 0, 2, 50)))
+            data = _replaced(data, _ELEMENT, b"", chance, repeats=chance.choice((0, 0, 2, 50)))
         elif way == 6:
-            data = _replaced(data, _LINE, b"", draw, repeats=draw.choice((0, 0, 2, 50)))
+            data = _replaced(data, _LINE, b"", chance, repeats=chance.choice((0, 0, 2, 50)))
         elif way == 7:
-            name = draw.choice((b"utf-16", b"rot13", b"latin-1", b"utf-7", b"hex", b"x" * 99))
+            name = chance.choice((b"utf-16", b"rot13", b"latin-1", b"utf-7", b"hex", b"x" * 99))
             data = (
                 data.replace(b"UTF-8", name, 1)
                 if b"UTF-8" in data
                 else data.decode("utf-8", "replace").encode(
-                    draw.choice(("utf-16", "utf-32", "latin-1", "cp1252")), "replace"
+                    chance.choice(("utf-16", "utf-32", "latin-1", "cp1252")), "replace"
                 )
             )
         elif way == 8:
-            deep = draw.choice((10, 300, 3_000, 100_000))
-            opening, closing = draw.choice(
+            deep = chance.choice((10, 300, 3_000, 100_000))
+            opening, closing = chance.choice(
                 (
                     (b"[", b"]"),
                     (b'{"a":', b"}"),
@@ -237,10 +249,10 @@ def damaged(data: bytes, draw: random.Random, others: list[bytes] | None = None)
                     (b'{"OTIO_SCHEMA":"Stack.1","children":[', b"]}"),
                 )
             )
-            at = draw.randrange(len(data) or 1)
+            at = chance.randrange(len(data) or 1)
             data = data[:at] + opening * deep + closing * deep + data[at:]
         else:
-            data = spoilt(data, draw, others or [data])
+            data = _spoilt(data, chance, others or [data])
         data = data or b" "
     return data
 
@@ -249,14 +261,14 @@ def _replaced(
     data: bytes,
     pattern: re.Pattern[bytes],
     word: bytes,
-    draw: random.Random,
+    chance: random.Random,
     *,
     keeps_ends: bool = False,
     repeats: int | None = None,
 ) -> bytes:
     """Replace one match that is drawn; `repeats` puts it there so many times instead."""
     # One drawn place, and the first match after it: the list of all takes too long.
-    match = pattern.search(data, draw.randrange(len(data) or 1)) or pattern.search(data)
+    match = pattern.search(data, chance.randrange(len(data) or 1)) or pattern.search(data)
     if match is None:
         return data
     if repeats is not None:
