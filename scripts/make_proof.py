@@ -147,8 +147,8 @@ def _with_blender(edit: EditList, footages: Footages, path: Path) -> str:
 
 
 def _with_render(edit: EditList, footages: Footages, path: Path) -> str:
-    from hlcli.render.run import render
-    from hlcli.render.settings import RenderSettings
+    from hlcli.rendering.run import render
+    from hlcli.rendering.settings import RenderSettings
 
     render(edit, path, settings=RenderSettings())
     return _words(edit, footages, path)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hlcli.document import AudioRecord, ModelRecord, ScoresDocument, VideoRecord, select_moments_of
+from hlcli.document import AudioRecord, ModelRecord, ScoresDocument, VideoRecord, find_moments
 from hlcli.moments import Moment, Selection
 
 IDENTITY = "a" * 64
@@ -73,4 +73,4 @@ def make_document(
                 for index, (start, end) in enumerate(spans)
             ]
         )
-    return document.with_moments(select_moments_of(document, selection or Selection()))
+    return document.with_moments(find_moments(document, selection or Selection()))

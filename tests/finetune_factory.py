@@ -13,13 +13,13 @@ import opentimelineio as otio
 from hlcli import paths
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
-from hlcli.finetune.footage import Footage, RawFile
 from hlcli.media.identity import content_identity
 from hlcli.model.config import RaslConfig
 from hlcli.training.corpus import Corpus
 from hlcli.training.recipe import DataConfig, RaslRecipe, TrainingConfig
 from hlcli.training.register import register_run
 from hlcli.training.run import train_on
+from hlcli.tuning.footage import Footage, RawFile
 from hlcli.zoo.manifest import find_model
 
 RATE = Fraction(5)

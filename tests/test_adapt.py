@@ -20,7 +20,6 @@ from test_training import DATA, Stop, make_corpus, make_recipe, stop_at
 
 from hlcli.errors import CheckpointError, RecipeError, TrainingError, UsageError
 from hlcli.features.types import VideoFeatures
-from hlcli.finetune.adapt import AdaptSettings, adapt, fast_precision, trained_with
 from hlcli.model.checkpoint import read_tensors
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
@@ -32,6 +31,7 @@ from hlcli.training.loop import StepReport
 from hlcli.training.objective import compute_losses
 from hlcli.training.recipe import ObjectiveConfig, RaslRecipe, TrainingConfig
 from hlcli.training.run import train_on
+from hlcli.tuning.adapt import AdaptSettings, adapt, fast_precision, trained_with
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -212,7 +212,7 @@ def test_a_stopped_run_ends_as_the_uninterrupted_one(
     stop: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hlcli.finetune.adapt._SAVE_EVERY", 2)
+    monkeypatch.setattr("hlcli.tuning.adapt._SAVE_EVERY", 2)
     corpus = footage()
     whole = run(parent, corpus, tmp_path / "whole", recipe)
     with pytest.raises(Stop):

@@ -19,9 +19,9 @@ from hlcli.document import ScoresDocument, write_documents
 from hlcli.errors import UsageError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
-from hlcli.render.contact_sheet import SheetLook, write_contact_sheet
-from hlcli.render.lettering import Lettering
-from hlcli.render.sheet_plan import plan_sheet
+from hlcli.rendering.contact_sheet import SheetLook, write_contact_sheet
+from hlcli.rendering.lettering import Lettering
+from hlcli.rendering.sheet_plan import plan_sheet
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Source
 from hlcli.workflows.outputs import write_outputs

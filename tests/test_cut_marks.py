@@ -15,12 +15,12 @@ from finetune_factory import write_cut
 from test_marks import take
 
 from hlcli.errors import MediaNotFoundError, TimelineError, TrainingError, UsageError
-from hlcli.finetune import footage as footage_module
-from hlcli.finetune.cut import read_cut
-from hlcli.finetune.footage import Footage
-from hlcli.finetune.spans import Teaching
 from hlcli.media.identity import content_identity
 from hlcli.timeline.read import sources
+from hlcli.tuning import footage as footage_module
+from hlcli.tuning.cut import read_cut
+from hlcli.tuning.footage import Footage
+from hlcli.tuning.spans import Teaching
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMO = "docs/demo"
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs/guides").glob("*.md")),
+    *sorted(set((ROOT / "docs/guides").glob("*.md")) - {ROOT / "docs/guides/python.md"}),
     *sorted((ROOT / "docs/editors").glob("*.md")),
 ]
 GUIDE = ROOT / "docs/guides/first-highlights.md"

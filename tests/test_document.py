@@ -21,8 +21,8 @@ from hlcli.document import (
     ScoresDocument,
     VideoRecord,
     documents_text,
+    find_moments,
     read_documents,
-    select_moments_of,
     write_documents,
 )
 from hlcli.errors import DocumentError, OutputError
@@ -260,8 +260,8 @@ def test_a_document_of_an_earlier_hl_has_its_timecode_in_a_track() -> None:
 
 def test_moments_are_chosen_anew() -> None:
     document = make_document()
-    assert len(select_moments_of(document, Selection(top=1))) == 1
-    assert len(select_moments_of(document, Selection(top=4))) == 4
+    assert len(find_moments(document, Selection(top=1))) == 1
+    assert len(find_moments(document, Selection(top=4))) == 4
 
 
 # Stored scores -------------------------------------------------------------------------------

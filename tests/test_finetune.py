@@ -18,12 +18,12 @@ from test_subspace import make_scorer
 from typer.testing import CliRunner
 
 from hlcli.cli import app
-from hlcli.finetune import held_out as held_out_module
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
-from hlcli.finetune.held_out import average_precision
-from hlcli.finetune.plan import FinetuneSettings, make_plan
-from hlcli.finetune.run import run_plan
 from hlcli.paths import own_models_dir
+from hlcli.tuning import held_out as held_out_module
+from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
+from hlcli.tuning.held_out import average_precision
+from hlcli.tuning.plan import FinetuneSettings, make_plan
+from hlcli.tuning.run import run_plan
 from hlcli.zoo.manifest import default_model_name, find_model
 from hlcli.zoo.own import read_card
 from hlcli.zoo.reservation import reserve
@@ -274,7 +274,7 @@ def test_too_little_room_is_said_before_it_starts(
     class Usage:
         free = 5 << 20
 
-    monkeypatch.setattr("hlcli.finetune.estimate.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("hlcli.tuning.estimate.shutil.disk_usage", lambda _: Usage)
     marks = labels(tmp_path / "m.csv", *MARKS)
     result = hl("finetune", raw, "--name", "x", "--labels", marks)
     assert result.exit_code == 6

@@ -10,9 +10,9 @@ import pytest
 from finetune_factory import RATE, raw_file, write_cut
 
 from hlcli.errors import TrainingError, UsageError
-from hlcli.finetune.footage import Footage, RawFile
-from hlcli.finetune.marks import parse_instant, read_marks
-from hlcli.finetune.spans import Span, Teaching, check_contradictions, marks_of
+from hlcli.tuning.footage import Footage, RawFile
+from hlcli.tuning.marks import parse_instant, read_marks
+from hlcli.tuning.spans import Span, Teaching, check_contradictions, marks_of
 
 
 def take(folder: Path, name: str = "take.mp4", *, number: int = 0, **changes: object) -> Path:

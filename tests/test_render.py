@@ -24,8 +24,8 @@ from render_factory import cuts, ffmpeg, lags, numbers_of, source_of
 from hlcli.document import AudioRecord
 from hlcli.media import container as container_module
 from hlcli.media.probe import probe
-from hlcli.render.run import render
-from hlcli.render.settings import RenderSettings
+from hlcli.rendering.run import render
+from hlcli.rendering.settings import RenderSettings
 from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 
 NTSC = Fraction(30000, 1001)

@@ -15,11 +15,11 @@ from render_factory import cuts, ffmpeg, source_of
 from hlcli.errors import UsageError
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
-from hlcli.render import encoders
-from hlcli.render.action import FASTEST_WIDTHS_PER_SECOND, follow
-from hlcli.render.plan import add_crossfades, plan_shots
-from hlcli.render.run import render
-from hlcli.render.settings import RenderSettings
+from hlcli.rendering import encoders
+from hlcli.rendering.action import FASTEST_WIDTHS_PER_SECOND, follow
+from hlcli.rendering.plan import add_crossfades, plan_shots
+from hlcli.rendering.run import render
+from hlcli.rendering.settings import RenderSettings
 from hlcli.timeline.edit_list import EditList, Event
 
 

@@ -12,10 +12,10 @@ from test_subspace import make_scorer
 
 from hlcli.errors import CheckpointError, TrainingError
 from hlcli.evaluation.metrics import average_precision
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.taste import TasteHead, smoothed, unit_rows
+from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
 
 TYPES = [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5 + [0] * 5 + [1] * 5
 

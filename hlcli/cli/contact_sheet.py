@@ -15,7 +15,7 @@ from hlcli.progress import Listener
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
     from hlcli.media.probe import MediaInfo
-    from hlcli.render.sheet_plan import Section
+    from hlcli.rendering.sheet_plan import Section
     from hlcli.timeline.edit_list import EditList
 
 
@@ -84,8 +84,8 @@ def contact_sheet(
         hl contact-sheet highlights.otio -o sheet.png --search /Volumes/footage
     """
     from hlcli.atomic import check_folder, check_not_a_source
-    from hlcli.render.contact_sheet import SheetLook, check_suffix, write_contact_sheet
-    from hlcli.render.sheet_plan import plan_sheet
+    from hlcli.rendering.contact_sheet import SheetLook, check_suffix, write_contact_sheet
+    from hlcli.rendering.sheet_plan import plan_sheet
     from hlcli.workflows.export import stored_documents
     from hlcli.workflows.requests import selection_of
 

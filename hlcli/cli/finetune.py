@@ -13,10 +13,10 @@ from hlcli.cli.console import ConsoleListener, printable, say, warn
 from hlcli.cli.train import live_table, silent_unless
 
 if TYPE_CHECKING:
-    from hlcli.finetune.held_out import HeldOut
-    from hlcli.finetune.plan import Plan
-    from hlcli.finetune.run import Outcome
     from hlcli.training.loop import OnStep, StepReport
+    from hlcli.tuning.held_out import HeldOut
+    from hlcli.tuning.plan import Plan
+    from hlcli.tuning.run import Outcome
 
 _SHOWN = 10
 
@@ -94,8 +94,8 @@ def finetune(
         hl finetune footage/ --name weddings --labels marks.csv --adapt
     """
     from hlcli.features.device import resolve_device
-    from hlcli.finetune.plan import STEPS, FinetuneSettings
     from hlcli.training.distributed import device_name, joined, ranks_of_environment
+    from hlcli.tuning.plan import STEPS, FinetuneSettings
     from hlcli.workflows.finetune import finetune as run_finetune
 
     ranks = ranks_of_environment()

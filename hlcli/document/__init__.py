@@ -14,8 +14,8 @@ from hlcli.document.scores import (
     SCHEMA,
     ScoresDocument,
     documents_text,
+    find_moments,
     read_documents,
-    select_moments_of,
     write_documents,
 )
 
@@ -26,7 +26,7 @@ __all__ = [
     "ScoresDocument",
     "VideoRecord",
     "documents_text",
+    "find_moments",
     "read_documents",
-    "select_moments_of",
     "write_documents",
 ]

@@ -181,13 +181,18 @@ class ScoresDocument:
         return documents[0]
 
 
-def select_moments_of(document: ScoresDocument, selection: Selection) -> list[Moment]:
-    """Choose moments anew from the scores of a document, best first; decodes nothing."""
+def find_moments(document: ScoresDocument, selection: Selection | None = None) -> list[Moment]:
+    """Choose moments from the scores of a document, best first; decodes nothing.
+
+    Args:
+        document: The scores; the moments it has do not count.
+        selection: How much to keep; None is the default rule.
+    """
     return select_moments(
         document.scores,
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
-        selection=selection,
+        selection=selection or Selection(),
         shot_boundaries_seconds=document.shot_boundaries_seconds,
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,

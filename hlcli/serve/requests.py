@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 if TYPE_CHECKING:
     from hlcli.moments import Selection
-    from hlcli.render.settings import RenderSettings
+    from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.build import Layout
 
 MAX_PATHS = 1000

@@ -137,8 +137,7 @@ class Service:
             Refused: It has none (yet).
             UsageError: The choice contradicts itself.
         """
-        from hlcli.document import read_documents, select_moments_of
-        from hlcli.moments import Selection
+        from hlcli.document import find_moments, read_documents
 
         if job.num_scores == 0:
             raise Refused(
@@ -148,8 +147,8 @@ class Service:
             )
         documents = read_documents(self.queue.folder_of(job) / SCORES_FILE)
         if choice.given():
-            selection = choice.selection() or Selection()
-            documents = [one.with_moments(select_moments_of(one, selection)) for one in documents]
+            selection = choice.selection()
+            documents = [one.with_moments(find_moments(one, selection)) for one in documents]
         return [document.to_json() for document in documents]
 
     def thumbnail(self, text: str, seconds: float, height: int) -> bytes:
@@ -189,7 +188,7 @@ class Service:
 
     def _film(self, options: RenderOptions, allowed: Allowed) -> list[Path]:
         from hlcli.atomic import check_folder
-        from hlcli.render.settings import SUFFIXES
+        from hlcli.rendering.settings import SUFFIXES
 
         if options.output is None:
             return []

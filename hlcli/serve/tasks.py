@@ -178,8 +178,8 @@ def _render(task: Task) -> Result:
 
 
 def _finetune(task: Task) -> Result:
-    from hlcli.finetune.plan import STEPS, FinetuneSettings, Plan
     from hlcli.media.discover import find_videos
+    from hlcli.tuning.plan import STEPS, FinetuneSettings, Plan
     from hlcli.workflows.finetune import finetune
 
     options = FinetuneOptions.model_validate(task.job.options)

@@ -98,7 +98,7 @@ def extract_files(
         except _Stopped:
             raise
         except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
-            failure = error if isinstance(error, HlError) else unexpected(error, file)
+            failure = error if isinstance(error, HlError) else unexpected(error)
             return Extracted(file=file, identity=identity, result=failure)
         return Extracted(file=file, identity=identity, result=result)
 

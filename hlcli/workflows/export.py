@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hlcli import scores_cache
 from hlcli.atomic import check_not_a_source
-from hlcli.document import ScoresDocument, VideoRecord, read_documents, select_moments_of
+from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_documents
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
@@ -127,7 +127,7 @@ def stored_documents(
                         raise _not_scored(path, model, visual_only=visual_only)
                     # It may have been moved since it was scored.
                     document = replace(document, video=replace(document.video, path=str(path)))
-                    chosen = select_moments_of(document, selection or Selection())
+                    chosen = find_moments(document, selection)
                     documents.append(document.with_moments(chosen))
     return documents
 
@@ -135,7 +135,7 @@ def stored_documents(
 def _chosen(document: ScoresDocument, selection: Selection | None) -> ScoresDocument:
     if selection is None:
         return document
-    return document.with_moments(select_moments_of(document, selection))
+    return document.with_moments(find_moments(document, selection))
 
 
 def _document_files(text: str) -> list[Path]:

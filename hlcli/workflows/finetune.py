@@ -6,13 +6,13 @@ import contextlib
 import datetime
 from collections.abc import Callable, Iterator
 
-from hlcli.finetune.held_out import OnCheck, ignore_check
-from hlcli.finetune.plan import FinetuneSettings, Plan, make_plan
-from hlcli.finetune.run import Outcome, run_plan
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.training.distributed import ALONE, Ranks
 from hlcli.training.loop import OnStep, ignore_step
+from hlcli.tuning.held_out import OnCheck, ignore_check
+from hlcli.tuning.plan import FinetuneSettings, Plan, make_plan
+from hlcli.tuning.run import Outcome, run_plan
 from hlcli.zoo.reservation import Reservation, reserve
 
 

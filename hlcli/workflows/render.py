@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
-from hlcli.render.copying import render_copy
-from hlcli.render.run import render as render_edit
-from hlcli.render.settings import RenderReport, RenderSettings
+from hlcli.rendering.copying import render_copy
+from hlcli.rendering.run import render as render_edit
+from hlcli.rendering.settings import RenderReport, RenderSettings
 from hlcli.timeline.read import read_timeline
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from hlcli.errors import UsageError
 from hlcli.moments import Selection
 from hlcli.parsing import parse_duration, parse_frame_rate, parse_path_map, parse_size
-from hlcli.render.settings import AudioChoice, RenderSettings
+from hlcli.rendering.settings import AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
 
 Length: TypeAlias = str | float

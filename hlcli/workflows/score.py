@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
-from hlcli.document import ModelRecord, ScoresDocument, VideoRecord, select_moments_of
+from hlcli.document import ModelRecord, ScoresDocument, VideoRecord, find_moments
 from hlcli.errors import DeviceError, HlError, OutputError, UnknownModelError
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
@@ -88,7 +88,6 @@ def score_videos(
         on: See `score`.
     """
     on = on or Listener()
-    chosen = selection or Selection()
     for number, path in enumerate(paths, start=1):
         on.begins(path, number, len(paths))
         found = []
@@ -96,7 +95,7 @@ def score_videos(
             document = pipeline.score(path, visual_only=visual_only, progress=on.progress)
             if document.damage:
                 on.warning(f"{path.name}: {document.damage}; the rest was scored")
-            found = [document.with_moments(select_moments_of(document, chosen))]
+            found = [document.with_moments(find_moments(document, selection))]
         yield from found
 
 

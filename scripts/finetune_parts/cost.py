@@ -18,13 +18,13 @@ SPANS_AN_HOUR, SPAN_SECONDS = 20, 15
 
 def main(hours: float) -> dict[str, float]:
     from hlcli.features.types import VideoFeatures
-    from hlcli.finetune.fit_taste import MarkedVideo
-    from hlcli.finetune.run import tune
     from hlcli.model.checkpoint import Checkpoint
     from hlcli.model.load import load_scorer
     from hlcli.training.corpus import Corpus
     from hlcli.training.dataset import SequenceSampler
     from hlcli.training.recipe import DataConfig
+    from hlcli.tuning.fit_taste import MarkedVideo
+    from hlcli.tuning.run import tune
     from hlcli.zoo.manifest import find_model
     from hlcli.zoo.weights import weights_path
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.evaluation.metrics import average_precision
-from hlcli.finetune.fit_taste import RIDGE, rank_weights
 from hlcli.model.readouts import dmean, knn
 from hlcli.model.taste import smoothed
+from hlcli.tuning.fit_taste import RIDGE, rank_weights
 
 NUM_ANNOTATORS = 5
 ROWS_A_SECOND = 4

@@ -21,9 +21,9 @@ from finetune_parts.footage import (
     project,
 )
 from hlcli.evaluation.metrics import average_precision
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.taste import smoothed, unit_rows
+from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
 
 NUM_SPANS = (1, 3, 10, 30)
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

@@ -26,7 +26,6 @@ from hlcli.evaluation.composite import compose_features
 from hlcli.evaluation.metrics import average_precision
 from hlcli.evaluation.plan import HEADLINE_KINDS, plan_composites
 from hlcli.features.types import FeatureSpec, VideoFeatures
-from hlcli.finetune.adapt import AdaptSettings, adapt
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.load import load_scorer
@@ -35,6 +34,7 @@ from hlcli.training.corpus import Corpus
 from hlcli.training.dataset import SequenceSampler
 from hlcli.training.recipe import ObjectiveConfig, RaslRecipe, parse_recipe
 from hlcli.training.run import train_on
+from hlcli.tuning.adapt import AdaptSettings, adapt
 
 AVERAGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIDES = ("v", "va")

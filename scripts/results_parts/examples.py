@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from hlcli.document import select_moments_of
+from hlcli.document import find_moments
 from hlcli.evaluation.composite import plan_part, read_manifest
 from hlcli.evaluation.footage import build_files
 from hlcli.evaluation.plan import FRAME_RATE, HEADLINE_KINDS, CompositePlan, Segment
@@ -113,7 +113,7 @@ def _scored(
         for plan in plans:
             file = files[plan.name].with_sound
             document = pipeline.score(file)
-            moments = select_moments_of(document, Selection(top=NUM_MOMENTS, handles_seconds=0.0))
+            moments = find_moments(document, Selection(top=NUM_MOMENTS, handles_seconds=0.0))
             share = sum(s.num_frames for s in plan.segments if s.highlight) / plan.num_frames
             videos.append(
                 {

@@ -65,7 +65,7 @@ def programs_of(path: Path) -> list[str]:
     return programs
 
 
-def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> list[Problem]:
+def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True) -> list[Problem]:
     """Check a timeline against what one program is known to refuse or misplace.
 
     Args:
@@ -80,7 +80,7 @@ def check_timeline(path: Path, *, target: str, look_at_media: bool = True) -> li
         UsageError: The program or the extension is unknown.
         TimelineError: The file cannot be read at all.
     """
-    target = check_program(target)
+    path, target = Path(path), check_program(target)
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     findings = Findings(target, look_at_media=look_at_media, folder=path.parent)

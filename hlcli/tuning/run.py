@@ -18,14 +18,6 @@ from hlcli.errors import TrainingError
 from hlcli.features.device import memory_errors, resolve_device
 from hlcli.features.encoders import load_encoders_of
 from hlcli.features.types import VideoFeatures
-from hlcli.finetune.adapt import AdaptSettings, adapt, trained_with
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
-from hlcli.finetune.footage import LeftOut, RawFile
-from hlcli.finetune.gather import gather_features
-from hlcli.finetune.held_out import HeldOut, OnCheck, held_out, ignore_check
-from hlcli.finetune.plan import Plan, work_folder, work_folders
-from hlcli.finetune.report import card_of_run, warnings_of
-from hlcli.finetune.spans import marks_of
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.exchange import add_model
 from hlcli.model.fusion import FusedScorer
@@ -36,6 +28,14 @@ from hlcli.training.dataset import SequenceSampler
 from hlcli.training.distributed import ALONE, Ranks
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.training.recipe import DataConfig
+from hlcli.tuning.adapt import AdaptSettings, adapt, trained_with
+from hlcli.tuning.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
+from hlcli.tuning.footage import LeftOut, RawFile
+from hlcli.tuning.gather import gather_features
+from hlcli.tuning.held_out import HeldOut, OnCheck, held_out, ignore_check
+from hlcli.tuning.plan import Plan, work_folder, work_folders
+from hlcli.tuning.report import card_of_run, warnings_of
+from hlcli.tuning.spans import marks_of
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.manifest import ModelManifest
 from hlcli.zoo.reservation import Reservation

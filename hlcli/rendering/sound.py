@@ -18,9 +18,9 @@ import numpy as np
 
 from hlcli.errors import OutputError
 from hlcli.media.stereo import SoundTrack, Stereo
-from hlcli.render.media import Media
-from hlcli.render.plan import Shot
-from hlcli.render.settings import AudioChoice
+from hlcli.rendering.media import Media
+from hlcli.rendering.plan import Shot
+from hlcli.rendering.settings import AudioChoice
 from hlcli.timeline.edit_list import EditList, Event, Sound
 
 CUT_FADE_SECONDS = Fraction(5, 1000)

@@ -15,16 +15,16 @@ from typing import Any, cast
 from hlcli.errors import TrainingError, UnknownModelError, UsageError
 from hlcli.features.device import resolve_device
 from hlcli.features.types import FeatureSpec
-from hlcli.finetune.adapt import AdaptSettings
-from hlcli.finetune.cut import read_cut
-from hlcli.finetune.estimate import Estimate, check_room, estimate_run
-from hlcli.finetune.footage import Footage
-from hlcli.finetune.marks import read_marks
-from hlcli.finetune.spans import Teaching, check_contradictions, marks_of
 from hlcli.media.clips import ClipGrid
 from hlcli.media.discover import MayRead, any_file
 from hlcli.paths import own_models_dir
 from hlcli.progress import Progress, silent
+from hlcli.tuning.adapt import AdaptSettings
+from hlcli.tuning.cut import read_cut
+from hlcli.tuning.estimate import Estimate, check_room, estimate_run
+from hlcli.tuning.footage import Footage
+from hlcli.tuning.marks import read_marks
+from hlcli.tuning.spans import Teaching, check_contradictions, marks_of
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.reservation import check_free
 

@@ -17,8 +17,8 @@ from hlcli.errors import OutputError
 from hlcli.media.canvas import Colour, Planes
 from hlcli.media.ffmpeg import FfmpegProgram
 from hlcli.media.rates import rate_text
-from hlcli.render.encoders import Encoder
-from hlcli.render.sound import SoundFile
+from hlcli.rendering.encoders import Encoder
+from hlcli.rendering.sound import SoundFile
 
 # Pictures on their way to ffmpeg: enough for both to work at once, few enough for any memory.
 _MOST_WAITING = 4

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from hlcli.document import AudioRecord
 from hlcli.errors import HlError
-from hlcli.finetune.footage import Footage, RawFile
-from hlcli.finetune.spans import Span, Teaching
 from hlcli.media.discover import MayRead
 from hlcli.media.identity import content_identity
 from hlcli.timeline.edit_list import Source
@@ -23,6 +21,8 @@ from hlcli.timeline.read import ReadTimeline, read_timeline
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.types import MissingMediaError
 from hlcli.timeline.relink import Wanted
+from hlcli.tuning.footage import Footage, RawFile
+from hlcli.tuning.spans import Span, Teaching
 
 _UNKNOWN_FRAMES = 10**9
 _EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(\S(?:.*\S)?)\s*$", re.M)

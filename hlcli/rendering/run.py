@@ -29,14 +29,14 @@ from hlcli.media.canvas import Colour
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.shown import ShownFrames
 from hlcli.progress import Progress, silent
-from hlcli.render.encode import EncoderProcess, encode_command
-from hlcli.render.encoders import choose_encoder
-from hlcli.render.media import Media, even, probe_sources, timeline_size
-from hlcli.render.pictures import PictureMaker
-from hlcli.render.plan import add_crossfades, plan_shots
-from hlcli.render.settings import SUFFIXES, RenderReport, RenderSettings
-from hlcli.render.sound import plan_sound, write_sound
-from hlcli.render.workspace import check_space, move_into_place, workspace
+from hlcli.rendering.encode import EncoderProcess, encode_command
+from hlcli.rendering.encoders import choose_encoder
+from hlcli.rendering.media import Media, even, probe_sources, timeline_size
+from hlcli.rendering.pictures import PictureMaker
+from hlcli.rendering.plan import add_crossfades, plan_shots
+from hlcli.rendering.settings import SUFFIXES, RenderReport, RenderSettings
+from hlcli.rendering.sound import plan_sound, write_sound
+from hlcli.rendering.workspace import check_space, move_into_place, workspace
 from hlcli.timeline.edit_list import EditList
 
 # A film at the default quality takes two to four times this; less is sure not to fit.

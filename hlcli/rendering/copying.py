@@ -8,11 +8,11 @@ from hlcli.errors import OutputError, UsageError
 from hlcli.media.probe import MediaInfo
 from hlcli.media.remux import Stretch, copy_stretches
 from hlcli.progress import Progress, silent
-from hlcli.render.media import probe_sources
-from hlcli.render.plan import plan_shots
-from hlcli.render.run import check_film
-from hlcli.render.settings import RenderReport
-from hlcli.render.workspace import move_into_place, workspace
+from hlcli.rendering.media import probe_sources
+from hlcli.rendering.plan import plan_shots
+from hlcli.rendering.run import check_film
+from hlcli.rendering.settings import RenderReport
+from hlcli.rendering.workspace import move_into_place, workspace
 from hlcli.timeline.edit_list import EditList, Event
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import TrainingError
-from hlcli.finetune.footage import RawFile
 from hlcli.media.clips import ClipGrid
+from hlcli.tuning.footage import RawFile
 
 Marks = npt.NDArray[np.int8]
 """1 kept, 0 passed over, -1 nobody said; one a clip."""

@@ -12,11 +12,11 @@ from hlcli.features.encoder import Encoders
 from hlcli.features.extract import extract_features
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import VideoFeatures
-from hlcli.finetune.footage import LeftOut, RawFile
 from hlcli.media.probe import probe
 from hlcli.progress import Progress, silent
 from hlcli.training.clips import is_finite
 from hlcli.training.extraction import extract_files
+from hlcli.tuning.footage import LeftOut, RawFile
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _extracted(
     except HlError as error:
         return error
     except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
-        return unexpected(error, file.path)
+        return unexpected(error)
 
 
 def _shifted(progress: Progress, before: float, total: float) -> Progress:

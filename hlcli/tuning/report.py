@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hlcli.finetune.footage import LeftOut, RawFile
-from hlcli.finetune.held_out import HeldOut
-from hlcli.finetune.plan import Plan
 from hlcli.training.loop import LOG_FILE
 from hlcli.training.register import read_losses
+from hlcli.tuning.footage import LeftOut, RawFile
+from hlcli.tuning.held_out import HeldOut
+from hlcli.tuning.plan import Plan
 from hlcli.zoo.card import Figure, FootageFile, Lesson, ModelCard, Parent, plain_name
 
 FEW_SPANS = 5

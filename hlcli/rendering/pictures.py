@@ -11,9 +11,9 @@ from hlcli.errors import MediaUnreadableError
 from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop, layered
 from hlcli.media.probe import MediaInfo
 from hlcli.media.shown import ShownFrames
-from hlcli.render.action import LOOK_WIDTH, centres_of_change, crop_places, follow
-from hlcli.render.media import Media
-from hlcli.render.plan import Shot, instants
+from hlcli.rendering.action import LOOK_WIDTH, centres_of_change, crop_places, follow
+from hlcli.rendering.media import Media
+from hlcli.rendering.plan import Shot, instants
 from hlcli.timeline.edit_list import Event
 
 _FEWEST_OPEN = 4

@@ -15,8 +15,8 @@ from hlcli.errors import UsageError
 from hlcli.media.probe import MediaInfo
 from hlcli.media.still import read_stills
 from hlcli.progress import Progress, silent
-from hlcli.render.lettering import Lettering
-from hlcli.render.sheet_plan import Section, Shot
+from hlcli.rendering.lettering import Lettering
+from hlcli.rendering.sheet_plan import Section, Shot
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """What a sheet can be written as, by extension."""

@@ -16,7 +16,7 @@ from hlcli.cores import num_cores
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec
-from hlcli.finetune.footage import RawFile
+from hlcli.tuning.footage import RawFile
 
 VIDEO_SECONDS_PER_CORE_SECOND = 6.5
 """Video read and encoded in a second of one core: 1080p H.264, a keyframe every 8 s."""

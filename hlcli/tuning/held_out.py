@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.finetune.fit_taste import MarkedVideo, fit_taste
-from hlcli.finetune.spans import Marks, num_runs
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
+from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
+from hlcli.tuning.spans import Marks, num_runs
 
 MOST_FOLDS = 5
 """Marks are held out in at most so many parts."""

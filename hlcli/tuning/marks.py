@@ -9,15 +9,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import TrainingError, UsageError
-from hlcli.finetune.cut import read_edit, wanted_of
-from hlcli.finetune.footage import Footage, RawFile
-from hlcli.finetune.spans import Span, Teaching
 from hlcli.timeline.edit_list import Event, Marker
 from hlcli.timeline.paths import is_file, shortened
 from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.relink import Wanted
 from hlcli.timeline.timecode import format_timecode, is_drop_frame, parse_timecode
+from hlcli.tuning.cut import read_edit, wanted_of
+from hlcli.tuning.footage import Footage, RawFile
+from hlcli.tuning.spans import Span, Teaching
 
 COLUMNS = ("file", "start", "end", "label")
 """Names that the first line of a table must have, in any order, among others."""
