@@ -16,12 +16,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
-
-from hlcli.document import read_documents
-from hlcli.errors import HlError
 from hlcli.finetune.cut import read_cut
 from hlcli.finetune.footage import Footage
 from hlcli.finetune.marks import read_marks
+
+from hlcli.document import read_documents
+from hlcli.errors import HlError
 from hlcli.model.exchange import export_model
 from hlcli.timeline.check import SUFFIXES, check_timeline
 from hlcli.timeline.formats import write_format
