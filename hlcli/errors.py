@@ -42,6 +42,7 @@ _NO_MEMORY = (
     "failed to map segment",
     "can't start new thread",
     "could not create a primitive",
+    "storage size calculation overflowed",
     "resource temporarily unavailable",
 )
 

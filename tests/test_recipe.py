@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,39 @@ def test_the_real_clips_split_without_sharing_groups(shared_dir: Path) -> None:
 
 def test_parse_needs_no_file() -> None:
     assert parse_recipe({"kind": "subspace"}) == SubspaceRecipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"kind = 'rasl'\nname = " + b"9" * 5000, "more digits than any"),
+        (b"kind = 'rasl'\n[training]\nsteps = " + b"9" * 400, "hexadecimal digits"),
+        (b"kind = 'rasl'\n[training]\nlearning_rate = " + b"9" * 400, "hexadecimal digits"),
+        (b"kind = 'rasl'\n[training]\nlearning_rate = 0x" + b"f" * 9000, "hexadecimal digits"),
+        (b"kind = 'rasl'\n[training]\nlearning_rate = 1e400", "must be finite"),
+        (b"kind = 'rasl'\n[data]\nfolders = " + b"[" * 50_000, "nested too deep"),
+        (b"kind = 'rasl'\na = " + b"{b = " * 50_000, "nested too deep"),
+        (b"kind = 'rasl'\n" + b"x" * 5000 + b" = 1", "unknown setting xxx"),
+        (b"kind = " + b"[1, 2]", "kind is"),
+        (b"kind = 'rasl'\n[training]\nsteps = '" + b"x" * 5000 + b"'", "is a int, got 'xxx"),
+        (b"kind = 'rasl'\n\xff\xfe", "not TOML"),
+        (b"", "kind is None"),
+    ],
+)
+def test_a_hostile_recipe_is_one_short_error(text: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(text)
+    with pytest.raises(RecipeError, match=re.escape(says)) as caught:
+        read_recipe(path)
+    assert caught.value.exit_code == 2
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 300 + len(str(path))
+
+
+def test_numbers_on_the_command_line_are_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("kind = 'rasl'\n")
+    assert read_recipe(path, ["training.steps=7"]).training.steps == 7  # type: ignore[union-attr]
+    for text in ("9" * 400, "9" * 5000, "[" * 50_000):
+        with pytest.raises(RecipeError):
+            read_recipe(path, [f"training.steps={text}"])

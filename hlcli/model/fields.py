@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _MOST_EXACT = 2**53  # larger whole numbers have no exact float
+_MOST_SHOWN = 100
 
 
 class FieldError(ValueError):
@@ -45,7 +46,9 @@ def fill(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
     filled: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
-            raise FieldError(f"unknown setting {_join(where, key)}", suggest(key, known))
+            raise FieldError(
+                f"unknown setting {_shown(_join(where, key))[1:-1]}", suggest(key, known)
+            )
         filled[key] = _convert(hints[key], value, _join(where, key))
     try:
         return cls(**filled)
@@ -68,17 +71,23 @@ def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
+def _shown(value: object) -> str:
+    """Return a value for an error message, which is one line whatever the value is."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
 def _convert(kind: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
-            raise FieldError(f"{where} is a table, got {value!r}")
+            raise FieldError(f"{where} is a table, got {_shown(value)}")
         return fill(typing.cast(Any, kind), value, where=where)
     if origin is typing.Literal:
         choices = typing.get_args(kind)
         if value not in choices:
             names = [str(choice) for choice in choices]
-            raise FieldError(f"{where} cannot be {value!r}", f"one of: {', '.join(names)}")
+            raise FieldError(f"{where} cannot be {_shown(value)}", f"one of: {', '.join(names)}")
         return value
     if origin in (typing.Union, types.UnionType):
         if value is None:
@@ -87,18 +96,18 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _convert(inner[0], value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(f"{where} is a list, got {value!r}")
+            raise FieldError(f"{where} is a list, got {_shown(value)}")
         return tuple(_convert(str, item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise FieldError(f"{where} is a table, got {value!r}")
+            raise FieldError(f"{where} is a table, got {_shown(value)}")
         return {str(key): _convert(float, item, _join(where, key)) for key, item in value.items()}
     if isinstance(value, int) and abs(value) > _MOST_EXACT:
         raise FieldError(f"{where} is a number of {len(hex(value)) - 2} hexadecimal digits")
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
-            raise FieldError(f"{where} must be finite, got {value!r}")
+            raise FieldError(f"{where} must be finite, got {_shown(value)}")
         return float(value)
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
-    raise FieldError(f"{where} is a {kind.__name__}, got {value!r}")
+    raise FieldError(f"{where} is a {kind.__name__}, got {_shown(value)}")
