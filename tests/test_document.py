@@ -328,6 +328,16 @@ def test_an_entry_that_is_no_document_is_removed(text: str) -> None:
     assert not path.exists()
 
 
+def test_moments_that_touch_are_no_overlap() -> None:
+    # Neighbours share the space for their handles, so that they meet.
+    document = make_document(spans=[(1.0, 2.5), (2.5, 4.0)])
+    again = ScoresDocument.from_json(document.to_json())
+    assert [(one.start_seconds, one.end_seconds) for one in again.moments] == [
+        (1.0, 2.5),
+        (2.5, 4.0),
+    ]
+
+
 def test_an_entry_whose_name_lies_is_not_given_out() -> None:
     path = scores_cache.put(make_document())
     other = IDENTITY[:32] + "0" * 32  # the same start

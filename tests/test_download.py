@@ -166,6 +166,27 @@ def test_changed_file_starts_again(server: WeightsServer, target: Path) -> None:
     assert server.sent_bytes == [HALF, len(GOOD)]
 
 
+def test_a_part_with_an_etag_that_changed_is_not_put_together_with_another(
+    server: WeightsServer, target: Path
+) -> None:
+    server.body, server.etag = OTHER, '"old"'
+    server.plan = [cut_after(HALF)]
+    with pytest.raises(DownloadError):
+        fetch(server, target, patience=Patience(num_attempts=1))
+    server.body, server.etag = GOOD, '"new"'
+    size = len(GOOD)
+    # A server that does not know If-Range answers with a part of what it has now.
+    part = {"ETag": '"new"', "Content-Range": f"bytes {HALF}-{size - 1}/{size}"}
+    server.plan = [answer(206, part, GOOD[HALF:])]
+    told: list[float] = []
+    fetch(server, target, progress=lambda stage, done, total: told.append(done))
+    assert target.read_bytes() == GOOD
+    assert ranges(server) == [None, f"bytes={HALF}-", None]
+    # Known at once, and not by the hash of two halves that do not fit.
+    assert told.count(size) == 1
+    assert told[0] == 0
+
+
 def test_changed_file_of_a_server_without_marks_starts_again(
     server: WeightsServer, target: Path
 ) -> None:

@@ -62,6 +62,24 @@ def test_ends_are_interpolated_between_clips() -> None:
     assert spans(choose(scores, top=1, handles_seconds=0)) == [(3.0, 6.7)]
 
 
+def test_the_floor_is_the_score_below_which_a_fifth_of_the_video_lies() -> None:
+    # Of ten clips, two at 0 and seven at 0.4: the fifth ends between them, at 0.32, and half the
+    # way from there to the peak is 0.66. A moment ends where the curve falls below that.
+    scores = [0.0, 0.0, 0.4, 0.4, 0.4, 1.0, 0.4, 0.4, 0.4, 0.4]
+    [moment] = choose(scores, top=1, handles_seconds=0, min_duration_seconds=0.5)
+    share = (1.0 - 0.66) / (1.0 - 0.4)
+    assert spans([moment]) == [(round(5.5 - share, 6), round(5.5 + share, 6))]
+
+
+def test_a_peak_below_the_floor_keeps_room_of_its_own() -> None:
+    # Three dull clips before nine good ones: the third moment asked for is the best of the dull.
+    scores = [0.08, 0.1, 0.09, *[0.9] * 9]
+    moments = choose(scores, top=3, handles_seconds=0, min_duration_seconds=0.25)
+    dull = [one for one in moments if one.score < 0.2]
+    assert spans(dull) == [(1.375, 1.625)]
+    assert dull[0].peak_seconds == 1.5
+
+
 def test_a_valley_ends_a_moment() -> None:
     scores = [0, 0, 1.0, 1.0, 0.6, 0.9, 0.9, 0, 0, 0]
     found = choose(scores, top=2, handles_seconds=0)
@@ -229,6 +247,26 @@ def test_why_names_the_side_that_rises(
     assert moment.why == why
     assert moment.picture == pytest.approx(picture[10:14].mean())
     assert moment.sound == pytest.approx(sound[10:14].mean())
+
+
+@pytest.mark.parametrize(("sound_inside", "why"), [(0.30, "picture"), (0.34, "both")])
+def test_both_stand_out_where_the_lesser_rises_by_half_of_the_greater(
+    sound_inside: float, why: str
+) -> None:
+    rest = np.tile([0.2, 0.25, 0.3, 0.15], 5)
+    picture, sound = rest.copy(), rest.copy()
+    picture[10:14], sound[10:14] = 0.9, sound_inside
+    rises = [
+        (side[10:14].mean() - np.median(side)) / side.std() for side in (np.array(sound), picture)
+    ]
+    share = rises[0] / rises[1]
+    assert 1 / 3 < share < 1 / 2 if why == "picture" else 1 / 2 < share < 2 / 3
+    for first, second, expected in (
+        (picture, sound, why),
+        (sound, picture, "sound" if why == "picture" else why),
+    ):
+        [moment] = choose(hills(1), top=1, picture=first, sound=second, handles_seconds=0)
+        assert moment.why == expected
 
 
 def test_why_without_one_side() -> None:

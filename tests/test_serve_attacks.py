@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import errno
+import http.client
 import json
 import os
 import re
@@ -163,8 +164,31 @@ def test_panels_may_ask_and_read(served: Served, origin: str) -> None:
     assert asked.headers["access-control-allow-headers"] == "authorization, content-type"
     reply = served.call("GET", "/v1/jobs", headers={"Origin": origin})
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, origin)
+    # What is said to one origin must not be kept for another.
+    for one in (asked, reply, served.call("GET", "/v1/about", token=None)):
+        assert one.headers["vary"] == "origin"
     assert "access-control-allow-credentials" not in reply.headers
     assert served.call("GET", "/v1/jobs", token=None, headers={"Origin": origin}).status == 401
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [("http://localhost:3000", "http://evil.example"), ("null", "null"), ("http://evil.example",)],
+)
+def test_two_origins_are_one_too_many(served: Served, origins: tuple[str, ...]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+    try:
+        connection.putrequest("GET", "/v1/jobs", skip_host=True)
+        connection.putheader("Host", f"127.0.0.1:{served.port}")
+        connection.putheader("Authorization", f"Bearer {served.token}")
+        for origin in origins:
+            connection.putheader("Origin", origin)
+        connection.endheaders()
+        answered = connection.getresponse()
+        assert answered.status == 403
+        assert answered.getheader("access-control-allow-origin") is None
+    finally:
+        connection.close()
 
 
 def test_forms_of_pages_cannot_post(served: Served) -> None:
