@@ -37,12 +37,12 @@ from hlcli.plugins.mailbox import Message, lua_name, lua_value, mailbox_dir, rea
 from hlcli.plugins.manifest import find_plugin
 from hlcli.plugins.system import System
 from hlcli.plugins.wanted import file_content, wanted_files
-from hlcli.timeline.records import record, records_text
+from hlcli.timeline.records import parse_records, record, records_text
 
 pytestmark = posix
 START = "hl: start `hl resolve` in a terminal, leave it open, and choose this entry again"
 BY_HAND = (
-    ". Or by hand: `hl export VIDEO -o cut.fcpxml --for resolve` there, "
+    ". By hand: `hl export VIDEO -o cut.fcpxml --for resolve` in a terminal, "
     "then File > Import > Timeline... here"
 )
 ENTRIES = ("hl Highlights", "hl Mark Only", "hl Send Cut")
@@ -109,6 +109,20 @@ def test_two_cuts_of_one_name_are_told_apart(desk: Desk) -> None:
         assert (folder / name).is_file()
 
 
+def test_names_in_letters_of_all_kinds(desk: Desk) -> None:
+    path = ready_clip(desk, "M\u00fcller \u65e5\u672c \U0001f3ac.mov")
+    desk.world.project_name = "\u041f\u0440\u043e\u0435\u043a\u0442 \U0001f490"
+    desk.press("hl Highlights")
+    desk.world.timelines[0].name = "Schnitt \u00e4 \u65e5\u672c: 1/2"
+    desk.press("hl Send Cut")
+    assert (desk.folder / "home" / "hl cuts" / "Schnitt \u00e4 \u65e5\u672c_ 1_2.otio").is_file()
+    assert path in desk.lines[-2]
+    (job,) = desk.jobs
+    assert record("file", path=path) in parse_records((job / "request.txt").read_text("utf-8"))
+    assert desk.world.prefs is not None
+    assert desk.world.prefs.read_bytes().decode("cp1252").count("caf\u00e9") == 1
+
+
 def test_what_hl_found_is_asked_for_again_after_it_was_taken(desk: Desk) -> None:
     ready_clip(desk)
     for _ in range(2):
@@ -124,7 +138,11 @@ def test_result_that_no_script_took_is_found_after_hl_resolve_was_started_again(
 ) -> None:
     ready_clip(desk)
     desk.options("wait_minutes 0")
-    assert "still at work" in desk.press("hl Highlights")
+    desk.press("hl Highlights")
+    assert desk.bins == [
+        "hl: hl is still at work, in the background. Start the script again later: it goes on "
+        "from there"
+    ]
     while "finished" not in desk.terminal:
         time.sleep(0.05)
         desk.companion.step()  # type: ignore[union-attr]
@@ -241,7 +259,7 @@ def test_way_that_is_gone_is_named(desk: Desk, gone: str, named: str) -> None:
     script.write_text(f"{gone}\n{script.read_text(encoding='utf-8')}", encoding="utf-8")
     desk.press("hl Highlights")
     assert desk.bins == [
-        f"hl: this edition of Resolve gives scripts no way to a terminal ({named} is gone){BY_HAND}"
+        f"hl: this edition of Resolve gives scripts no way to hl ({named} is gone){BY_HAND}"
     ]
 
 

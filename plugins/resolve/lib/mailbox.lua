@@ -15,7 +15,7 @@ local TRIES = 3            -- Resolve, or a second one, may write its preference
 local LONGEST = 196608     -- bytes of a request; 512 KiB were seen to work
 
 -- Said where there is no way to hl.
-local BY_HAND = ". Or by hand: `hl export VIDEO -o cut.fcpxml --for resolve` there, then File > Import > Timeline... here"
+local BY_HAND = ". By hand: `hl export VIDEO -o cut.fcpxml --for resolve` in a terminal, then File > Import > Timeline... here"
 
 -- What a file returns; nil without one. Text only, in an empty environment: it can give values and call nothing.
 local function load_value(path)
@@ -117,7 +117,7 @@ function M.ready()
   if not host.field(host.global("bmd"), "wait") then missing[#missing + 1] = "bmd.wait" end
   if not host.field(host.global("os"), "time") then missing[#missing + 1] = "os.time" end
   if #missing > 0 then
-    return false, "this edition of Resolve gives scripts no way to a terminal (" .. table.concat(missing, ", ") .. " is gone)" .. BY_HAND
+    return false, "this edition of Resolve gives scripts no way to hl (" .. table.concat(missing, ", ") .. " is gone)" .. BY_HAND
   end
   local there, reason = companion()
   for _ = 1, ASLEEP_SECONDS do
