@@ -31,6 +31,11 @@ def scores_dir() -> Path:
     return cache_dir() / "scores"
 
 
+def bundles_dir() -> Path:
+    """Folder of the media taken out of bundles (`.otioz`)."""
+    return cache_dir() / "bundles"
+
+
 def models_dir() -> Path:
     """Folder of downloaded weights."""
     return cache_dir() / "models"

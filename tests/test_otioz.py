@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -15,13 +16,17 @@ from types import SimpleNamespace
 import opentimelineio as otio
 import pytest
 from document_factory import make_document
+from media_factory import make_video
 
 from hlcli.document import ScoresDocument
 from hlcli.errors import HlError, MediaError, MediaNotFoundError, OutputError
 from hlcli.media.identity import content_identity
+from hlcli.paths import bundles_dir
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import otioz
 from hlcli.timeline.formats.otio import otio_timeline
+from hlcli.timeline.read import otioz as read_otioz
+from hlcli.timeline.read import read_timeline
 from hlcli.workflows.outputs import write_outputs
 
 
@@ -79,6 +84,61 @@ def test_bundle_has_the_cuts_of_the_timeline(tmp_path: Path) -> None:
     for clip in [*bundled.find_clips(), *plain.find_clips()]:
         clip.media_reference.target_url = "here"
     assert bundled.is_equivalent_to(plain)
+
+
+def bundle_of(tmp_path: Path, name: str) -> Path:
+    """Write a bundle of one real video."""
+    folder = tmp_path / name
+    folder.mkdir()
+    video = make_video(folder, name=f"{name}.mp4", first_number=len(name))
+    document = make_document(path=str(video), spans=[(0.2, 1.0)], identity=content_identity(video))
+    write_outputs([tmp_path / f"{name}.otioz"], [document])
+    return tmp_path / f"{name}.otioz"
+
+
+def test_damaged_media_in_the_cache_is_taken_out_again(tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path, "a")
+    whole = (tmp_path / "a/a.mp4").read_bytes()
+    [event] = read_timeline(bundle).edit.events
+    cached = Path(event.source.path)
+    assert bundles_dir() in cached.parents
+    assert cached.read_bytes() == whole
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    for data in (bytes(damaged), bytes(len(whole)), whole[:-1], b""):
+        cached.write_bytes(data)
+        assert read_timeline(bundle).edit.events == (event,)
+        assert cached.read_bytes() == whole
+    cached.unlink()
+    assert read_timeline(bundle).edit.events == (event,)
+    # What is whole is left alone.
+    before = cached.stat().st_mtime_ns
+    read_timeline(bundle)
+    assert cached.stat().st_mtime_ns == before
+
+
+def test_media_of_bundles_read_long_ago_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles = [bundle_of(tmp_path, name) for name in ("a", "bb", "ccc", "dddd")]
+    size = (tmp_path / "a/a.mp4").stat().st_size
+    monkeypatch.setattr(read_otioz, "MAX_BUNDLES_BYTES", int(2.5 * size))
+
+    def folder_of(bundle: Path) -> Path:
+        return bundles_dir() / content_identity(bundle)[:32]
+
+    for days, bundle in zip((3, 2, 4), bundles[:3], strict=True):
+        read_timeline(bundle)
+        os.utime(folder_of(bundle), (time.time() - days * 86400,) * 2)
+    read_timeline(bundles[3])
+    # Those of four and of three days ago are gone.
+    assert [folder_of(bundle).exists() for bundle in bundles] == [False, True, False, True]
+    # What was read today stays, however large, and what is asked for is there.
+    monkeypatch.setattr(read_otioz, "MAX_BUNDLES_BYTES", 0)
+    for bundle in bundles:
+        [event] = read_timeline(bundle).edit.events
+        assert Path(event.source.path).is_file()
+    assert all(folder_of(bundle).exists() for bundle in bundles)
 
 
 def test_names_that_clash_or_are_no_url(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ a few kilobytes can unpack to gigabytes, and names can lead out of the folder.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from hlcli.atomic import atomic_write, make_folder
 from hlcli.errors import OutputError, TimelineError
 from hlcli.media.identity import content_identity
-from hlcli.paths import cache_dir
+from hlcli.paths import bundles_dir
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import shortened
 from hlcli.timeline.read.bounds import MOST_BYTES, TooMuchError, json_text
@@ -35,6 +38,9 @@ _SMALL_BYTES = 16 << 20
 _LONGEST_NAME_BYTES = 255
 _CHUNK_BYTES = 1 << 20
 _HINT = "do not open it, it may be meant to harm"
+_LEFT_ALONE_SECONDS = 24 * 3600.0
+MAX_BUNDLES_BYTES = 20 << 30
+"""Most that the media of all bundles takes in the cache; what was read today stays all the same."""
 
 
 def read(
@@ -45,7 +51,7 @@ def read(
     rate: Fraction | None = None,
 ) -> ReadTimeline:
     """Read one bundle; the arguments are those of `hlcli.timeline.read.read_timeline`."""
-    folder = cache_dir() / "bundles" / content_identity(path)[:32]
+    folder = bundles_dir() / content_identity(path)[:32]
     made: list[Path] = []
     try:
         with _Stream(io.FileIO(path)) as stream, zipfile.ZipFile(stream) as bundle:
@@ -54,6 +60,7 @@ def read(
             _check_room(media, folder)
             for info in media:
                 _take_out(bundle, info, folder, made)
+        _drop_oldest(keep=folder)
         return edit_of_otio(timeline, folder=folder, relinker=relinker, known=known, rate=rate)
     except Exception:
         # What cannot be used shall not stay in the cache.
@@ -155,6 +162,28 @@ def _take_out(
         for chunk in _chunks(bundle, info):
             stream.write(chunk)
     made.append(target)
+
+
+def _drop_oldest(*, keep: Path) -> None:
+    """Remove the media of bundles that were read longest ago, until the rest is no larger."""
+    with contextlib.suppress(OSError):
+        # When it was read last.
+        os.utime(keep)
+    folders: list[tuple[float, int, Path]] = []
+    for folder in bundles_dir().iterdir():
+        # Another process may remove it meanwhile.
+        with contextlib.suppress(OSError):
+            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            folders.append((folder.stat().st_mtime, size, folder))
+    total = sum(size for _, size, _ in folders)
+    recent = time.time() - _LEFT_ALONE_SECONDS
+    for last_read, size, folder in sorted(folders):
+        if total <= MAX_BUNDLES_BYTES:
+            break
+        # A film may be made from it just now.
+        if folder != keep and last_read < recent:
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
 
 
 def _checksum(file: Path) -> int:
