@@ -96,8 +96,8 @@ def test_every_script_works_in_every_sandbox(desk: Desk, build: str) -> None:
     # Print shows nothing, so that the terminal has all of it; nothing is left in the project.
     assert desk.terminal[0] == f"at work for Resolve: {ODD_NAME}"
     assert desk.bins == desk.world.windows == desk.errors == []
-    # Once to ask, once to say how it went, for each press that needs hl; never while waiting.
-    assert desk.world.num_saves == 5
+    # Once to ask, once to say how it went; never while waiting.
+    assert desk.world.num_saves == 6
 
 
 def test_two_cuts_of_one_name_are_told_apart(desk: Desk) -> None:

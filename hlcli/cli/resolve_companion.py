@@ -34,7 +34,6 @@ _UNCLAIMED_SECONDS = 86400
 _NUM_HEARD = 16
 _STOP_SECONDS = 10
 _JOB = re.compile(r"[0-9a-f]{16}")
-_CUT_FOLDER = re.compile(r"^\s*cut[_-]folder\s+(.*?)\s*$", re.MULTILINE)
 _MIRRORED = ("status", "plan")
 """Texts of a job that scripts read."""
 
@@ -49,7 +48,7 @@ class Companion:
         find_prefs: Gives the Fusion.prefs files that there are now.
         command: What starts `hl`, without arguments.
         say: Called with each line for the user.
-        documents: Where cuts go that nobody chose a folder for; it is made.
+        documents: Where cuts go that nobody chose a folder for.
 
     Raises:
         OutputError: The folder cannot be made.
@@ -156,6 +155,10 @@ class Companion:
             if record.kind == "said":
                 for line in record.fields.get("text", "").splitlines():
                     self._say(line)
+            if record.kind == "folder":
+                # For a cut that Resolve writes; where it cannot be made, the script says so.
+                with contextlib.suppress(OSError, ValueError):
+                    Path(record.fields.get("path", "")).mkdir(parents=True, exist_ok=True)
         if message.job is not None:
             self._forget(message.job)
 
@@ -228,30 +231,16 @@ class Companion:
             elif self._mirrored.get(twin) != content:
                 write_text(twin, lua_value(content))
                 self._mirrored[twin] = content
-                if path.name == "options.txt":
-                    self._beat()  # It may name another folder for cuts.
 
     def _beat(self) -> None:
         heard = "".join(f'"{name}", ' for name in self._heard)
-        place = lua_string(os.fsencode(self._cut_folder()))
+        place = lua_string(os.fsencode(self._documents))
         write_text(
             self.folder / "companion.lua",
             f"return {{ protocol = {PROTOCOL}, time = {int(time.time())}, "
             f"heard = {{ {heard}}}, cut_folder = {place} }}\n",
         )
         self._beat_at = time.monotonic()
-
-    def _cut_folder(self) -> Path:
-        """Return the folder for *hl Send Cut*, made: scripts can make none."""
-        with contextlib.suppress(OSError):
-            options = (self.folder / "options.txt").read_text(encoding="utf-8", errors="replace")
-            if found := _CUT_FOLDER.findall(options):
-                Path(found[-1]).mkdir(parents=True, exist_ok=True)
-                return Path(found[-1])
-        # Where it cannot be made, the script says so.
-        with contextlib.suppress(OSError):
-            self._documents.mkdir(parents=True, exist_ok=True)
-        return self._documents
 
     def _is_wanted(self, folder: Path) -> bool:
         """Whether a job of before runs, or ended while nobody looked."""

@@ -1,7 +1,7 @@
 -- What lib/system.lua does, for a Lua that may neither open files nor start programs: `hl resolve`, a program that the user has
 -- started, does it. It reads what this writes into the preferences of Fusion, and this loads what it writes as files of Lua that
--- return one value. Preferences are written twice for each press of a button and never while waiting: each writing goes through
--- the queue of Resolve's windows. hlcli/cli/resolve_companion.py is the other end.
+-- return one value. Preferences are written two or three times for each press of a button and never while waiting: each writing
+-- goes through the queue of Resolve's windows. hlcli/cli/resolve_companion.py is the other end.
 local part = ...
 local host, records = part("host"), part("records")
 local M = { separator = host.separator, is_windows = host.is_windows, quoted = host.quoted, getenv = host.getenv }
@@ -162,9 +162,10 @@ end
 
 M.exists, M.sleep = host.fileexists, host.wait
 
--- `hl resolve` makes the folders.
-function M.mkdir()
-  return true
+-- `hl resolve` makes the folders: those of its jobs unasked.
+function M.mkdir(path)
+  if path:match("[/\\]hl%-resolve[/\\]%x+$") then return true end
+  return (send("-", records.text({ { "folder", { path = path } } })))
 end
 
 function M.base()
