@@ -25,6 +25,7 @@ from hlcli.media.probe import probe
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.check import RULES, check_timeline
 from hlcli.timeline.edit_list import EditList
+from hlcli.timeline.formats import write_format
 
 ROOT = Path(__file__).parent.parent
 NTSC = Fraction(30000, 1001)
@@ -590,7 +591,7 @@ XML_TOGETHER = {
 def test_planted_fault_in_fcp7_xml(
     good: Path, tmp_path: Path, rule: str, plant: Callable[[ET.Element], None]
 ) -> None:
-    for target in RULES[rule].severity:
+    for target in [name for name in RULES[rule].severity if name in ("resolve", "premiere")]:
         root = ET.fromstring((good / f"{target}.xml").read_bytes())
         plant(root)
         path = tmp_path / "planted.xml"
@@ -701,6 +702,7 @@ def test_without_a_program_it_is_the_one_the_file_is_for(good: Path, tmp_path: P
         ("premiere.xml", "resolve"),
         ("premiere.xml", "premiere"),
         ("resolve.fcpxml", "resolve"),
+        ("resolve.fcpxml", "finalcut"),
     ]
     result = run(tmp_path / "any.otio")
     assert "any.otio, for DaVinci Resolve" in result.stdout
@@ -720,10 +722,14 @@ def test_a_file_that_cannot_be_read_is_said_once_and_the_others_are_checked(
 
 def test_programs_are_understood_as_people_call_them(good: Path) -> None:
     assert run(good / "resolve.otio", "--for", "DaVinci").exit_code == 0
+    # Avid reads no OpenTimelineIO.
     refused = run(good / "resolve.otio", "--for", "Avid")
-    assert refused.exit_code == 2
-    assert "nothing is known about what Avid Media Composer refuses" in refused.stderr
-    assert "hint: --for takes resolve or premiere" in refused.stderr
+    assert refused.exit_code == 8
+    assert "format-not-read" in refused.stdout
+    unknown = run(good / "resolve.otio", "--for", "generic")
+    assert unknown.exit_code == 2
+    assert "nothing is known about what any OpenTimelineIO reader refuses" in unknown.stderr
+    assert "hint: --for takes one of resolve, premiere, finalcut, avid," in unknown.stderr
 
 
 def test_two_timelines_of_one_name(good: Path, tmp_path: Path) -> None:
@@ -767,7 +773,36 @@ def test_files_that_cannot_be_checked(
 
 
 def test_an_unknown_program() -> None:
-    assert run("x.otio", "--for", "avid").exit_code == 2
+    assert run("x.otio", "--for", "vegas").exit_code == 2
+
+
+OTHERS = {
+    ".aaf": {"resolve", "premiere", "avid"},
+    ".mlt": {"shotcut"},
+    ".kdenlive": {"kdenlive"},
+    ".otioz": {"resolve", "premiere"},
+}
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_formats_without_rules_of_their_own_are_read(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".aaf":
+        pytest.importorskip("aaf2", reason="needs pyaaf2, part of hlcli[aaf]")
+    media = make_video(tmp_path, name="a.mov", rate=Fraction(25), num_frames=100)
+    document = make_document(frame_rate=Fraction(25), num_frames=100, audio=0, spans=[(1.0, 3.0)])
+    video = VideoRecord.from_media(probe(media), content_identity(media))
+    path = tmp_path / f"cut{suffix}"
+    write_format(path, [dataclasses.replace(document, video=video)])
+    for program in OTHERS[suffix]:
+        found = rules_in(path, program)
+        assert found == (["format-not-read"] if suffix == ".otioz" else [])
+    assert run(path).exit_code == (8 if suffix == ".otioz" else 0)
+    if suffix == ".otioz":
+        return  # It holds its media.
+    make_video(tmp_path, name="a.mov", rate=Fraction(25), num_frames=40)
+    assert rules_in(path, next(iter(OTHERS[suffix]))) == ["range-outside"]
+    media.unlink()
+    assert rules_in(path, next(iter(OTHERS[suffix]))) == ["media-missing"]
 
 
 # The documentation --------------------------------------------------------------------------

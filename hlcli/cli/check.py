@@ -22,7 +22,7 @@ def check(
     timelines: Annotated[
         list[str],
         typer.Argument(
-            help="Timelines: .otio, .xml, .edl, .fcpxml.", metavar="TIMELINE", show_default=False
+            help="Timelines of any format that hl reads.", metavar="TIMELINE", show_default=False
         ),
     ],
     for_: Annotated[
@@ -30,8 +30,8 @@ def check(
         typer.Option(
             "--for",
             metavar="PROGRAM",
-            help="The program: resolve or premiere; if not given, the one that hl wrote the file "
-            "for, or else both.",
+            help="The program: resolve, premiere, finalcut, avid, shotcut or kdenlive; if not "
+            "given, the one that hl wrote the file for, or else each that reads such a file.",
         ),
     ] = None,
     no_media: Annotated[

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from hlcli.errors import HlError, TimelineError, UsageError
 from hlcli.timeline.check.findings import Findings, Problem
-from hlcli.timeline.check.rules import PROGRAMS, RULES, Rule, Severity
+from hlcli.timeline.check.rules import PROGRAMS, READS, RULES, Rule, Severity
 from hlcli.timeline.formats import FORMATS, check_target
 from hlcli.timeline.paths import is_file
+from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import json_text, read_bytes, reading
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "programs_of",
 ]
 
-SUFFIXES = (".otio", ".xml", ".edl", ".fcpxml")
+SUFFIXES = tuple(READERS)
 """Extensions of files that can be checked."""
 
 
@@ -43,7 +44,7 @@ def check_program(name: str) -> str:
     if program.name not in PROGRAMS:
         raise UsageError(
             f"nothing is known about what {program.title} refuses",
-            hint=f"--for takes {' or '.join(PROGRAMS)}",
+            hint=f"--for takes one of {', '.join(PROGRAMS)}",
         )
     return program.name
 
@@ -55,7 +56,9 @@ def programs_of(path: Path) -> list[str]:
     """
     suffix = path.suffix.lower()
     known = FORMATS[suffix].targets if suffix in FORMATS else ()
-    programs = [name for name in PROGRAMS if name in known] or list(PROGRAMS)
+    suffix = suffix.removesuffix("d") if suffix == ".fcpxmld" else suffix
+    reading_it = [name for name in PROGRAMS if suffix in READS[name]]
+    programs = [name for name in PROGRAMS if name in known] or reading_it or list(PROGRAMS)[:2]
     if suffix == ".otio":
         # What cannot be read is said by the check itself.
         with contextlib.suppress(HlError, ValueError, KeyError, TypeError):
@@ -70,7 +73,7 @@ def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True)
 
     Args:
         path: The timeline.
-        target: The program: `resolve` or `premiere`.
+        target: The program, one of `PROGRAMS`.
         look_at_media: Whether the media is looked at; False where it is on another machine.
 
     Returns:
@@ -81,10 +84,26 @@ def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True)
         TimelineError: The file cannot be read at all.
     """
     path, target = Path(path), check_program(target)
+    suffix = path.suffix.lower()
+    if suffix == ".fcpxmld":
+        path, suffix = path / "Info.fcpxml", ".fcpxml"
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            f"cannot check {path}: the extension {path.suffix or '(none)'} is unknown",
+            hint=f"use one of {', '.join(SUFFIXES)}",
+        )
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     findings = Findings(target, look_at_media=look_at_media, folder=path.parent)
-    suffix = path.suffix.lower()
+    if suffix not in READS[target]:
+        best = READS[target][0]
+        findings.add(
+            "format-not-read",
+            path.name,
+            f"{findings.program} does not read {suffix}",
+            hint=f"export {best} --for {target}",
+        )
+        return findings.problems
     if suffix == ".otio":
         from hlcli.timeline.check.otio import check
     elif suffix == ".xml":
@@ -94,10 +113,7 @@ def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True)
     elif suffix == ".fcpxml":
         from hlcli.timeline.check.fcpxml import check
     else:
-        raise UsageError(
-            f"cannot check {path}: the extension {path.suffix or '(none)'} is unknown",
-            hint=f"use one of {', '.join(SUFFIXES)}",
-        )
+        from hlcli.timeline.check.cuts import check
     with reading(path):
         check(path, findings)
     return findings.problems

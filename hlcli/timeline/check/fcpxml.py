@@ -24,7 +24,6 @@ def check(path: Path, findings: Findings) -> None:
         TimelineError: It is no FCPXML.
     """
     root = xml_root(path, "fcpxml", title="FCPXML")
-    findings.add("format-not-read", path.name, f"{findings.program} does not read FCPXML")
     version = tuple(int(part) for part in re.findall(r"\d+", root.get("version", "0"))[:2])
     if version > _NEWEST:
         findings.add("fcpxml-version", path.name, f"it is version {root.get('version')}")

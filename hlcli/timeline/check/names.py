@@ -41,7 +41,7 @@ def _name(path: Path) -> str:
             match = re.search(rb"^TITLE:\s*(.*?)\s*$", text, re.M)
             return match[1].decode("utf-8", "replace") if match else ""
         root = ET.fromstring(text)
-    except (TimelineError, OSError, ET.ParseError):
+    except (TimelineError, OSError, ValueError, LookupError, ET.ParseError):
         return ""
     if suffix == ".xml":
         return root.findtext(".//sequence/name") or ""

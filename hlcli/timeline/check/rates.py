@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from hlcli.timeline.check.findings import Findings
-from hlcli.timeline.formats.rates import nearest_rate
+from hlcli.timeline.formats.rates import STANDARD_RATES, nearest_rate
 from hlcli.timeline.read.exact import exact_rate
 
 _NTSC = Fraction(1000, 1001)
@@ -19,6 +19,7 @@ PROGRAM_RATES: dict[str, tuple[Fraction, ...]] = {
         Fraction(25, 2),
         *(n * _NTSC for n in (24, 30, 60, 120)),
     ),
+    "finalcut": STANDARD_RATES,
 }
 """Rates a timeline can have, in frames per second, by the program's value of --for."""
 
@@ -30,8 +31,8 @@ def is_exact(rate: float) -> bool:
 
 def check_timeline_rate(rate: Fraction, where: str, findings: Findings) -> None:
     """Check that the program offers timelines of a rate."""
-    rates = PROGRAM_RATES[findings.target]
-    if rate not in rates:
+    rates = PROGRAM_RATES.get(findings.target)
+    if rates is not None and rate not in rates:
         findings.add(
             "rate-unsupported",
             where,

@@ -11,8 +11,24 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 
-PROGRAMS: Mapping[str, str] = {"resolve": "DaVinci Resolve", "premiere": "Premiere Pro"}
+PROGRAMS: Mapping[str, str] = {
+    "resolve": "DaVinci Resolve",
+    "premiere": "Premiere Pro",
+    "finalcut": "Final Cut Pro",
+    "avid": "Avid Media Composer",
+    "shotcut": "Shotcut",
+    "kdenlive": "Kdenlive",
+}
 """Programs by their value of --for."""
+READS: Mapping[str, tuple[str, ...]] = {
+    "resolve": (".otio", ".xml", ".fcpxml", ".edl", ".aaf"),
+    "premiere": (".otio", ".xml", ".edl", ".aaf"),
+    "finalcut": (".fcpxml",),
+    "avid": (".aaf", ".edl"),
+    "shotcut": (".mlt",),
+    "kdenlive": (".kdenlive", ".mlt", ".otio"),
+}
+"""Extensions that each program reads, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,10 @@ def _both(severity: Severity) -> dict[str, Severity]:
     return {"resolve": severity, "premiere": severity}
 
 
+def _all(severity: Severity, **others: Severity) -> dict[str, Severity]:
+    return dict.fromkeys(PROGRAMS, severity) | others
+
+
 _MEASURED = "measured by others on Resolve 19.1 to 21.1"
 _WRITERS = "seen in the files of programs that write for Premiere"
 _USERS = "reported by users of other tools"
@@ -50,14 +70,13 @@ RULES: Mapping[str, Rule] = {
     for rule in (
         # The file as a whole
         Rule(
-            id="format-not-read", formats=".fcpxml",
-            severity={"premiere": "error"},
+            id="format-not-read", formats="all", severity=_all("error"),
             what="The program does not read this kind of file.",
-            hint="export .otio --for premiere, or .xml",
-            source="Adobe's list of formats",
+            hint="export with --for and the program",
+            source="the programs' lists of formats",
         ),
         Rule(
-            id="no-clip", formats=".otio .xml .edl .fcpxml", severity=_both("error"),
+            id="no-clip", formats="all", severity=_all("error"),
             what="There is no clip to import.",
             hint="export again, with --top 3 for example",
             source="hl",
@@ -83,7 +102,8 @@ RULES: Mapping[str, Rule] = {
             source="computed: a reader that rounds down loses up to every frame",
         ),
         Rule(
-            id="rate-unsupported", formats=".otio .xml .fcpxml", severity=_both("warning"),
+            id="rate-unsupported", formats=".otio .xml .fcpxml",
+            severity=_both("warning") | {"finalcut": "warning"},
             what="The program offers no timeline of that rate.",
             hint="export with --frame-rate and the nearest rate it has",
             source="the programs' lists of timeline rates",
@@ -108,9 +128,9 @@ RULES: Mapping[str, Rule] = {
         ),
         # Media
         Rule(
-            id="media-missing", formats=".otio .xml .fcpxml",
-            severity={"resolve": "error", "premiere": "warning"},
-            what="A file is not there: Resolve imports no timeline at all, Premiere one without "
+            id="media-missing", formats="all but .edl",
+            severity=_all("warning", resolve="error"),
+            what="A file is not there: Resolve imports no timeline at all, others one without "
             "its media.",
             hint="mount the drive, export again with --search, or check with --no-media",
             source=_MEASURED + "; Premiere's own dialog",
@@ -122,13 +142,13 @@ RULES: Mapping[str, Rule] = {
             source=_OTIO,
         ),
         Rule(
-            id="media-variable-rate", formats=".otio .xml .fcpxml", severity=_both("warning"),
+            id="media-variable-rate", formats="all but .edl", severity=_all("warning"),
             what="The frames of a file are unevenly spaced: programs disagree on which is which.",
             hint="convert it to a constant rate first",
             source=_USERS,
         ),
         Rule(
-            id="media-same-name", formats=".otio .xml .fcpxml", severity={"resolve": "warning"},
+            id="media-same-name", formats="all but .edl", severity={"resolve": "warning"},
             what="Two files in different folders have one name: relinking may take the other.",
             hint="rename one of them",
             source=_MEASURED,
@@ -189,7 +209,7 @@ RULES: Mapping[str, Rule] = {
             source=_MEASURED,
         ),
         Rule(
-            id="range-outside", formats=".otio .xml .fcpxml", severity=_both("error"),
+            id="range-outside", formats="all but .edl", severity=_all("error"),
             what="A clip takes frames that its media does not have: Resolve imports nothing.",
             hint="export again from the file as it is now",
             source=_MEASURED,

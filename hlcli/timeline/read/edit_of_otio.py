@@ -27,7 +27,7 @@ from hlcli.timeline.read.leaves import Lane, Leaf, LeafReader, stated_rate
 from hlcli.timeline.read.markers import add_timeline_markers, markers_of
 from hlcli.timeline.read.ranges import frames_in_file
 from hlcli.timeline.read.sources import SourceBook
-from hlcli.timeline.read.types import Notes, ReadTimeline
+from hlcli.timeline.read.types import NoClipError, Notes, ReadTimeline
 from hlcli.timeline.relink import NO_SEARCH, Relinker
 from hlcli.timeline.timecode import frame_at, has_drop_frame
 
@@ -69,7 +69,7 @@ def edit_of_otio(
     if any(event.record.stop / rate > MOST_HOURS * 3600 for event in events):
         raise TooMuchError(f"it is longer than {MOST_HOURS:,} hours")
     if not events:
-        raise TimelineError(
+        raise NoClipError(
             f"the timeline {readable(timeline.name)} has no clip that can be cut"
             + "".join(f"; {line}" for line in said.lines()),
             hint="a timeline of video files is needed",

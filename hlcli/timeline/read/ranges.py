@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hlcli.errors import TimelineError
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.read.types import Notes
+from hlcli.timeline.read.types import Notes, OutsideMediaError
 from hlcli.timeline.timecode import frame_at, frames_per_day
 
 _ROUNDING = Fraction(3, 2)
@@ -42,7 +41,7 @@ def frames_in_file(
         may_end: Whether the file may end before the range does; the frames are then fewer.
 
     Raises:
-        TimelineError: It lies outside the file, however it is counted.
+        OutsideMediaError: It lies outside the file, however it is counted.
     """
     rate = source.frame_rate
     timecode = source.start_frame / rate
@@ -67,7 +66,7 @@ def frames_in_file(
             last = min(max(first + 1, frame_at(begin + duration, rate)), source.num_frames)
             return range(first, last)
     begin = begins[0][0]
-    raise TimelineError(
+    raise OutsideMediaError(
         f"the timeline takes {_words(begin)} to {_words(begin + duration)} seconds of "
         f"{source.name}, which is {_words(length)} seconds long",
         hint="the file was shortened or replaced, or the timeline counts from another timecode",

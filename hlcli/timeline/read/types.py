@@ -36,6 +36,14 @@ class MissingMediaError(TimelineError):
         self.path = path
 
 
+class NoClipError(TimelineError):
+    """Nothing of a timeline can be cut."""
+
+
+class OutsideMediaError(TimelineError):
+    """A timeline takes frames that its media does not have."""
+
+
 _MOST_NAMES = 5
 
 
