@@ -132,6 +132,31 @@ def test_placeholders_with_a_timebase_of_zero(desk: Path) -> None:
     assert film.notes == ("'slug' is made by the editor: left out, a gap stays",)
 
 
+def test_what_has_neither_a_file_nor_a_sequence_is_left_out(desk: Path) -> None:
+    angles = "<multiclip><angle><activevideoangle>TRUE</activevideoangle></angle></multiclip>"
+    still = "<stillframe>TRUE</stillframe>"
+    film = film_of(
+        save(
+            desk,
+            sequence(
+                track(
+                    clip(file_of(desk, A), 0, 25, 10),
+                    clip(angles, 25, 35, 0, name="stage"),
+                    clip("", 35, 50, 0, name="later"),
+                    clip(file_of(desk, B), 50, 60, 0, more=still, name="held"),
+                    clip(file_of(desk, B), 60, 75, 50),
+                )
+            ),
+        )
+    )
+    assert film.numbers == a(10, 34) + black(35) + b(50, 64)
+    assert film.notes == (
+        "'held' is a frozen frame: left out, a gap stays",
+        "'stage' is a multiclip: left out, a gap stays",
+        "'later' is a placeholder: left out, a gap stays",
+    )
+
+
 def remap(speed: int, *, reverse: bool = False, variable: bool = False, off: str = "") -> str:
     values = {"variablespeed": int(variable), "speed": speed, "reverse": str(reverse).upper()}
     parts = "".join(

@@ -213,6 +213,18 @@ def test_speed_of_a_clip_that_holds_clips(tmp_path: Path) -> None:
     )
 
 
+def test_a_muted_clip_is_said(tmp_path: Path) -> None:
+    make_desk(tmp_path)
+    film = film_of(
+        story(
+            tmp_path,
+            '<asset-clip ref="ra" name="A" offset="0s" duration="1s"><mute start="0s" '
+            'duration="1s"/></asset-clip>',
+        )
+    )
+    assert film.notes == ("effects are left out: mute",)
+
+
 def test_what_is_switched_off_is_named(tmp_path: Path) -> None:
     make_desk(tmp_path)
     film = film_of(

@@ -23,6 +23,7 @@ from hlcli.timeline.read.bounds import MOST_DEPTH, ItemCount, TooMuchError, xml_
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.otio import load
+from hlcli.timeline.read.sources import NOT_MADE
 from hlcli.timeline.read.types import ReadTimeline
 from hlcli.timeline.relink import NO_SEARCH, Relinker
 from hlcli.timeline.timecode import format_timecode, has_drop_frame
@@ -64,6 +65,11 @@ def prepared(path: Path) -> str:
         # Premiere gives placeholders a timebase of 0: they count as what they lie in.
         if (rate.findtext("timebase") or "").strip() in ("", "0"):
             parents[rate].remove(rate)
+    for clip in root.iter("clipitem"):
+        if clip.find("file") is None and clip.find("sequence") is None:
+            # The adapter gives up at it: a multiclip, or a placeholder for nothing.
+            what = NOT_MADE[clip.find("multiclip") is None]
+            ET.SubElement(ET.SubElement(clip, "file"), "mediaSource").text = what
     for effect in list(root.iter("filter")):
         if (effect.findtext("enabled") or "").strip().upper() == "FALSE":
             parents[effect].remove(effect)

@@ -256,6 +256,10 @@ class ClipMaker:
             if child.tag.startswith(("adjust-", "filter-"))
             and child.tag not in _NO_EFFECTS
             and child.get("enabled", "1") == "1"
+        ] + [
+            otio.schema.Effect(effect_name="mute")
+            for place in ("mute", "*/mute")
+            for _ in item.findall(place)[:1]
         ]
 
     def marker(self, marker: ET.Element, time: Fraction, rate: Fraction) -> otio.schema.Marker:

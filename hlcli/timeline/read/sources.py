@@ -26,6 +26,8 @@ from hlcli.timeline.read.types import MissingMediaError, Notes
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.timeline.timecode import format_timecode
 
+NOT_MADE = ("multiclip", "placeholder")
+"""Kinds of references, in place of a generator's, to what is no file."""
 _STILLS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".psd", ".svg"}
 
 
@@ -74,7 +76,9 @@ class SourceBook:
         media = clip.media_reference
         called = repr(readable(clip.name)) if clip.name else "an unnamed clip"
         if isinstance(media, otio.schema.GeneratorReference):
-            self._notes.add(f"{called} is made by the editor: left out, a gap stays")
+            kind = media.generator_kind if media.generator_kind in NOT_MADE else ""
+            what = f"is a {kind}" if kind else "is made by the editor"
+            self._notes.add(f"{called} {what}: left out, a gap stays")
             return None
         if isinstance(media, otio.schema.ImageSequenceReference):
             self._notes.add(f"{called} is an image sequence: left out, a gap stays")
