@@ -154,6 +154,24 @@ def test_what_is_transparent_shows_what_is_below(tmp_path: Path) -> None:
     assert max(upper[40:]) < 8
 
 
+def test_transparency_that_ffmpeg_has_no_decoder_of_its_own_for(tmp_path: Path) -> None:
+    if "libvpx-vp9" not in av.codecs_available:
+        pytest.skip("this FFmpeg has no libvpx")
+    make_desk(tmp_path, A)
+    title = tmp_path / "title.webm"
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=red@0:size=160x96:rate=25:duration=2,format=yuva420p,"
+        "drawbox=y=48:h=48:color=blue@1:t=fill:replace=1", "-c:v", "libvpx-vp9", "-g", "10",
+        title,
+    )  # fmt: skip
+    assert probe(title).has_alpha
+    film = tmp_path / "film.mov"
+    render(over([[(tmp_path / "A.mov", 10, 0, 25)], [(title, 15, 5, 20)]]), film)
+    shown = pictures(film)
+    assert [is_blue(image[70, 80]) for image in shown] == [False] * 5 + [True] * 20
+    assert [image[30, 80].mean() for image in shown] == pytest.approx([110] * 25, abs=8)
+
+
 def test_transparency_in_a_vertical_film_and_under_a_crossfade(tmp_path: Path) -> None:
     make_desk(tmp_path, A, B)
     title = lower_third(tmp_path)

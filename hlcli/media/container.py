@@ -84,6 +84,18 @@ def _has_table(layout_name: str) -> bool:
     return "(" in layout_name
 
 
+def picture_decoder(stream: VideoStream) -> Any:
+    """Return what decodes a stream with all that its pictures say, transparency too.
+
+    FFmpeg's own decoders of VP8 and VP9 leave it out; libvpx reads it, where it is built in.
+    """
+    context = stream.codec_context
+    other = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.codec.canonical_name)
+    if stream.metadata.get("alpha_mode") != "1" or other not in av.codecs_available:
+        return context
+    return av.CodecContext.create(other, "r")
+
+
 def packets(container: InputContainer, *streams: Any) -> Iterator[Any]:
     """Yield the packets of some streams, or of all, up to the end or to damage for good."""
     try:

@@ -19,7 +19,14 @@ from av.video.stream import VideoStream
 
 from hlcli.errors import NoVideoStreamError
 from hlcli.media.clock import MediaClock
-from hlcli.media.container import decode, main_video_stream, open_media, packets, unreadable
+from hlcli.media.container import (
+    decode,
+    main_video_stream,
+    open_media,
+    packets,
+    picture_decoder,
+    unreadable,
+)
 from hlcli.media.extent import Extent, measure_extent
 from hlcli.media.rates import choose_frame_rate
 from hlcli.media.source import plain_path
@@ -196,7 +203,7 @@ def probe(path: Path) -> MediaInfo:
 
 
 def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
-    context = stream.codec_context
+    context = picture_decoder(stream)
     # A stream joined in the middle starts with packets nobody can decode.
     for packet in itertools.chain(packets(container, stream), [None]):
         if frames := decode(context, packet):

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -21,7 +22,15 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from hlcli.errors import MediaUnreadableError
-from hlcli.media.container import decode, main_video_stream, open_media, packets, seek, unreadable
+from hlcli.media.container import (
+    decode,
+    main_video_stream,
+    open_media,
+    packets,
+    picture_decoder,
+    seek,
+    unreadable,
+)
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
@@ -57,6 +66,7 @@ class ShownFrames:
         self._packets_end = Fraction(0)
         self._container: InputContainer
         self._stream: VideoStream
+        self._decoder: Any
         self._open()
 
     def __enter__(self) -> ShownFrames:
@@ -135,6 +145,8 @@ class ShownFrames:
                 ticks = int(self._info.clock.container(seconds - back) / self._time_base)
                 if not seek(self._container, self._stream, ticks):
                     continue
+                if self._decoder is not self._stream.codec_context:
+                    self._decoder.flush_buffers()
             self._broken_since = self._gap = None
             self._packets_end = Fraction(0)
             self._frames = self._whole(self._decoded() if back is None else self._from_keyframe())
@@ -209,7 +221,7 @@ class ShownFrames:
                 yield seconds, frame
 
     def _decoded(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        context = self._stream.codec_context
+        context = self._decoder
         by_order = self._container.format.name == "avi"
         ticks_in_order: list[int] = []
         count, latest = 0, Fraction(-1)
@@ -261,7 +273,7 @@ class ShownFrames:
         if stream is None or not stream.time_base:
             raise unreadable(self._info.path, "its picture is gone")
         self._stream, self._time_base = stream, stream.time_base
-        context = stream.codec_context
+        context = self._decoder = picture_decoder(stream)
         context.thread_count = self._num_threads
         context.thread_type = "SLICE" if self._num_threads == 1 else "AUTO"
         self._can_seek = self._has_clock()
