@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -160,6 +161,65 @@ def test_wrong_documents_are_refused_by_file_and_field(
 def test_nan_is_refused_in_values_too() -> None:
     with pytest.raises(DocumentError, match="is nan, outside its range"):
         ScoresDocument.from_json(changed("scores.3", float("nan")))
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        ("scores.3", 0.0),
+        ("scores.3", 1.0),
+        ("moments.0.score", 1.0),
+        ("moments.0.picture", 0.0),
+        ("moments.0.picture", 1.0),
+        ("moments.0.sound", 1.0),
+        ("video.frame_rate", "1000/1"),
+        ("video.rotation_degrees", 90),
+        ("video.rotation_degrees", 180),
+        ("video.rotation_degrees", 270),
+        ("video.num_frames", 1),
+        ("video.width", 1),
+        ("video.height", 1),
+        ("video.audio.0.channels", 1),
+        ("video.audio.0.sample_rate", 1),
+        ("video.audio.0.index", 0),
+    ],
+)
+def test_the_ends_of_every_range_belong_to_it(path: str, new: Any) -> None:
+    value = changed(path, new)
+    assert ScoresDocument.from_json(value).to_json() == value
+
+
+@pytest.mark.parametrize(
+    ("duration", "clip_seconds", "allowed"),
+    # A length at a whole number of clips is rounded up or down; any other has one number of them.
+    [
+        (10.0, 2.0, {5, 6}),
+        (10.5, 2.0, {6}),
+        (3.0, 0.5, {6, 7}),
+        (0.4, 1.0, {1}),
+        (5.0, 1.0, {5, 6}),
+    ],
+)
+def test_the_number_of_clips_fits_the_duration(
+    duration: float, clip_seconds: float, allowed: set[int]
+) -> None:
+    def is_read(num_clips: int) -> bool:
+        value = make_document(scores=[0.5] * num_clips, audio=0, spans=[]).to_json()
+        value["video"]["duration_seconds"] = duration
+        value["clip_seconds"] = clip_seconds
+        try:
+            ScoresDocument.from_json(value)
+        except DocumentError:
+            return False
+        return True
+
+    assert {number for number in range(1, 25) if is_read(number)} == allowed
+
+
+def test_no_document_is_written_that_is_not_json() -> None:
+    document = dataclasses.replace(make_document(), clip_seconds=float("inf"))
+    with pytest.raises(ValueError, match="JSON"):
+        document.to_text()
 
 
 def test_overlapping_moments_are_refused() -> None:

@@ -28,6 +28,16 @@ def event(frames: range, record: range, rate: Fraction = R60, **changes: object)
 # Places ----------------------------------------------------------------------------------------
 
 
+def test_what_a_reader_does_not_know_is_zero() -> None:
+    plain = Source(path="/footage/a.mp4", frame_rate=R25, num_frames=1)
+    assert (plain.width, plain.height, plain.rotation_degrees) == (0, 0, 0)
+    assert (plain.start_frame, plain.drop_frame, plain.is_variable_rate) == (0, False, False)
+    assert plain.has_timecode_track
+    edit = EditList(name="x", frame_rate=R25, events=())
+    assert (edit.start_frame, edit.drop_frame, edit.sample_rate) == (0, False, 48000)
+    assert (edit.width, edit.height) == (0, 0)
+
+
 def test_a_frame_of_the_source_lies_within_its_cut() -> None:
     cut = event(range(100, 158), range(10, 33))
     # The last frame, at 22.8 frames of the timeline, would round onto the next cut.
