@@ -191,8 +191,8 @@ def test_nested_projects_that_cannot_be_laid_out_are_said(desk: Path) -> None:
     film = film_of(path)
     assert film.numbers == a(10, 34) + black(20) + b(0, 9)
     assert film.notes == (
-        "the nested project 'inner.mlt' is neither beside this one nor below --search: left out, "
-        "a gap stays",
+        "the nested project 'inner.mlt' is not there: left out, a gap stays; --search finds it in "
+        "another folder",
     )
     save(desk, playlist("v1", entry("a", 10, 59)), name="inner.mlt", rate=30)
     assert film_of(path).notes == (

@@ -113,6 +113,7 @@ class Relinker:
         self._may_read = may_read
         self._beside: Path | None = None
         self._names: dict[bool, _Names] = {}
+        self._here: dict[Path, Path | None] = {}
 
     def beside(self, folder: Path) -> Relinker:
         """Return one that looks for a name without a folder in this folder first, and not below."""
@@ -123,9 +124,11 @@ class Relinker:
 
     def here(self, path: Path) -> Path | None:
         """Return a file as it is spelled on disk; None if it is not there, or may not be read."""
-        asked = self._asked(path)
-        found = None if asked is None else as_on_disk(asked)
-        return found if found is not None and is_file(found) else None
+        if path not in self._here:
+            asked = self._asked(path)
+            found = None if asked is None else as_on_disk(asked)
+            self._here[path] = found if found is not None and is_file(found) else None
+        return self._here[path]
 
     def find(self, wanted: Wanted) -> Path | None:
         """Return where a file is now; None when no file below the folders has its name.

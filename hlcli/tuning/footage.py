@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +20,7 @@ from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.progress import Progress, silent
 from hlcli.timeline.paths import media_path, readable
-from hlcli.timeline.relink import Wanted
+from hlcli.timeline.relink import Wanted, name_key
 from hlcli.timeline.timecode import start_frame
 
 STAGE = "looking at the footage"
@@ -252,13 +251,8 @@ def _shared_tail(path: PurePath, other: PurePath) -> int:
 
 
 def _same(name: str, other: str) -> bool:
-    return _key(name) == _key(other)
-
-
-def _key(name: str) -> str:
-    # macOS stores "e" and its accent apart, others as one letter.
-    return unicodedata.normalize("NFC", readable(name)).casefold()
+    return name_key(name) == name_key(other)
 
 
 def _place(path: Path) -> str:
-    return _key(os.path.realpath(path))
+    return name_key(os.path.realpath(path))

@@ -332,10 +332,7 @@ class _Project:
     def _nested(
         self, producer: ET.Element, kind: str, first: int, count: int
     ) -> otio.core.Item | None:
-        """Return a stretch of a project that lies in this one as a clip; None for other clips.
-
-        Only what lies beside this project, or below the folders that are searched, is opened.
-        """
+        """Return a stretch of a project that lies in this one as a clip; None for other clips."""
         resource = _property(producer, "resource")
         name = media_path(resource).name
         if (
@@ -346,12 +343,13 @@ class _Project:
         projects: list[_Project] = [self]
         while projects[-1]._outer is not None:
             projects.append(projects[-1]._outer)
-        file = self._relinker.find(Wanted(path=name))
+        file = self._relinker.here(self.folder / resource)
+        file = file or self._relinker.find(Wanted(path=name))
         inner = None
         if file is None:
             self.notes.add(
-                f"the nested project {name!r} is neither beside this one nor below --search: left "
-                "out, a gap stays"
+                f"the nested project {name!r} is not there: left out, a gap stays; --search finds "
+                "it in another folder"
             )
         elif len(projects) > _DEEPEST or any(file == project._path for project in projects):
             raise TooMuchError(f"the project {name!r} lies in itself")
