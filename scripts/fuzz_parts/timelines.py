@@ -16,9 +16,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
-from hlcli.finetune.cut import read_cut
-from hlcli.finetune.footage import Footage
-from hlcli.finetune.marks import read_marks
 
 from hlcli.document import read_documents
 from hlcli.errors import HlError
@@ -27,6 +24,9 @@ from hlcli.timeline.check import SUFFIXES, check_timeline
 from hlcli.timeline.formats import write_format
 from hlcli.timeline.read import READERS, read_timeline
 from hlcli.training.recipe import read_recipe
+from hlcli.tuning.cut import read_cut
+from hlcli.tuning.footage import Footage
+from hlcli.tuning.marks import read_marks
 from hlcli.zoo.archive import open_archive
 
 ROOT = Path(__file__).resolve().parents[2]
