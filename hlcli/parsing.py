@@ -1,10 +1,9 @@
-"""Lengths of time, rates, sizes and pairs of folders, as people write them."""
+"""Lengths of time, rates and sizes, as people write them."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 
 from hlcli.errors import UsageError
 
@@ -119,31 +118,3 @@ def parse_size(
             hint=f"both numbers must be even and from 16 to {_LARGEST}",
         )
     return width, height
-
-
-def parse_path_map(text: str, *, option: str) -> tuple[str, str]:
-    r"""Split FROM=TO: a folder here, and the same as an editor on another machine sees it.
-
-    Args:
-        text: `/mnt/footage=Z:\footage`.
-        option: The option it came with, for the error.
-
-    Raises:
-        UsageError: It has no `=`, or TO is no whole path.
-    """
-    from hlcli.timeline.paths import media_path, without_dots
-
-    start, equals, end = text.partition("=")
-    if not (start and equals and end):
-        raise UsageError(
-            f"{option}: {text!r} is not FROM=TO",
-            hint="write the folder here, =, and the folder as the editor sees it",
-        )
-    if not media_path(end).is_absolute():
-        raise UsageError(
-            f"{option}: {end!r} is no whole path",
-            hint="write the folder as the editor sees it, from its root or drive: Z:\\footage",
-        )
-    if ".." in media_path(start).parts or not media_path(start).is_absolute():
-        start = without_dots(str(Path(start).expanduser()))
-    return start, end

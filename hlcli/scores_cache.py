@@ -17,7 +17,7 @@ from hlcli.document import SCHEMA, ScoresDocument
 from hlcli.errors import DocumentError, OutputError
 
 if TYPE_CHECKING:
-    from hlcli.model.scorer import Modality
+    from hlcli.document.records import Modality
 
 MAX_STORED = 2000
 """Most documents kept; the oldest go first. An hour of video takes about 100 kB."""

@@ -1,6 +1,7 @@
 """Write the reference pages that follow from the code, so that neither goes stale.
 
-    scripts/docs            writes docs/reference/cli.md, recipe.md and the tables of formats.md
+    scripts/docs            writes docs/reference/cli.md, recipe.md, the tables of formats.md and
+                            the map in docs/concepts/architecture.md
     scripts/docs --check    writes nothing; exit code 1 when a page differs
 
 The commands are read from the Typer app, the settings of a recipe from the dataclasses and the
@@ -13,6 +14,7 @@ import argparse
 import ast
 import dataclasses
 import enum
+import importlib
 import inspect
 import re
 import sys
@@ -23,6 +25,7 @@ from typing import Any
 
 import typer
 
+from hlcli import toml
 from hlcli.atomic import write_text
 from hlcli.cli import app
 from hlcli.model.config import FusionConfig, RaslConfig, SubspaceConfig
@@ -35,7 +38,7 @@ from hlcli.training.recipe import (
     TrainingConfig,
 )
 
-REFERENCE = Path(__file__).resolve().parents[1] / "docs/reference"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/docs; changes by hand are lost. -->"
 
 
@@ -218,7 +221,7 @@ def _escaped(text: str) -> str:
 
 def formats_page() -> str:
     """The page on formats, with the tables of what there is."""
-    text = (REFERENCE / "formats.md").read_text(encoding="utf-8")
+    text = (DOCS / "reference/formats.md").read_text(encoding="utf-8")
     before, start, rest = text.partition("<!-- formats -->\n")
     _, end, after = rest.partition("<!-- /formats -->")
     lines = [NOTE, "", "| `-o` | format | `--for` | opens in |", "| --- | --- | --- | --- |"]
@@ -239,8 +242,42 @@ def formats_page() -> str:
     return before + start + "\n".join(lines) + "\n" + end + after
 
 
-PAGES = {"cli.md": cli_page, "recipe.md": recipe_page, "formats.md": formats_page}
-"""File under docs/reference, and what writes it."""
+def architecture_page() -> str:
+    """The page on the architecture, with the map that the import contract is."""
+    text = (DOCS / "concepts/architecture.md").read_text(encoding="utf-8")
+    before, start, rest = text.partition("<!-- map -->\n")
+    _, end, after = rest.partition("<!-- /map -->")
+    project = toml.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    floors = [
+        floor.split(" | ") for floor in project["tool"]["importlinter"]["contracts"][0]["layers"]
+    ]
+    lines = [
+        NOTE,
+        "",
+        "A room may use what lies below it; rooms of one line know nothing of each other "
+        "(`lint-imports` checks it).",
+        "",
+        "```",
+        *("".join(f"{room:<14}" for room in floor).rstrip() for floor in floors),
+        "```",
+        "",
+        "| room | |",
+        "| --- | --- |",
+    ]
+    for room in (room for floor in floors for room in floor):
+        module = importlib.import_module(f"hlcli.{room}")
+        says = (module.__doc__ or "").strip().splitlines()[0].rstrip(":.,")
+        lines.append(f"| `{room}` | {_cell(says)} |")
+    return before + start + "\n".join(lines) + "\n" + end + after
+
+
+PAGES = {
+    "reference/cli.md": cli_page,
+    "reference/recipe.md": recipe_page,
+    "reference/formats.md": formats_page,
+    "concepts/architecture.md": architecture_page,
+}
+"""File under docs, and what writes it."""
 
 
 def main() -> None:
@@ -249,7 +286,7 @@ def main() -> None:
     check = parser.parse_args().check
     stale = []
     for name, page in PAGES.items():
-        path, text = REFERENCE / name, page()
+        path, text = DOCS / name, page()
         if check:
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 stale.append(name)

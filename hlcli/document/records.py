@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hlcli.document.fields import Fields
 from hlcli.media.rates import rate_text
@@ -13,6 +13,8 @@ from hlcli.media.rates import rate_text
 if TYPE_CHECKING:
     from hlcli.media.probe import MediaInfo
 
+Modality: TypeAlias = Literal["v", "a", "va"]
+"""What a detector may look at: picture, sound, or both."""
 TIMECODE = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
 """Pattern of a timecode in a document."""
 _DECIMALS = 6

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
-from hlcli.document.records import ModelRecord, VideoRecord, rounded
+from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
 from hlcli.errors import DocumentError
 from hlcli.moments import Moment, Selection, select_moments
 
 if TYPE_CHECKING:
-    from hlcli.model.scorer import Modality
     from hlcli.moments import Why
 
 SCHEMA = "hl.scores/1"
@@ -148,7 +147,7 @@ class ScoresDocument:
         return cls(
             video=video,
             model=ModelRecord.parse(fields.inside("model")),
-            modality=cast("Modality", fields.text("modality", r"v|a|va")),
+            modality=cast(Modality, fields.text("modality", r"v|a|va")),
             clip_seconds=clip_seconds,
             scores=scores,
             raw_scores=rows["raw_scores"] or (),

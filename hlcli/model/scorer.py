@@ -6,12 +6,10 @@ Axes: T clips.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
+from hlcli.document.records import Modality as Modality
 from hlcli.features.types import FloatArray, VideoFeatures
-
-Modality: TypeAlias = Literal["v", "a", "va"]
-"""What a detector may look at: picture, sound, or both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Turns moments into OpenTimelineIO timelines."""
+"""Timelines: moments become edit lists, edit lists files of every editor, and back."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import TypeAlias
 
 from hlcli.errors import UsageError
 from hlcli.moments import Selection
-from hlcli.parsing import parse_duration, parse_frame_rate, parse_path_map, parse_size
+from hlcli.parsing import parse_duration, parse_frame_rate, parse_size
 from hlcli.rendering.settings import AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
+from hlcli.timeline.paths import media_path, without_dots
 
 Length: TypeAlias = str | float
 """A length of time: "1m30s", or a number of seconds."""
@@ -128,6 +130,32 @@ def render_settings_of(
             hint=f"leave {spelled('copy')} out to encode",
         )
     return settings
+
+
+def parse_path_map(text: str, *, option: str) -> tuple[str, str]:
+    r"""Split FROM=TO: a folder here, and the same as an editor on another machine sees it.
+
+    Args:
+        text: `/mnt/footage=Z:\footage`.
+        option: The option it came with, for the error.
+
+    Raises:
+        UsageError: It has no `=`, or TO is no whole path.
+    """
+    start, equals, end = text.partition("=")
+    if not (start and equals and end):
+        raise UsageError(
+            f"{option}: {text!r} is not FROM=TO",
+            hint="write the folder here, =, and the folder as the editor sees it",
+        )
+    if not media_path(end).is_absolute():
+        raise UsageError(
+            f"{option}: {end!r} is no whole path",
+            hint="write the folder as the editor sees it, from its root or drive: Z:\\footage",
+        )
+    if ".." in media_path(start).parts or not media_path(start).is_absolute():
+        start = without_dots(str(Path(start).expanduser()))
+    return start, end
 
 
 def _seconds(value: Length, option: str) -> float:
