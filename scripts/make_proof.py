@@ -28,7 +28,7 @@ from hlcli.atomic import write_text
 from hlcli.errors import HlError
 from hlcli.timeline.build import build_edit_list
 from hlcli.timeline.edit_list import EditList
-from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.formats import FORMATS, module_of
 from hlcli.timeline.timecode import frame_at
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +125,7 @@ def _cell(column: Column, footage: Footage) -> str:
         try:
             if column.suffix in FORMATS:
                 entry = FORMATS[column.suffix]
-                module = importlib.import_module(entry.module)
+                module = module_of(entry.write)
                 module.write(edit, path, target=entry.targets[0])
             return column.check(edit, footages, path)
         except HlError as error:

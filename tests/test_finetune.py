@@ -21,7 +21,7 @@ from hlcli.cli import app
 from hlcli.paths import own_models_dir
 from hlcli.tuning import held_out as held_out_module
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
-from hlcli.tuning.held_out import average_precision
+from hlcli.tuning.held_out import tied_average_precision
 from hlcli.tuning.plan import FinetuneSettings, make_plan
 from hlcli.tuning.run import run_plan
 from hlcli.zoo.manifest import default_model_name, find_model
@@ -58,7 +58,7 @@ def precision(model: str, path: Path, kind: int) -> float:
     result = hl("score", path, "--model", model, "--json", "--quiet")
     assert result.exit_code == 0, result.output
     scores = np.array(json.loads(result.stdout)["scores"])
-    return average_precision(np.array(types_of(7)) == kind, scores)
+    return tied_average_precision(np.array(types_of(7)) == kind, scores)
 
 
 def test_opposite_cuts_of_one_footage_give_opposite_models(tmp_path: Path, raw: Path) -> None:
@@ -336,9 +336,9 @@ def test_a_sense_to_which_all_clips_are_alike_has_no_say() -> None:
 
 def test_average_precision_shares_thresholds() -> None:
     kept = np.array([True, False, True, False])
-    assert average_precision(kept, np.array([4.0, 3.0, 2.0, 1.0])) == pytest.approx(5 / 6)
-    assert average_precision(kept, np.zeros(4)) == 0.5
-    assert average_precision(kept, np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(
+    assert tied_average_precision(kept, np.array([4.0, 3.0, 2.0, 1.0])) == pytest.approx(5 / 6)
+    assert tied_average_precision(kept, np.zeros(4)) == 0.5
+    assert tied_average_precision(kept, np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(
         (1 / 2 + 2 / 4) / 2
     )
 

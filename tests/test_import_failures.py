@@ -7,7 +7,6 @@ list.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import os
@@ -39,7 +38,7 @@ from hlcli.media.still import read_stills
 from hlcli.moments import Moment
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList
-from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.formats import FORMATS, module_of
 from hlcli.timeline.formats.table import table_text
 from hlcli.timeline.timecode import format_timecode
 from hlcli.workflows.outputs import write_outputs
@@ -93,7 +92,7 @@ def sound(seconds: float = 4.0, channels: int = 2) -> AudioTrack:
 
 def write(edit: EditList, folder: Path, suffix: str, target: str) -> Path:
     path = folder / f"cut.{target}{suffix}"
-    module = importlib.import_module(FORMATS[suffix].module)
+    module = module_of(FORMATS[suffix].write)
     try:
         module.write(edit, path, target=target)
     except UsageError as error:
@@ -369,7 +368,7 @@ def test_t8_no_cut_ever_leaves_its_file(
         if suffix in (".edl", ".aaf") or not edit.events:
             continue  # Slow to read; their own tests have it.
         path = folder / f"cut.{target}{suffix}"
-        importlib.import_module(FORMATS[suffix].module).write(edit, path, target=target)
+        module_of(FORMATS[suffix].write).write(edit, path, target=target)
         cuts = read_cuts(path, rate)
         assert_exact(edit, cuts)
         for before, after in itertools.pairwise(cuts):
@@ -686,7 +685,7 @@ for suffix, entry in FORMATS.items():
     if entry.kind == "timeline" and suffix != ".otioz":
         for target in entry.targets:
             path = Path(sys.argv[1]) / f"cut.{target}{suffix}"
-            importlib.import_module(entry.module).write(edit, path, target=target)
+            module_of(entry.write).write(edit, path, target=target)
 """
 
 
@@ -725,7 +724,7 @@ def test_t19_no_time_has_sixty_seconds(
     edit = build_edit_list([document], name="cut")
     for suffix, entry in FORMATS.items():
         if suffix in NO_CUTS:
-            importlib.import_module(entry.module).write(edit, folder / f"x{suffix}")
+            module_of(entry.write).write(edit, folder / f"x{suffix}")
             text += (folder / f"x{suffix}").read_text()
     assert text.count(":") > 4
     assert not re.search(r":60(?!\d)", text)
@@ -896,9 +895,9 @@ def test_torture_clips(tmp_path: Path, shared_dir: Path, name: str) -> None:
         path = tmp_path / f"cut.{target}{suffix}"
         if suffix == ".edl" and target in ("premiere", "avid") and edit.frame_rate > 30:
             with pytest.raises(UsageError, match="its timecode ends at 30"):
-                importlib.import_module(FORMATS[suffix].module).write(edit, path, target=target)
+                module_of(FORMATS[suffix].write).write(edit, path, target=target)
             continue
-        importlib.import_module(FORMATS[suffix].module).write(edit, path, target=target)
+        module_of(FORMATS[suffix].write).write(edit, path, target=target)
         if (suffix, name) == (".edl", "true30_df.mov"):
             continue  # OpenTimelineIO's reader knows no drop-frame at 30: see T3.
         assert_exact(edit, read_cuts(path, edit.frame_rate))

@@ -24,6 +24,7 @@ from hlcli.media.source import OPEN_OPTIONS, check_source, unreadable, why_not_o
 
 __all__ = [
     "READ_ERRORS",
+    "STEPS_BACK_SECONDS",
     "decode",
     "interleaved",
     "main_video_stream",
@@ -34,6 +35,8 @@ __all__ = [
     "unreadable",
 ]
 
+STEPS_BACK_SECONDS = (0, 2, 10, 60)
+"""How far before an instant a seek goes until a keyframe early enough is met, in seconds."""
 READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError, OverflowError, MemoryError)
 """What PyAV raises for data it cannot make sense of: a LookupError when a stream appears in the
 middle of a file, a MemoryError for a size that no memory has, a ValueError for a name that is no

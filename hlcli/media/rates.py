@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+NTSC = Fraction(1000, 1001)
+"""What NTSC made of whole rates: 30 became 30000/1001."""
 STANDARD_RATES: tuple[Fraction, ...] = tuple(
     sorted(
         [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 96, 100, 120, 240)]
-        + [Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 72, 90, 96, 120, 240)]
+        + [n * NTSC for n in (12, 15, 24, 30, 48, 60, 72, 90, 96, 120, 240)]
     )
 )
 """Rates a timeline may have, in frames per second, ascending."""

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from hlcli.errors import MediaUnreadableError, UsageError
 from hlcli.media.container import (
     READ_ERRORS,
+    STEPS_BACK_SECONDS,
     main_video_stream,
     open_media,
     packets,
@@ -30,7 +31,6 @@ from hlcli.media.container import (
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
-_STEPS_BACK_SECONDS = (0, 2, 10, 60)
 # Sound lies up to this far from its picture in a file, in seconds.
 _INTERLEAVED_SECONDS = 2
 _MOST_OPEN = 4
@@ -181,7 +181,7 @@ def _on_keyframes(container: InputContainer, stretch: Stretch) -> Stretch:
     start = stretch.start_seconds + info.video_start_seconds
     end = stretch.end_seconds + info.video_start_seconds
     half = 1 / info.frame_rate / 2
-    for back in (*_STEPS_BACK_SECONDS, None):
+    for back in (*STEPS_BACK_SECONDS, None):
         if back is None:
             _seek(container, video, info.video_start_seconds - 1)
         elif not _seek(container, video, start - back):

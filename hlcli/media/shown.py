@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from hlcli.errors import MediaUnreadableError
 from hlcli.media.container import (
+    STEPS_BACK_SECONDS,
     decode,
     main_video_stream,
     open_media,
@@ -34,8 +35,6 @@ from hlcli.media.container import (
 from hlcli.media.extent import packet_ticks
 from hlcli.media.probe import MediaInfo
 
-# How far before an instant a seek goes until a keyframe early enough is met, in seconds.
-_STEPS_BACK_SECONDS = (0, 2, 10, 60)
 # Decoding on is quicker than a seek for instants this close ahead, in seconds.
 _READ_ON_SECONDS = 1
 # Less than this may be missing from the picture: the frame before it is held.
@@ -136,7 +135,7 @@ class ShownFrames:
         )
 
     def _seek(self, seconds: Fraction) -> None:
-        for back in (*_STEPS_BACK_SECONDS, None):
+        for back in (*STEPS_BACK_SECONDS, None):
             if back is not None and not self._can_seek:
                 continue
             if back is None:

@@ -22,6 +22,7 @@ from av.container import InputContainer
 from hlcli.media.clock import MediaClock
 from hlcli.media.container import (
     READ_ERRORS,
+    STEPS_BACK_SECONDS,
     decode,
     interleaved,
     open_media,
@@ -35,7 +36,6 @@ Stereo = npt.NDArray[np.float32]
 
 # Decoding starts this much earlier, for codecs whose packets lean on those before them.
 _LEAD_SECONDS = Fraction(1, 2)
-_STEPS_BACK_SECONDS = (0, 2, 10, 60)
 # Times that stray less than this are rounding; more is a gap or an overlap to be honoured.
 _TOLERATED_SECONDS = Fraction(15, 1000)
 
@@ -136,7 +136,7 @@ class SoundTrack:
 
     def _from(self, start_seconds: Fraction, start: int) -> Iterator[tuple[int, Stereo]]:
         """Yield blocks with their places, from some way before the start on."""
-        for back in (*_STEPS_BACK_SECONDS, None):
+        for back in (*STEPS_BACK_SECONDS, None):
             if back is None:
                 self._stack.close()
                 self._open()

@@ -17,6 +17,7 @@ from hlcli.media.still import read_stills
 from hlcli.progress import Progress, silent
 from hlcli.rendering.lettering import Lettering
 from hlcli.rendering.sheet_plan import Section, Shot
+from hlcli.timeline.build import color_of_score
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """What a sheet can be written as, by extension."""
@@ -25,7 +26,12 @@ HIGHEST_PIXELS = 65500
 _MOST_PIXELS = 150_000_000
 """Largest sheet: it is drawn in memory, three bytes a pixel."""
 _PAPER, _BEHIND, _INK, _FAINT = (22, 24, 29), (38, 41, 48), (232, 230, 227), (150, 154, 163)
-_BANDS = ((0.8, (95, 211, 141)), (0.6, (92, 200, 214)), (0.4, (230, 205, 90)), (0, (226, 145, 78)))
+_COLORS = {
+    "GREEN": (95, 211, 141),
+    "CYAN": (92, 200, 214),
+    "YELLOW": (230, 205, 90),
+    "ORANGE": (226, 145, 78),
+}
 _NARROWEST_CELL = 80
 
 
@@ -181,7 +187,7 @@ class _Sheet:
         font = self._lettering.font(self._label_size)
         self._draw.text((cell.left, middle), _left_label(shot), fill=_INK, font=font, anchor="lm")
         if shot.score is not None:
-            color = next(color for least, color in _BANDS if shot.score >= least or least == 0)
+            color = _COLORS[color_of_score(shot.score)]
             score = f"{shot.score:.2f}"
             self._draw.text((right, middle), score, fill=color, font=font, anchor="rm")
             length = round(self._look.cell_width * min(max(shot.score, 0.0), 1.0))

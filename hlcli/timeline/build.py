@@ -202,13 +202,18 @@ def _in_frames(
             before = end
 
 
+def color_of_score(score: float) -> str:
+    """Return the marker colour of a score, from green for the best to orange."""
+    return next(color for least, color in _BANDS if score >= least or least == 0.0)
+
+
 def _marker(moment: Moment, rank: int, frames: range) -> Marker:
     verb = "stand" if moment.why == "both" else "stands"
     return Marker(
         frames=frames,
         name=f"H{rank:02d} {moment.score:.2f}",
         comment=f"score {moment.score:.2f}, {_REASONS[moment.why]} {verb} out",
-        color=next(color for least, color in _BANDS if moment.score >= least or least == 0.0),
+        color=color_of_score(moment.score),
         rank=rank,
         score=moment.score,
     )

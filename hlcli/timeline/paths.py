@@ -17,6 +17,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from hlcli.media.source import plain_path
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|$)")
 
 
@@ -32,6 +33,11 @@ def readable(text: str) -> str:
     except UnicodeEncodeError:  # half a pair of surrogates, which JSON can spell
         data = text.encode("utf-8", "replace")
     return data.decode("utf-8", "replace")
+
+
+def legal_xml(text: str) -> str:
+    """Replace what XML 1.0 cannot hold, escaped or not: control characters, lone surrogates."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def shortened(text: str, most: int = 300) -> str:

@@ -100,8 +100,8 @@ def held_out(
             is_asked = marks >= 0
             kept = marks[is_asked] == 1
             tuned = untuned[side] + taste.preferences(features, side)
-            before.append(average_precision(kept, of_parent[index][is_asked]))
-            after.append(average_precision(kept, tuned[is_asked]))
+            before.append(tied_average_precision(kept, of_parent[index][is_asked]))
+            after.append(tied_average_precision(kept, tuned[is_asked]))
             files.add(index)
             num_spans += num_runs(marks, 1)
         check = HeldOut(
@@ -117,15 +117,19 @@ def held_out(
     return check
 
 
-def average_precision(kept_T: npt.NDArray[np.bool_], scores_T: npt.NDArray[np.floating]) -> float:
+def tied_average_precision(
+    kept_T: npt.NDArray[np.bool_], scores_T: npt.NDArray[np.floating]
+) -> float:
     """Mean over the kept clips of the precision among those that score as high or higher.
+
+    `hlcli.evaluation.metrics.average_precision` draws the order of equal scores instead.
 
     Args:
         kept_T: Whether each clip is kept; at least one is.
         scores_T: What a detector says, shape `(T,)`. Equal scores share one threshold.
 
     Example:
-        >>> average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))
+        >>> tied_average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))
         0.8333333333333333
     """
     precisions = []

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hlcli.errors import HlError, TimelineError, UsageError
 from hlcli.timeline.check.findings import Findings, Problem
-from hlcli.timeline.check.rules import PROGRAMS, READS, RULES, Rule, Severity
-from hlcli.timeline.formats import FORMATS, check_target
+from hlcli.timeline.check.rules import PROGRAMS, RULES, Rule, Severity
+from hlcli.timeline.formats import FORMATS, TARGETS, check_target, module_of
 from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import json_text, read_bytes, reading
@@ -57,7 +57,7 @@ def programs_of(path: Path) -> list[str]:
     suffix = path.suffix.lower()
     known = FORMATS[suffix].targets if suffix in FORMATS else ()
     suffix = suffix.removesuffix("d") if suffix == ".fcpxmld" else suffix
-    reading_it = [name for name in PROGRAMS if suffix in READS[name]]
+    reading_it = [name for name in PROGRAMS if suffix in TARGETS[name].reads]
     programs = [name for name in PROGRAMS if name in known] or reading_it or list(PROGRAMS)[:2]
     if suffix == ".otio":
         # What cannot be read is said by the check itself.
@@ -95,8 +95,8 @@ def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True)
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
     findings = Findings(target, look_at_media=look_at_media, folder=path.parent)
-    if suffix not in READS[target]:
-        best = READS[target][0]
+    if suffix not in TARGETS[target].reads:
+        best = TARGETS[target].reads[0]
         findings.add(
             "format-not-read",
             path.name,
@@ -104,16 +104,7 @@ def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True)
             hint=f"export {best} --for {target}",
         )
         return findings.problems
-    if suffix == ".otio":
-        from hlcli.timeline.check.otio import check
-    elif suffix == ".xml":
-        from hlcli.timeline.check.fcp7 import check
-    elif suffix == ".edl":
-        from hlcli.timeline.check.edl import check
-    elif suffix == ".fcpxml":
-        from hlcli.timeline.check.fcpxml import check
-    else:
-        from hlcli.timeline.check.cuts import check
+    checks = module_of(FORMATS[suffix].check or "check.cuts")
     with reading(path):
-        check(path, findings)
+        checks.check(path, findings)
     return findings.problems

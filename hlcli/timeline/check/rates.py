@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from hlcli.media.rates import NTSC
 from hlcli.timeline.check.findings import Findings
-from hlcli.timeline.formats.rates import STANDARD_RATES, nearest_rate
+from hlcli.timeline.formats.rates import EDITOR_RATES, nearest_rate
 from hlcli.timeline.read.exact import exact_rate
 
-_NTSC = Fraction(1000, 1001)
 PROGRAM_RATES: dict[str, tuple[Fraction, ...]] = {
     "resolve": (
         *(Fraction(n) for n in (16, 18, 24, 25, 30, 48, 50, 60, 72, 95, 96, 100, 119, 120)),
-        *(n * _NTSC for n in (24, 30, 48, 60, 96, 120)),
+        *(n * NTSC for n in (24, 30, 48, 60, 96, 120)),
     ),
     "premiere": (
         *(Fraction(n) for n in (10, 12, 15, 24, 25, 30, 48, 50, 60, 100, 120)),
         Fraction(25, 2),
-        *(n * _NTSC for n in (24, 30, 60, 120)),
+        *(n * NTSC for n in (24, 30, 60, 120)),
     ),
-    "finalcut": STANDARD_RATES,
+    "finalcut": EDITOR_RATES,
 }
 """Rates a timeline can have, in frames per second, by the program's value of --for."""
 

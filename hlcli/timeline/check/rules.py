@@ -9,26 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from hlcli.timeline.formats import TARGETS
+
 Severity = Literal["error", "warning"]
 
 PROGRAMS: Mapping[str, str] = {
-    "resolve": "DaVinci Resolve",
-    "premiere": "Premiere Pro",
-    "finalcut": "Final Cut Pro",
-    "avid": "Avid Media Composer",
-    "shotcut": "Shotcut",
-    "kdenlive": "Kdenlive",
+    target.name: target.title for target in TARGETS.values() if target.reads
 }
 """Programs by their value of --for."""
-READS: Mapping[str, tuple[str, ...]] = {
-    "resolve": (".otio", ".xml", ".fcpxml", ".edl", ".aaf"),
-    "premiere": (".otio", ".xml", ".edl", ".aaf"),
-    "finalcut": (".fcpxml",),
-    "avid": (".aaf", ".edl"),
-    "shotcut": (".mlt",),
-    "kdenlive": (".kdenlive", ".mlt", ".otio"),
-}
-"""Extensions that each program reads, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

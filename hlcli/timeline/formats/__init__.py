@@ -1,9 +1,12 @@
-"""The files `hl` can write, and the programs they are for.
+"""The formats: what writes, reads and checks each, and the programs they are for.
 
-One module each, imported when it is needed; every one has
-`write(edit: EditList, path: Path, *, target: str) -> None`, which writes the file whole or not at
-all, the same bytes for the same edit list. Formats for people and scripts are made from the scores
-documents and have `write(documents, path)`.
+Modules are imported when they are needed:
+
+* `formats.NAME` has `write(edit, path, *, target)`, which writes the file whole or not at all, the
+  same bytes for the same edit list; formats for people and scripts are made from the scores
+  documents and have `write(documents, path)`.
+* `read.NAME` has `read(path, *, relinker, known, rate)`.
+* `check.NAME` has `check(path, findings)`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hlcli.errors import UsageError
 
@@ -34,8 +37,14 @@ class Format:
     """What people call it."""
     opens_in: str
     """Programs that read it."""
-    module: str
-    """Module that writes it."""
+    write: str
+    """Module that writes it, below `hlcli.timeline`."""
+    read: str | None = None
+    """Module that reads it, below `hlcli.timeline`; None where it is no timeline."""
+    check: str | None = None
+    """Module with what editors refuse in it, below `hlcli.timeline`; None takes `check.cuts`."""
+    folder_suffix: str | None = None
+    """Extension of a folder that holds such a file and is read, too."""
     kind: Kind = "timeline"
     """Whether it is made from an edit list or from scores documents."""
     holds_media: bool = False
@@ -51,87 +60,105 @@ FORMATS: dict[str, Format] = {
             suffix=".otio",
             title="OpenTimelineIO",
             opens_in="DaVinci Resolve 18.5+, Premiere Pro 25.6+, Kdenlive 25.04+",
-            module="hlcli.timeline.formats.otio",
+            write="formats.otio",
+            read="read.otio",
+            check="check.otio",
             targets=("generic", "resolve", "premiere"),
         ),
         Format(
             suffix=".otioz",
             title="OpenTimelineIO bundle with the media",
             opens_in="programs built on OpenTimelineIO",
-            module="hlcli.timeline.formats.otioz",
+            write="formats.otioz",
+            read="read.otioz",
             holds_media=True,
         ),
         Format(
             suffix=".xml",
             title="FCP7 XML",
             opens_in="Premiere Pro, DaVinci Resolve",
-            module="hlcli.timeline.formats.fcp7",
+            write="formats.fcp7",
+            read="read.fcp7",
+            check="check.fcp7",
             targets=("premiere", "resolve"),
         ),
         Format(
             suffix=".fcpxml",
             title="FCPXML",
             opens_in="Final Cut Pro 10.6+, DaVinci Resolve 18.5+",
-            module="hlcli.timeline.formats.fcpxml",
+            write="formats.fcpxml",
+            read="read.fcpxml",
+            check="check.fcpxml",
+            folder_suffix=".fcpxmld",
             targets=("finalcut", "resolve"),
         ),
         Format(
             suffix=".edl",
             title="CMX3600 EDL",
             opens_in="DaVinci Resolve, Premiere Pro, Avid, nearly everything",
-            module="hlcli.timeline.formats.edl",
+            write="formats.edl",
+            read="read.edl",
+            check="check.edl",
             targets=("generic", "resolve", "premiere", "avid"),
         ),
         Format(
             suffix=".aaf",
             title="AAF",
             opens_in="Avid Media Composer, DaVinci Resolve",
-            module="hlcli.timeline.formats.aaf",
+            write="formats.aaf",
+            read="read.aaf",
             targets=("avid",),
         ),
         Format(
             suffix=".mlt",
             title="MLT XML",
             opens_in="Shotcut 21.02+, melt",
-            module="hlcli.timeline.formats.mlt",
+            write="formats.mlt",
+            read="read.mlt",
             targets=("shotcut",),
         ),
         Format(
             suffix=".kdenlive",
             title="Kdenlive project",
             opens_in="Kdenlive 22.12+, melt",
-            module="hlcli.timeline.formats.kdenlive",
+            write="formats.kdenlive",
+            read="read.mlt",
             targets=("kdenlive",),
         ),
         Format(
             suffix=".json",
             title="scores document",
             opens_in="hl export, scripts",
-            module="hlcli.timeline.formats.scores",
+            write="formats.scores",
             kind="document",
         ),
         Format(
             suffix=".csv",
             title="table",
             opens_in="spreadsheets, scripts",
-            module="hlcli.timeline.formats.table",
+            write="formats.table",
             kind="document",
         ),
         Format(
             suffix=".txt",
             title="YouTube chapters",
             opens_in="a video's description on YouTube",
-            module="hlcli.timeline.formats.chapters",
+            write="formats.chapters",
         ),
         Format(
             suffix=".ffmetadata",
             title="chapters for FFmpeg",
             opens_in="ffmpeg -i FILM -i FILE -map_metadata 1 -codec copy",
-            module="hlcli.timeline.formats.ffmetadata",
+            write="formats.ffmetadata",
         ),
     )
 }
 """Formats by extension, in the order of `hl export --list-formats`."""
+
+
+def module_of(name: str) -> Any:
+    """Import a module that a format names."""
+    return importlib.import_module(f"hlcli.timeline.{name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +171,8 @@ class Target:
     """Name of the program."""
     suffix: str
     """What a folder gets."""
+    reads: tuple[str, ...] = ()
+    """Extensions that it reads, the best first; none where nothing is known about it."""
     aliases: tuple[str, ...] = ()
     """Other words for it, as `_plain` leaves them."""
 
@@ -157,22 +186,32 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             name="resolve", title="DaVinci Resolve", suffix=".otio",
+            reads=(".otio", ".xml", ".fcpxml", ".edl", ".aaf"),
             aliases=("davinci", "davinciresolvestudio", "resolvestudio", "blackmagic"),
         ),
         Target(
             name="premiere", title="Premiere Pro", suffix=".otio",
+            reads=(".otio", ".xml", ".edl", ".aaf"),
             aliases=("adobe", "adobepremiere", "adobepremierepro", "ppro"),
         ),
         Target(
             name="finalcut", title="Final Cut Pro", suffix=".fcpxml",
+            reads=(".fcpxml",),
             aliases=("fcp", "fcpx", "finalcutprox", "finalcutx"),
         ),
         Target(
             name="avid", title="Avid Media Composer", suffix=".aaf",
+            reads=(".aaf", ".edl"),
             aliases=("mediacomposer", "avidmc"),
         ),
-        Target(name="shotcut", title="Shotcut", suffix=".mlt"),
-        Target(name="kdenlive", title="Kdenlive", suffix=".kdenlive"),
+        Target(
+            name="shotcut", title="Shotcut", suffix=".mlt",
+            reads=(".mlt",),
+        ),
+        Target(
+            name="kdenlive", title="Kdenlive", suffix=".kdenlive",
+            reads=(".kdenlive", ".mlt", ".otio"),
+        ),
     )
 }  # fmt: skip
 """Programs by their value of --for."""
@@ -267,7 +306,7 @@ def write_format(
         OutputError: It cannot be written, or a timeline would be empty.
     """
     chosen = format_of(path, target)
-    module = importlib.import_module(chosen.module)
+    module = module_of(chosen.write)
     if chosen.kind == "document":
         module.write(documents, path)
         return

@@ -22,7 +22,7 @@ from hlcli.errors import UsageError
 from hlcli.timeline.edit_list import EditList, Event, Source
 from hlcli.timeline.formats.aaf_mobs import MADE, PICTURE_SLOT, Mobs, auid, same_shuffle, sound_slot
 from hlcli.timeline.formats.channels import channel_uses, lanes_of
-from hlcli.timeline.formats.rates import STANDARD_RATES, check_rates
+from hlcli.timeline.formats.rates import EDITOR_RATES, check_rates
 
 if TYPE_CHECKING:
     from aaf2.file import AAFFile
@@ -47,7 +47,7 @@ def write(edit: EditList, path: Path, *, target: str = "avid") -> None:
             f"cannot write {path}: the extra for AAF is not installed",
             hint='pip install "hlcli[aaf]"',
         )
-    check_rates(edit, title="AAF", has_rate=lambda rate: rate in STANDARD_RATES)
+    check_rates(edit, title="AAF", has_rate=lambda rate: rate in EDITOR_RATES)
     for source in edit.sources:
         if source.frame_rate != edit.frame_rate:
             raise UsageError(

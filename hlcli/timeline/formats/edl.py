@@ -27,7 +27,7 @@ from hlcli.atomic import write_bytes
 from hlcli.errors import UsageError
 from hlcli.timeline.edit_list import EditList, Event, Source
 from hlcli.timeline.formats.channels import channel_uses, lanes_of
-from hlcli.timeline.formats.rates import STANDARD_RATES, check_rates
+from hlcli.timeline.formats.rates import EDITOR_RATES, check_rates
 from hlcli.timeline.paths import media_path
 from hlcli.timeline.relink import ascii_name
 from hlcli.timeline.timecode import format_timecode
@@ -60,7 +60,7 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
 
 
 def _check(edit: EditList, target: str) -> None:
-    check_rates(edit, title="CMX3600 EDL", has_rate=lambda rate: rate in STANDARD_RATES)
+    check_rates(edit, title="CMX3600 EDL", has_rate=lambda rate: rate in EDITOR_RATES)
     if edit.frame_rate > 30 and target not in _COUNTS_PAST_30:
         raise UsageError(
             f"an EDL for {target} cannot have {edit.frame_rate} frames a second: "

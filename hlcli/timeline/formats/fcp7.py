@@ -22,6 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from hlcli.atomic import write_text
+from hlcli.media.rates import NTSC
 from hlcli.timeline.edit_list import EditList, Event, Marker
 from hlcli.timeline.formats.fcp7_elements import (
     add,
@@ -41,7 +42,7 @@ from hlcli.timeline.formats.fcp7_sound import (
     plain_items,
     plain_tracks,
 )
-from hlcli.timeline.formats.rates import NTSC, check_rates
+from hlcli.timeline.formats.rates import check_rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,10 @@ import re
 from fractions import Fraction
 from xml.etree import ElementTree as ET
 
+from hlcli.media.rates import NTSC
 from hlcli.timeline.edit_list import EditList, Event, Source
-from hlcli.timeline.formats.rates import NTSC
-from hlcli.timeline.paths import file_url
+from hlcli.timeline.paths import file_url, legal_xml
 from hlcli.timeline.timecode import format_timecode, labels_per_second
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def has_rate(frame_rate: Fraction) -> bool:
@@ -29,7 +27,7 @@ def add(parent: ET.Element, tag: str, text: object = None, **attributes: str) ->
     """Append an element; what XML cannot hold (control characters of a name) is replaced."""
     element = ET.SubElement(parent, tag, attributes)
     if text is not None:
-        element.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(text))
+        element.text = legal_xml(str(text))
     return element
 
 

@@ -22,7 +22,7 @@ from hlcli.atomic import write_text
 from hlcli.errors import UsageError
 from hlcli.timeline.edit_list import EditList, Event
 from hlcli.timeline.formats.fcpxml_resources import RATE_NAMES, Resources, seconds_text, xml_text
-from hlcli.timeline.formats.rates import STANDARD_RATES, nearest_rate
+from hlcli.timeline.formats.rates import EDITOR_RATES, nearest_rate
 
 VERSIONS = {"finalcut": "1.10", "resolve": "1.10"}
 """FCPXML version by target: Resolve 18.5 reads 1.3 to 1.10, and refuses later ones."""
@@ -58,7 +58,7 @@ def fcpxml_text(edit: EditList, *, target: str = "finalcut") -> str:
     Raises:
         UsageError: The timeline has a rate that no project can have.
     """
-    if edit.frame_rate not in STANDARD_RATES:
+    if edit.frame_rate not in EDITOR_RATES:
         nearest = nearest_rate(edit.frame_rate)
         raise UsageError(
             f"FCPXML has no timelines of {float(edit.frame_rate):.6g} frames per second",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Set
 from fractions import Fraction
 
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.paths import file_url, readable
+from hlcli.timeline.paths import file_url, legal_xml, readable
 
 RATE_NAMES = {
     Fraction(24000, 1001): "23.98",
@@ -30,7 +29,6 @@ _SIZE_NAMES = {
     (4096, 2160): "4096x2160p",
 }
 _NO_FORMAT_NAME = ("47.95", "48")
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def seconds_text(seconds: Fraction) -> str:
@@ -42,7 +40,7 @@ def seconds_text(seconds: Fraction) -> str:
 
 def xml_text(text: str) -> str:
     """Replace what XML cannot hold: control characters, and bytes that are not UTF-8."""
-    return _ILLEGAL.sub("\ufffd", readable(text))
+    return legal_xml(readable(text))
 
 
 class Resources:

@@ -7,7 +7,6 @@ at that time.
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -16,7 +15,7 @@ from pathlib import Path
 from hlcli.atomic import write_bytes
 from hlcli.errors import OutputError
 from hlcli.timeline.edit_list import EditList, Event, Marker, Source
-from hlcli.timeline.paths import absolute_path, readable
+from hlcli.timeline.paths import absolute_path, legal_xml, readable
 
 MLT_VERSION = "7.12.0"
 """Of the framework whose XML is written; newer ones read it."""
@@ -36,8 +35,6 @@ COLORS = {
 """Colours of markers by OpenTimelineIO's name, as HTML writes them."""
 
 _DEFAULT_SIZE = (1920, 1080)
-# What XML 1.0 cannot hold, escaped or not; lone surrogates are bytes that are not UTF-8.
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def root(**attributes: str) -> ET.Element:
@@ -130,7 +127,7 @@ def resource(source: Source) -> str:
         OutputError: It has characters that XML cannot hold.
     """
     path = absolute_path(source.path)
-    if _UNWRITABLE.search(path):
+    if legal_xml(path) != path:
         raise OutputError(
             f"the name of {readable(path)!r} cannot be written in an XML project: "
             "it has control characters or is not UTF-8",
@@ -220,9 +217,9 @@ def write_document(document: ET.Element, path: Path) -> None:
     for element in document.iter():
         # A name of another program's timeline may hold anything.
         if element.text:
-            element.text = _UNWRITABLE.sub("\ufffd", element.text)
+            element.text = legal_xml(element.text)
         for name, value in element.attrib.items():
-            element.set(name, _UNWRITABLE.sub("\ufffd", value))
+            element.set(name, legal_xml(value))
     ET.indent(document)
     data = ET.tostring(document, encoding="utf-8", xml_declaration=True)
     write_bytes(path, data + b"\n")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from hlcli.errors import UsageError
+from hlcli.media.rates import NTSC
 from hlcli.timeline.edit_list import EditList
 
-NTSC = Fraction(1000, 1001)
-STANDARD_RATES = (
+EDITOR_RATES = (
     24 * NTSC,
     Fraction(24),
     Fraction(25),
@@ -22,7 +22,7 @@ STANDARD_RATES = (
 """Rates that every editor offers for a timeline, in frames per second."""
 
 
-def nearest_rate(frame_rate: Fraction, rates: Iterable[Fraction] = STANDARD_RATES) -> Fraction:
+def nearest_rate(frame_rate: Fraction, rates: Iterable[Fraction] = EDITOR_RATES) -> Fraction:
     """Return the rate of a list that is nearest to another, the lower one halfway.
 
     Example:

@@ -6,7 +6,6 @@ silently different cut.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from hlcli.errors import TimelineError, UsageError
 from hlcli.media.discover import MayRead, any_file
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.formats import FORMATS, module_of
 from hlcli.timeline.paths import is_file
 from hlcli.timeline.read.bounds import reading
 from hlcli.timeline.read.types import ReadTimeline
@@ -22,17 +22,12 @@ from hlcli.timeline.relink import Relinker
 __all__ = ["READERS", "ReadTimeline", "read_timeline"]
 
 READERS: dict[str, str] = {
-    ".otio": "hlcli.timeline.read.otio",
-    ".otioz": "hlcli.timeline.read.otioz",
-    ".xml": "hlcli.timeline.read.fcp7",
-    ".fcpxml": "hlcli.timeline.read.fcpxml",
-    ".fcpxmld": "hlcli.timeline.read.fcpxml",
-    ".edl": "hlcli.timeline.read.edl",
-    ".aaf": "hlcli.timeline.read.aaf",
-    ".mlt": "hlcli.timeline.read.mlt",
-    ".kdenlive": "hlcli.timeline.read.mlt",
+    suffix: entry.read
+    for entry in FORMATS.values()
+    for suffix in (entry.suffix, entry.folder_suffix)
+    if entry.read is not None and suffix is not None
 }
-"""Modules by extension; each has `read(path, *, relinker, known, rate)`."""
+"""Modules by extension."""
 
 
 def read_timeline(
@@ -68,7 +63,7 @@ def read_timeline(
         path /= "Info.fcpxml"  # what a bundle of Final Cut Pro keeps its story in
     if not is_file(path):
         raise TimelineError(f"no such timeline: {path}", hint="check the spelling")
-    reader = importlib.import_module(module)
+    reader = module_of(module)
     relinker = Relinker(search, may_read=may_read)
     with reading(path):
         read: ReadTimeline = reader.read(path, relinker=relinker, known=known, rate=rate)
