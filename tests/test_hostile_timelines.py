@@ -112,6 +112,28 @@ def test_the_deepest_that_is_allowed_is_read(tmp_path: Path) -> None:
     assert len(read_timeline(path).edit.events) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('"Clip.2"', '"Clip.1"', "Clip.1 has media_references"),
+        ('"Clip.2"', '"Clip.-0"', "no 'Clip.-0'"),
+        ('"Clip.2"', '"Clip.1/0"', "no 'Clip.1/0'"),
+        ('"Stack.1"', '"UnknownSchema.1"', "no 'UnknownSchema.1'"),
+        ('"Stack.1"', '"Test.1"', "no 'Test.1'"),
+        ('"Clip.2"', '"Clip.2", "OTIO_SCHEMA": "Clip.1"', "two values of one name"),
+        ('"Clip.2"', '"Clip.2", "OTIO\\u005fSCHEMA": "Clip.1"', "two values of one name"),
+    ],
+)
+def test_objects_at_which_opentimelineio_crashes(
+    tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    text = json.dumps(timeline_json())
+    assert before in text
+    path = tmp_path / "x.otio"
+    path.write_text(text.replace(before, after))
+    refused(path, words)
+
+
 @pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".mlt", ".kdenlive"])
 def test_xml_deeper_than_any_timeline(tmp_path: Path, suffix: str) -> None:
     root = {".xml": "xmeml", ".fcpxml": "fcpxml"}.get(suffix, "mlt")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import re
 import struct
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import opentimelineio as otio
 
@@ -142,7 +144,7 @@ def json_text(data: bytes) -> str:
 
     Raises:
         TooMuchError: It is nested too deep, or holds too many values.
-        ValueError: It is not UTF-8.
+        ValueError: It is not UTF-8 or no JSON, or has an object that OpenTimelineIO crashes at.
     """
     text = data.decode("utf-8-sig")
     # A quote that a backslash stands before ends no string. Pairs of backslashes go first.
@@ -153,7 +155,23 @@ def json_text(data: bytes) -> str:
         raise TooMuchError(f"brackets are nested more than {MOST_DEPTH} deep")
     if len(brackets) > 2 * MOST_VALUES or outside.count(b",") > 3 * MOST_VALUES:
         raise TooMuchError(f"it holds more than {MOST_VALUES:,} values")
+    json.loads(text, object_pairs_hook=_check_object)
     return text
+
+
+def _check_object(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse what ends the process in OpenTimelineIO 0.18; keeps nothing of what it has seen."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("an object has two values of one name")
+    schema = value.get("OTIO_SCHEMA")
+    if not isinstance(schema, str):
+        return
+    name, _, version = schema.rpartition(".")
+    if not re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) or name in ("UnknownSchema", "Test"):
+        raise ValueError(f"there is no {shortened(schema)!r} in OpenTimelineIO")
+    if name == "Clip" and version == "1" and "media_references" in value:
+        raise ValueError("a Clip.1 has media_references, which came with Clip.2")
 
 
 _CHUNK_BYTES = 1 << 16
