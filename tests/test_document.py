@@ -97,6 +97,9 @@ def changed(path: str, new: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "new", "words"),
     [
+        ("moments.0.score", 1.2, "score is 1.2, outside its range"),
+        ("moments.0.picture", 1.2, "picture is 1.2, outside its range"),
+        ("moments.0.sound", -0.1, "sound is -0.1, outside its range"),
         ("schema", "hl.scores/2", "schema is 'hl.scores/2'"),
         ("schema", KeyError, "schema is missing"),
         ("video", [], "video must be an object"),
