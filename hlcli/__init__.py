@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hlcli.progress import Listener
     from hlcli.rendering.settings import RenderReport, RenderSettings
     from hlcli.timeline.build import Layout
-    from hlcli.timeline.check import Problem
+    from hlcli.timeline.check import Violation
     from hlcli.timeline.check import check_timeline as check
     from hlcli.tuning.plan import FinetuneSettings
     from hlcli.workflows.export import export
@@ -28,11 +28,11 @@ __all__ = [
     "Layout",
     "Listener",
     "Moment",
-    "Problem",
     "RenderReport",
     "RenderSettings",
     "ScoresDocument",
     "Selection",
+    "Violation",
     "__version__",
     "check",
     "errors",
@@ -51,7 +51,7 @@ _HOMES = {
     "Layout": "timeline.build",
     "Listener": "progress",
     "Moment": "moments",
-    "Problem": "timeline.check",
+    "Violation": "timeline.check",
     "RenderReport": "rendering.settings",
     "RenderSettings": "rendering.settings",
     "ScoresDocument": "document",

@@ -20,7 +20,7 @@ from hlcli.timeline.read import sources
 from hlcli.tuning import footage as footage_module
 from hlcli.tuning.cut import read_cut
 from hlcli.tuning.footage import Footage
-from hlcli.tuning.spans import Teaching
+from hlcli.tuning.spans import Annotations
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def footage(*inputs: Path, search: list[Path] | None = None) -> Footage:
     return Footage([str(one) for one in inputs], search=search or [])
 
 
-def rows(teaching: Teaching) -> list[tuple[str, float, float]]:
-    return [(one.file.path.name, float(one.start), float(one.end)) for one in teaching.spans]
+def rows(annotation: Annotations) -> list[tuple[str, float, float]]:
+    return [(one.file.path.name, float(one.start), float(one.end)) for one in annotation.spans]
 
 
 def cut(tmp_path: Path, folder: str | Path, **changes: object) -> Path:
@@ -51,23 +51,23 @@ WANTED = [("take0.mp4", 2.0, 4.0), ("take1.mp4", 0.0, 3.0), ("take0.mp4", 6.0, 7
 def test_used_spans_are_kept_and_the_rest_of_their_files_passed_over(
     tmp_path: Path, raw: Path
 ) -> None:
-    teaching = read_cut(cut(tmp_path, raw), footage(raw))
-    assert rows(teaching) == WANTED
-    assert (teaching.num_kept, teaching.num_passed, teaching.num_unmatched) == (3, 4, 0)
-    assert teaching.notes == ()
+    annotation = read_cut(cut(tmp_path, raw), footage(raw))
+    assert rows(annotation) == WANTED
+    assert (annotation.num_kept, annotation.num_passed, annotation.num_unmatched) == (3, 4, 0)
+    assert annotation.notes == ()
 
 
 def test_media_of_another_machine_is_known_by_its_name(tmp_path: Path, raw: Path) -> None:
     assert rows(read_cut(cut(tmp_path, "/Volumes/Card/DCIM"), footage(raw))) == WANTED
-    teaching = read_cut(cut(tmp_path, "D:/cards"), footage(raw))
-    assert rows(teaching) == WANTED
+    annotation = read_cut(cut(tmp_path, "D:/cards"), footage(raw))
+    assert rows(annotation) == WANTED
 
 
 def test_same_name_and_another_length_is_another_file(tmp_path: Path, raw: Path) -> None:
-    teaching = read_cut(cut(tmp_path, "/Volumes/Card", length=14.0), footage(raw))
-    assert rows(teaching) == []
-    assert teaching.num_unmatched == 3
-    assert teaching.notes[0] == "2 spans are not matched: take0.mp4 has 50 frames, not 70"
+    annotation = read_cut(cut(tmp_path, "/Volumes/Card", length=14.0), footage(raw))
+    assert rows(annotation) == []
+    assert annotation.num_unmatched == 3
+    assert annotation.notes[0] == "2 spans are not matched: take0.mp4 has 50 frames, not 70"
 
 
 def test_renamed_media_that_is_there_is_known_by_its_content(tmp_path: Path, raw: Path) -> None:
@@ -122,10 +122,10 @@ def test_a_file_the_cut_says_nothing_about_counts_as_not_matched(tmp_path: Path,
         [("/gone/stock.mov", 0, 2), ("/gone/take0.mp4", 2, 4), ("/gone/stock.mov", 3, 4)],
         length=None,
     )
-    teaching = read_cut(path, footage(raw))
-    assert rows(teaching) == [("take0.mp4", 2.0, 4.0)]
-    assert teaching.num_unmatched == 2
-    assert "2 spans are not matched: no file of the footage is stock.mov" in teaching.notes
+    annotation = read_cut(path, footage(raw))
+    assert rows(annotation) == [("take0.mp4", 2.0, 4.0)]
+    assert annotation.num_unmatched == 2
+    assert "2 spans are not matched: no file of the footage is stock.mov" in annotation.notes
 
 
 def test_files_are_looked_at_once_however_many_are_gone(
@@ -150,8 +150,8 @@ def test_files_are_looked_at_once_however_many_are_gone(
     monkeypatch.setattr(sources, "probe", counted(sources.probe, probed))
     monkeypatch.setattr(footage_module, "content_identity", counted(content_identity, hashed))
     found = footage(tmp_path / "raw", search=[archive])
-    teaching = read_cut(write_cut(tmp_path / "c.otio", rows, length=None), found)
-    assert teaching.num_unmatched == 9
+    annotation = read_cut(write_cut(tmp_path / "c.otio", rows, length=None), found)
+    assert annotation.num_unmatched == 9
     assert sorted(path.name for path in probed) == [f"there{number}.mp4" for number in range(4)]
     searched = sorted(path.name for path in hashed if path.parent == archive)
     assert searched == [f"old{number}.mp4" for number in range(4)]
@@ -167,9 +167,9 @@ def test_an_edl_knows_names_and_timecodes_only(tmp_path: Path, raw: Path) -> Non
         "002  BX       V     C        00:00:05:00 00:00:06:00 01:00:02:00 01:00:03:00\n"
         "* FROM CLIP NAME: lost.mp4\n"
     )
-    teaching = read_cut(path, footage(raw))
-    assert rows(teaching) == [("tc.mp4", 2.0, 4.0)]
-    assert teaching.num_unmatched == 1
+    annotation = read_cut(path, footage(raw))
+    assert rows(annotation) == [("tc.mp4", 2.0, 4.0)]
+    assert annotation.num_unmatched == 1
 
 
 def test_sound_alone_says_nothing_about_the_picture(tmp_path: Path, raw: Path) -> None:
@@ -181,9 +181,9 @@ def test_sound_alone_says_nothing_about_the_picture(tmp_path: Path, raw: Path) -
         sounds=[(str(raw / "loud.mp4"), 0, 5)],
         length=10.0,
     )
-    teaching = read_cut(path, footage(raw))
-    assert rows(teaching) == [("take0.mp4", 2.0, 4.0)]
-    assert teaching.notes[-1] == "1 event is of sound alone: nothing is learned from it"
+    annotation = read_cut(path, footage(raw))
+    assert rows(annotation) == [("take0.mp4", 2.0, 4.0)]
+    assert annotation.notes[-1] == "1 event is of sound alone: nothing is learned from it"
 
 
 def test_what_the_reader_simplifies_is_said(tmp_path: Path, raw: Path) -> None:
@@ -204,9 +204,9 @@ def test_copies_teach_once(tmp_path: Path, raw: Path) -> None:
         [(str(raw / "take0.mp4"), 1, 2), (str(raw / "copy of take0.mp4"), 4, 5)],
         length=10.0,
     )
-    teaching = read_cut(path, found)
-    assert [(float(one.start), float(one.end)) for one in teaching.spans] == [(1, 2), (4, 5)]
-    assert len({one.file.identity for one in teaching.spans}) == 1
+    annotation = read_cut(path, found)
+    assert [(float(one.start), float(one.end)) for one in annotation.spans] == [(1, 2), (4, 5)]
+    assert len({one.file.identity for one in annotation.spans}) == 1
 
 
 def test_unreadable_footage_is_named_and_its_spans_are_not_matched(
@@ -215,9 +215,9 @@ def test_unreadable_footage_is_named_and_its_spans_are_not_matched(
     (raw / "take1.mp4").write_bytes(b"not a video")
     found = footage(raw)
     assert [one.path.name for one in found.left_out] == ["take1.mp4"]
-    teaching = read_cut(cut(tmp_path, raw), found)
-    assert rows(teaching) == [WANTED[0], WANTED[2]]
-    assert teaching.num_unmatched == 1
+    annotation = read_cut(cut(tmp_path, raw), found)
+    assert rows(annotation) == [WANTED[0], WANTED[2]]
+    assert annotation.num_unmatched == 1
 
 
 def test_footage_without_a_readable_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finding videos, naming their content, and the ffmpeg program."""
+"""Highlight videos, naming their content, and the ffmpeg program."""
 
 from __future__ import annotations
 

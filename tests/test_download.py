@@ -36,12 +36,12 @@ from hlcli.errors import (
 )
 from hlcli.paths import models_dir
 from hlcli.zoo import weights
-from hlcli.zoo.download import Patience, download
+from hlcli.zoo.download import RetryPolicy, download
 
 GOOD = weights_bytes(num_bytes=50_000)
 OTHER = weights_bytes(fill=8, num_bytes=50_000)
 HALF = len(GOOD) // 2
-QUICK = Patience(timeout_seconds=5, num_attempts=3, backoff_seconds=0.01)
+QUICK = RetryPolicy(timeout_seconds=5, num_attempts=3, backoff_seconds=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_broken_download_is_continued_by_a_later_call(
     server.etag, server.modified = etag, modified
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError, match=f"closed after {HALF:,} of {len(GOOD):,} bytes"):
-        fetch(server, target, patience=Patience(num_attempts=1))
+        fetch(server, target, patience=RetryPolicy(num_attempts=1))
     assert left_behind(target) == {"demo.safetensors.part", "demo.safetensors.part.json"}
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -158,7 +158,7 @@ def test_changed_file_starts_again(server: WeightsServer, target: Path) -> None:
     server.body, server.etag = OTHER, '"old"'
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=Patience(num_attempts=1))
+        fetch(server, target, patience=RetryPolicy(num_attempts=1))
     server.body, server.etag = GOOD, '"new"'
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -172,7 +172,7 @@ def test_a_part_with_an_etag_that_changed_is_not_put_together_with_another(
     server.body, server.etag = OTHER, '"old"'
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=Patience(num_attempts=1))
+        fetch(server, target, patience=RetryPolicy(num_attempts=1))
     server.body, server.etag = GOOD, '"new"'
     size = len(GOOD)
     # A server that does not know If-Range answers with a part of what it has now.
@@ -193,7 +193,7 @@ def test_changed_file_of_a_server_without_marks_starts_again(
     server.body, server.etag = OTHER, None
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=Patience(num_attempts=1))
+        fetch(server, target, patience=RetryPolicy(num_attempts=1))
     server.body = GOOD
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -204,7 +204,7 @@ def test_changed_file_of_a_server_without_marks_starts_again(
 def test_part_of_another_release_is_not_continued(server: WeightsServer, target: Path) -> None:
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, sha256="0" * 64, patience=Patience(num_attempts=1))
+        fetch(server, target, sha256="0" * 64, patience=RetryPolicy(num_attempts=1))
     fetch(server, target)
     assert ranges(server) == [None, None]
     assert target.read_bytes() == GOOD
@@ -269,7 +269,7 @@ def test_server_trouble_is_tried_again(status: int, server: WeightsServer, targe
 
 def test_slow_server_is_waited_for(server: WeightsServer, target: Path) -> None:
     server.plan = [drip(10_000, 0.05)]
-    fetch(server, target, patience=Patience(timeout_seconds=10, num_attempts=1))
+    fetch(server, target, patience=RetryPolicy(timeout_seconds=10, num_attempts=1))
     assert target.read_bytes() == GOOD
     assert len(server.requests) == 1
 
@@ -282,7 +282,7 @@ def test_stalled_server_is_left_and_continued(
     behaviour: Behaviour, says: str, server: WeightsServer, target: Path
 ) -> None:
     server.plan = [behaviour]
-    impatient = Patience(timeout_seconds=0.5, num_attempts=1, min_bytes_per_second=5000)
+    impatient = RetryPolicy(timeout_seconds=0.5, num_attempts=1, min_bytes_per_second=5000)
     with pytest.raises(DownloadError, match=says):
         fetch(server, target, patience=impatient)
     done_bytes = target.with_name("demo.safetensors.part").stat().st_size
@@ -320,7 +320,7 @@ def test_grown_file_is_refused_when_continued(server: WeightsServer, target: Pat
     server.etag = None
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=Patience(num_attempts=1))
+        fetch(server, target, patience=RetryPolicy(num_attempts=1))
     server.body = GOOD + b"x"
     with pytest.raises(DownloadError, match="are published"):
         fetch(server, target)
@@ -557,7 +557,7 @@ def test_removed_weights_take_their_part_along(server: WeightsServer) -> None:
     manifest = published(server)
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        weights.pull(manifest, patience=Patience(num_attempts=1))
+        weights.pull(manifest, patience=RetryPolicy(num_attempts=1))
     assert weights.remove(manifest)
     assert left_behind(weights.local_path(manifest)) == set()
     assert not weights.remove(manifest)

@@ -12,7 +12,7 @@ from finetune_factory import RATE, raw_file, write_cut
 from hlcli.errors import TrainingError, UsageError
 from hlcli.tuning.footage import Footage, RawFile
 from hlcli.tuning.marks import parse_instant, read_marks
-from hlcli.tuning.spans import Span, Teaching, check_contradictions, marks_of
+from hlcli.tuning.spans import Annotations, Span, check_contradictions, marks_of
 
 
 def take(folder: Path, name: str = "take.mp4", *, number: int = 0, **changes: object) -> Path:
@@ -22,7 +22,7 @@ def take(folder: Path, name: str = "take.mp4", *, number: int = 0, **changes: ob
     return media_factory.make_video(folder, **recipe)
 
 
-def read(tmp_path: Path, data: bytes | str, *, name: str = "marks.csv") -> Teaching:
+def read(tmp_path: Path, data: bytes | str, *, name: str = "marks.csv") -> Annotations:
     if not (tmp_path / "raw").exists():
         take(tmp_path / "raw")
     path = tmp_path / name
@@ -30,8 +30,8 @@ def read(tmp_path: Path, data: bytes | str, *, name: str = "marks.csv") -> Teach
     return read_marks(path, Footage([str(tmp_path / "raw")]))
 
 
-def rows(teaching: Teaching) -> list[tuple[float, float, bool]]:
-    return [(float(one.start), float(one.end), one.keep) for one in teaching.spans]
+def rows(annotation: Annotations) -> list[tuple[float, float, bool]]:
+    return [(float(one.start), float(one.end), one.keep) for one in annotation.spans]
 
 
 TABLE = "file,start,end,label\ntake.mp4,1,3.5,keep\ntake.mp4,5,7,drop\n"
@@ -55,10 +55,10 @@ WANTED = [(1.0, 3.5, True), (5.0, 7.0, False)]
     ],
 )
 def test_tables_as_people_write_them(tmp_path: Path, data: bytes | str) -> None:
-    teaching = read(tmp_path, data)
-    assert rows(teaching) == WANTED
-    assert (teaching.way, teaching.num_kept, teaching.num_passed) == ("labels", 1, 1)
-    assert next(one.where for one in teaching.spans).endswith("of marks.csv")
+    annotation = read(tmp_path, data)
+    assert rows(annotation) == WANTED
+    assert (annotation.way, annotation.num_kept, annotation.num_passed) == ("labels", 1, 1)
+    assert next(one.where for one in annotation.spans).endswith("of marks.csv")
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_a_span_may_end_a_little_after_its_file(tmp_path: Path) -> None:
 
 
 def test_unknown_files_are_counted_and_the_others_used(tmp_path: Path) -> None:
-    teaching = read(tmp_path, TABLE + "other.mp4,1,2,keep\nother.mp4,3,4,keep\n")
-    assert rows(teaching) == WANTED
-    assert teaching.num_unmatched == 2
-    assert teaching.notes == ("2 marks are not used: no file of the footage is other.mp4",)
+    annotation = read(tmp_path, TABLE + "other.mp4,1,2,keep\nother.mp4,3,4,keep\n")
+    assert rows(annotation) == WANTED
+    assert annotation.num_unmatched == 2
+    assert annotation.notes == ("2 marks are not used: no file of the footage is other.mp4",)
 
 
 def test_no_such_file_and_unknown_ending(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_unicode_names_composed_or_not(tmp_path: Path) -> None:
 def test_same_name_in_two_folders_is_told_apart_by_its_folder(tmp_path: Path) -> None:
     take(tmp_path / "raw" / "A", "C1.mp4", number=0)
     take(tmp_path / "raw" / "B", "C1.mp4", number=1)
-    teaching = read(
+    annotation = read(
         tmp_path, "file,start,end,label\nB/C1.mp4,1,2,keep\n/other/disk/A/C1.mp4,1,2,drop\n"
     )
-    assert [one.file.path.parent.name for one in teaching.spans] == ["B", "A"]
-    teaching = read(tmp_path, "file,start,end,label\nC1.mp4,1,2,keep\n")
-    assert teaching.num_unmatched == 1
-    assert "C1.mp4 is there 2 times" in teaching.notes[0]
+    assert [one.file.path.parent.name for one in annotation.spans] == ["B", "A"]
+    annotation = read(tmp_path, "file,start,end,label\nC1.mp4,1,2,keep\n")
+    assert annotation.num_unmatched == 1
+    assert "C1.mp4 is there 2 times" in annotation.notes[0]
 
 
 def test_instants(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_instants(tmp_path: Path) -> None:
 
 
 def test_contradictions_are_listed(tmp_path: Path) -> None:
-    teaching = read(tmp_path, TABLE + "take.mp4,3,4,drop\ntake.mp4,6.5,9,keep\n")
+    annotation = read(tmp_path, TABLE + "take.mp4,3,4,drop\ntake.mp4,6.5,9,keep\n")
     with pytest.raises(TrainingError) as caught:
-        check_contradictions([teaching])
+        check_contradictions([annotation])
     message = caught.value.message
     assert "take.mp4 from 3.00 s to 3.50 s (line 2 of marks.csv keeps it, line 4" in message
     assert "take.mp4 from 6.50 s to 7.00 s (line 5 of marks.csv keeps it, line 3" in message
@@ -157,10 +157,10 @@ def span(file: RawFile, start: float, end: float, *, keep: bool = True) -> Span:
     return Span(file=file, start=Fraction(start), end=Fraction(end), keep=keep, where="line 1")
 
 
-def marks(file: RawFile, *teachings: tuple[str, list[Span]]) -> str:
+def marks(file: RawFile, *annotations: tuple[str, list[Span]]) -> str:
     made = [
-        Teaching(way=way, file=Path("m"), spans=tuple(spans))  # type: ignore[arg-type]
-        for way, spans in teachings
+        Annotations(way=way, file=Path("m"), spans=tuple(spans))  # type: ignore[arg-type]
+        for way, spans in annotations
     ]
     letters = {1: "K", 0: ".", -1: "?"}
     return "".join(letters[int(one)] for one in marks_of(made, file, 10))
@@ -200,12 +200,12 @@ def test_markers_of_a_timeline(tmp_path: Path) -> None:
         ("keepsake", "PINK", 30.0, 1.0),
     ]
     path = write_cut(tmp_path / "m.otio", [(str(raw), 0, 40)], markers=markers)
-    teaching = read_marks(path, Footage([str(tmp_path / "raw")]))
+    annotation = read_marks(path, Footage([str(tmp_path / "raw")]))
     # One frame stands for four seconds around it.
-    assert rows(teaching) == [
+    assert rows(annotation) == [
         (1.0, 3.0, True),
         (5.0, 6.0, False),
         (8.1, 12.1, True),
         (20.0, 23.0, False),
     ]
-    assert teaching.notes[-1].startswith("2 markers say neither keep nor drop")
+    assert annotation.notes[-1].startswith("2 markers say neither keep nor drop")

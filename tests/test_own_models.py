@@ -25,7 +25,7 @@ from hlcli.model.load import load_scorer
 from hlcli.paths import cache_dir, models_dir, own_models_dir
 from hlcli.training.register import register_run
 from hlcli.zoo import own
-from hlcli.zoo.card import Figure, FootageFile, Lesson, Loss, ModelCard, Parent, plain_name
+from hlcli.zoo.card import Figure, FootageFile, Loss, ModelCard, Parent, TrainingSource, plain_name
 from hlcli.zoo.card_text import card_markdown
 from hlcli.zoo.chosen import choice_path, chosen_name, reset_choice
 from hlcli.zoo.manifest import (
@@ -48,8 +48,8 @@ FULL_CARD = ModelCard(
     parent=Parent(name="rasl", version="2", sha256="a" * 64),
     footage=(FootageFile(file="take | 1.mp4", sha256_head="b" * 64, seconds=90.0),),
     lessons=(
-        Lesson(way="footage"),
-        Lesson(way="cut", file="cut.otio", num_kept=10, num_passed=31, num_unmatched=2),
+        TrainingSource(way="footage"),
+        TrainingSource(way="cut", file="cut.otio", num_kept=10, num_passed=31, num_unmatched=2),
     ),
     settings={"seed": 1, "ridge": 0.3, "smooth": True, "note": "a [b] <c>"},
     losses=(Loss(name="total", first=2.0, last=0.5, num_steps=300),),
@@ -575,7 +575,7 @@ def test_cards_keep_no_folders() -> None:
         with pytest.raises(ValueError, match="a name without folders"):
             FootageFile(file=file, sha256_head="b" * 64, seconds=1.0)
         with pytest.raises(ValueError, match="a name without folders"):
-            Lesson(way="cut", file=file)
+            TrainingSource(way="cut", file=file)
 
 
 @pytest.mark.parametrize(
@@ -638,7 +638,7 @@ def test_the_reference_describes_every_key() -> None:
     ways = re.findall(r"^\| `(\w+)` \| [^|]*\|$", text, re.M)
     assert ways == ["way", "training", "footage", "cut", "labels"]
     for way in ways[1:]:
-        assert Lesson(way=way).way == way  # type: ignore[arg-type]
+        assert TrainingSource(way=way).way == way  # type: ignore[arg-type]
 
 
 def test_a_damaged_card_names_its_file() -> None:
@@ -667,7 +667,7 @@ def test_the_folder_of_a_run_becomes_a_model_with_its_losses(tmp_path: Path) -> 
     manifest = register_run(run, name="weddings", created="2025-11-23", description="Mine.")
     assert own.read_card("weddings") == card(
         description="Mine.",
-        lessons=(Lesson(way="training"),),
+        lessons=(TrainingSource(way="training"),),
         losses=(
             Loss(name="total", first=3.0, last=1.0, num_steps=3),
             Loss(name="scl", first=1.0, last=1.0, num_steps=3),

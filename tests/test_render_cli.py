@@ -160,7 +160,7 @@ def test_no_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ffmpeg_module.shutil, "which", lambda name: None)
     monkeypatch.setattr(ffmpeg_module, "_bundled", lambda: None)
     code, words = run(timeline, "-o", tmp_path / "reel.mp4")
-    assert code == 3
+    assert code == 6
     assert "there is no ffmpeg program" in words
 
 

@@ -24,7 +24,7 @@ from hlcli import __version__
 from hlcli.cli import app
 from hlcli.document import ScoresDocument
 from hlcli.serve.pairing import LIFE_SECONDS, MAX_TRIES, Pairing
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -382,17 +382,17 @@ def test_codes_run_out_and_lock() -> None:
     assert late.code is not None
     now[0] = LIFE_SECONDS
     assert late.state == "closed"
-    with pytest.raises(Refused, match="closed"):
+    with pytest.raises(RequestError, match="closed"):
         late.pair(late.code)
     tried = Pairing("t", is_open=True)
     assert tried.code is not None
     wrong = f"{(int(tried.code) + 1) % 10**6:06d}"
     for left in range(MAX_TRIES - 1, -1, -1):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RequestError) as refused:
             tried.pair(wrong)
         assert refused.value.status == 403
         assert refused.value.hint.startswith(f"{left} ")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         tried.pair(tried.code)
     assert (refused.value.status, tried.state, paired) == (429, "locked", [])
 

@@ -37,7 +37,7 @@ from hlcli.serve.allowed import Allowed
 from hlcli.serve.folder import read_or_make_token
 from hlcli.serve.job import Job
 from hlcli.serve.queue import JobQueue
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 from hlcli.serve.store import MAX_FINISHED, JobStore
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="kill -9, ps and links are POSIX")
@@ -268,7 +268,7 @@ def test_a_link_that_changes_after_the_check_is_checked_again(tmp_path: Path) ->
     assert allowed.existing(str(video)) == video.resolve()
     video.unlink()
     video.symlink_to(tmp_path / "elsewhere.mp4")
-    with pytest.raises(Refused, match="outside"):
+    with pytest.raises(RequestError, match="outside"):
         allowed.existing(str(video))
 
 

@@ -15,7 +15,7 @@ from hlcli.errors import CheckError, HlError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hlcli.timeline.check import Problem
+    from hlcli.timeline.check import Violation
 
 
 def check(
@@ -54,7 +54,7 @@ def check(
     from hlcli.timeline.check import PROGRAMS, check_program, check_timeline, programs_of
 
     wanted = None if for_ is None else [check_program(for_)]
-    problems: dict[tuple[Path, str], list[Problem]] = {}
+    problems: dict[tuple[Path, str], list[Violation]] = {}
     first_error: HlError | None = None
     for path in (Path(text).expanduser() for text in timelines):
         try:
@@ -102,7 +102,7 @@ def check(
         raise typer.Exit(first_error.exit_code)
 
 
-def _add_taken_names(problems: dict[tuple[Path, str], list[Problem]], target: str) -> None:
+def _add_taken_names(problems: dict[tuple[Path, str], list[Violation]], target: str) -> None:
     """Find timelines of one name among several files for one program."""
     from hlcli.timeline.check.names import taken_names
 
@@ -111,7 +111,7 @@ def _add_taken_names(problems: dict[tuple[Path, str], list[Problem]], target: st
         problems[path, target].append(problem)
 
 
-def _table(name: str, found: list[Problem]) -> Table:
+def _table(name: str, found: list[Violation]) -> Table:
     from rich.table import Table
 
     table = Table(title=name, title_justify="left", box=None, header_style="bold")

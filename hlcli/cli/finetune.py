@@ -181,13 +181,13 @@ def _say_plan(plan: Plan, *, quiet: bool) -> None:
         warn(f"{one.path} is left out: {one.reason}")
     if len(footage.left_out) > _SHOWN:
         warn(f"{len(footage.left_out) - _SHOWN} more files are left out")
-    for teaching in plan.teachings:
+    for found in plan.annotations:
         say(
-            f"{teaching.file.name}: {teaching.num_kept} spans kept, {teaching.num_passed} passed "
-            f"over, {teaching.num_unmatched} not matched",
+            f"{found.file.name}: {found.num_kept} spans kept, {found.num_passed} passed "
+            f"over, {found.num_unmatched} not matched",
             quiet=quiet,
         )
-        for note in teaching.notes:
+        for note in found.notes:
             say(f"  {note}", quiet=quiet)
     for note in plan.notes:
         say(note, quiet=quiet)
@@ -234,7 +234,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "sha256": outcome.manifest.sha256,
         "recommended": outcome.is_recommended,
         "left_out": [{"path": str(one.path), "reason": one.reason} for one in outcome.left_out],
-        "notes": [note for one in plan.teachings for note in one.notes] + list(plan.notes),
+        "notes": [note for one in plan.annotations for note in one.notes] + list(plan.notes),
         "card": json.loads(outcome.card.to_json()),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlcli.errors import MediaNotFoundError
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 
 MAX_PATH_LENGTH = 4096
 """Longest path that is looked at, in characters."""
@@ -27,7 +27,7 @@ class Allowed:
         """Return the real path of a file or folder that may be read.
 
         Raises:
-            Refused: It may not be, or is neither a file nor a folder.
+            RequestError: It may not be, or is neither a file nor a folder.
             MediaNotFoundError: It may be and is not there.
         """
         path = self._no_device(self.resolved(text))
@@ -39,7 +39,7 @@ class Allowed:
         """Return the real path of what may be opened, if it is there; see `MayRead`.
 
         Raises:
-            Refused: It may not be, or is neither a file nor a folder.
+            RequestError: It may not be, or is neither a file nor a folder.
         """
         return self._no_device(self.resolved(str(path)))
 
@@ -49,7 +49,7 @@ class Allowed:
         Nothing is said about what is outside, not even whether it is there.
 
         Raises:
-            Refused: It is outside.
+            RequestError: It is outside.
         """
         path = resolve(text, roots=self.roots)
         if path not in self.picked and not self.is_below_roots(path):
@@ -64,7 +64,7 @@ class Allowed:
     @staticmethod
     def _no_device(path: Path) -> Path:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise Refused(f"{path} is neither a file nor a folder", status=403)
+            raise RequestError(f"{path} is neither a file nor a folder", status=403)
         return path
 
 
@@ -88,11 +88,11 @@ def resolve(text: str, *, roots: Iterable[Path] = ()) -> Path:
             Windows machine logs in at any server whose name it is given.
 
     Raises:
-        Refused: It is no whole path, too long, or cannot be followed.
+        RequestError: It is no whole path, too long, or cannot be followed.
     """
     path = Path(text) if text and "\0" not in text else None
     if path is None or not path.is_absolute() or len(text) > MAX_PATH_LENGTH:
-        raise Refused(
+        raise RequestError(
             "that is no whole path",
             hint="write it from the root or the drive, without file://",
             status=403,
@@ -112,8 +112,8 @@ def _parts(path: Path) -> tuple[str, ...]:
     return tuple(os.path.normcase(part) for part in path.parts)
 
 
-def _outside(text: str) -> Refused:
-    return Refused(
+def _outside(text: str) -> RequestError:
+    return RequestError(
         f"{text[:200]} is outside the folders that hl serve may read",
         hint="start hl serve with --root FOLDER, or let the user pick the file",
         status=403,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 
 LIFE_SECONDS = 600.0
 """How long a code is good."""
@@ -58,18 +58,18 @@ class Pairing:
         """Return the token for the right code, once.
 
         Raises:
-            Refused: Pairing is closed or locked, or the code is wrong.
+            RequestError: Pairing is closed or locked, or the code is wrong.
         """
         with self._lock:
             state = self.state
             if state == "locked":
-                raise Refused(
+                raise RequestError(
                     "pairing is locked: too many wrong codes",
                     hint="stop hl serve and start it again with --open-pairing",
                     status=429,
                 )
             if state == "closed" or self.code is None:
-                raise Refused(
+                raise RequestError(
                     "pairing is closed",
                     hint="stop hl serve and start it again with --open-pairing",
                     status=403,
@@ -78,7 +78,7 @@ class Pairing:
             if not hmac.compare_digest(typed.encode("utf-8", "replace"), self.code.encode()):
                 self._wrong += 1
                 left = MAX_TRIES - self._wrong
-                raise Refused(
+                raise RequestError(
                     "that is not the code",
                     hint=f"{left} {'try is' if left == 1 else 'tries are'} left; "
                     "the code is in the terminal of hl serve",

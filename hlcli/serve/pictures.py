@@ -8,7 +8,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from hlcli.serve.process import Worker
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 
 PATIENCE_SECONDS = 30.0
 """How long one picture may take."""
@@ -43,7 +43,7 @@ class Pictures:
             height: In pixels.
 
         Raises:
-            Refused: Nothing can be decoded there.
+            RequestError: Nothing can be decoded there.
         """
         about = path.stat()
         key = (path, about.st_mtime_ns, about.st_size, round(seconds, 3), height)
@@ -66,7 +66,7 @@ class Pictures:
 
     def _decoded(self, path: Path, seconds: float, height: int) -> bytes:
         if self._closed:
-            raise Refused("hl serve is ending", status=503)
+            raise RequestError("hl serve is ending", status=503)
         if self._idle is not None:
             self._idle.cancel()
         if self._worker is None:
@@ -84,12 +84,12 @@ class Pictures:
             watch.cancel()
         if answer is None or len(picture) != answer["size"]:
             self._stop()
-            raise Refused(f"{path.name} cannot be decoded there", status=404)
+            raise RequestError(f"{path.name} cannot be decoded there", status=404)
         self._idle = threading.Timer(IDLE_SECONDS, self._end_idle)
         self._idle.daemon = True
         self._idle.start()
         if "error" in answer:
-            raise Refused(answer["error"]["message"], hint=answer["error"]["hint"], status=404)
+            raise RequestError(answer["error"]["message"], hint=answer["error"]["hint"], status=404)
         return picture
 
     def _end_idle(self) -> None:

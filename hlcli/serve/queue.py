@@ -16,7 +16,7 @@ from hlcli.errors import HlError, OutputError
 from hlcli.serve.changes import after_death, after_message, failed, fresh, now
 from hlcli.serve.job import Job, State, Unreadable
 from hlcli.serve.process import Worker
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 from hlcli.serve.store import LOG_FILE, TEMPORARY_FOLDER, JobStore
 
 logger = logging.getLogger(__name__)
@@ -86,12 +86,12 @@ class JobQueue:
         """Take a job; when this returns, it survives whatever happens.
 
         Raises:
-            Refused: Too many are waiting.
+            RequestError: Too many are waiting.
             OutputError: It cannot be kept.
         """
         with self._changed:
             if sum(one.state == "queued" for one in self._jobs.values()) >= MAX_WAITING:
-                raise Refused(
+                raise RequestError(
                     f"{MAX_WAITING} jobs are waiting", hint="wait until some are done", status=429
                 )
             job = dataclasses.replace(job, id=secrets.token_hex(8), created=now())
@@ -103,12 +103,12 @@ class JobQueue:
         """Return a job.
 
         Raises:
-            Refused: There is none.
+            RequestError: There is none.
         """
         with self._changed:
             job = self._jobs.get(job_id)
         if job is None:
-            raise Refused("there is no such job", hint="GET /v1/jobs lists them", status=404)
+            raise RequestError("there is no such job", hint="GET /v1/jobs lists them", status=404)
         return job
 
     def jobs(self, state: State | None = None) -> list[Job]:
@@ -133,7 +133,7 @@ class JobQueue:
         """Cancel a job: at once when it waits, soon when it runs, not at all when it is over.
 
         Raises:
-            Refused: There is none.
+            RequestError: There is none.
         """
         with self._changed:
             job = self.get(job_id)

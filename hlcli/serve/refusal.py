@@ -7,7 +7,7 @@ from typing import Any
 from hlcli.errors import HlError, MediaNotFoundError, UsageError
 
 
-class Refused(UsageError):
+class RequestError(UsageError):
     """A request that is not carried out.
 
     Args:
@@ -23,7 +23,7 @@ class Refused(UsageError):
 
 def status_of(error: HlError) -> int:
     """Return the HTTP status of an error that a request ran into at once."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestError):
         return error.status
     if isinstance(error, MediaNotFoundError):
         return 404
@@ -38,7 +38,7 @@ def problem_of(error: HlError) -> dict[str, Any]:
     return problem(
         error.message,
         hint=error.hint,
-        exit_code=None if isinstance(error, Refused) else error.exit_code,
+        exit_code=None if isinstance(error, RequestError) else error.exit_code,
     )
 
 

@@ -14,7 +14,7 @@ from hlcli.serve.job import Job
 from hlcli.serve.pairing import Pairing
 from hlcli.serve.pictures import Pictures
 from hlcli.serve.queue import JobQueue
-from hlcli.serve.refusal import Refused
+from hlcli.serve.refusal import RequestError
 from hlcli.serve.requests import (
     Choice,
     ExportOptions,
@@ -60,7 +60,7 @@ class Service:
         and pictures of videos: other kinds of files are not taken.
 
         Raises:
-            Refused: One is a folder, or no video, timeline or scores document.
+            RequestError: One is a folder, or no video, timeline or scores document.
             MediaNotFoundError: One is not there.
         """
         from hlcli.media.discover import VIDEO_SUFFIXES
@@ -71,10 +71,12 @@ class Service:
         for text in texts:
             path = Path(text)
             if not path.is_absolute() or "\0" in text:
-                raise Refused("that is no whole path", hint="write it from the root", status=403)
+                raise RequestError(
+                    "that is no whole path", hint="write it from the root", status=403
+                )
             path = _real(path)
             if path.suffix.lower() not in kinds or path.is_dir():
-                raise Refused(
+                raise RequestError(
                     f"{path.name[:200]} is no video, timeline or scores document",
                     hint="only such files can be picked; for folders there is --root",
                     status=403,
@@ -110,7 +112,7 @@ class Service:
             outputs = self._outputs(options, allowed, paths)
         for text in options.search:
             if not allowed.existing(text).is_dir():
-                raise Refused(f"{text} is no folder", status=403)
+                raise RequestError(f"{text} is no folder", status=403)
         return self.queue.submit(
             Job(
                 id=_EMPTY,
@@ -134,13 +136,13 @@ class Service:
         """Return the scores documents of a job; with a choice, moments are chosen anew.
 
         Raises:
-            Refused: It has none (yet).
+            RequestError: It has none (yet).
             UsageError: The choice contradicts itself.
         """
         from hlcli.document import find_moments, read_documents
 
         if job.num_scores == 0:
-            raise Refused(
+            raise RequestError(
                 f"the job is {job.state} and has no scores",
                 hint="wait until it is done" if not job.is_final else "",
                 status=409,
@@ -155,16 +157,16 @@ class Service:
         """Return one frame of a video as JPEG.
 
         Raises:
-            Refused: The file may not be read, is a folder, or cannot be decoded.
+            RequestError: The file may not be read, is a folder, or cannot be decoded.
             MediaNotFoundError: It is not there.
         """
         path = self.allowed.existing(text)
         if path.is_dir():
-            raise Refused(f"{path.name} is a folder", status=404)
+            raise RequestError(f"{path.name} is a folder", status=404)
         try:
             return self.pictures.thumbnail(path, seconds, height)
         except OSError as error:
-            raise Refused(f"{path.name} cannot be read", status=404) from error
+            raise RequestError(f"{path.name} cannot be read", status=404) from error
 
     def close(self) -> int:
         """Stop all work; returns how many jobs were running."""
@@ -194,7 +196,7 @@ class Service:
             return []
         path = _below_roots(options.output, allowed)
         if path.suffix.lower() not in SUFFIXES:
-            raise Refused(
+            raise RequestError(
                 f"{path.name[:200]} is no film", hint=f"use {', '.join(SUFFIXES)}", status=400
             )
         check_folder(path)
@@ -210,9 +212,9 @@ def _below_roots(text: str, allowed: Allowed) -> Path:
 def _check_free(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         # What would be written there is known too late to ask before something is written over.
-        raise Refused(f"{path} is a folder", hint="name a file in it", status=400)
+        raise RequestError(f"{path} is a folder", hint="name a file in it", status=400)
     if not overwrite and path.exists():
-        raise Refused(
+        raise RequestError(
             f"{path} is there already", hint="choose another name, or say overwrite", status=409
         )
 

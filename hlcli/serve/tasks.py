@@ -201,7 +201,7 @@ def _finetune(task: Task) -> Result:
     )
 
     def on_plan(plan: Plan) -> None:
-        for note in (*plan.notes, *(note for one in plan.teachings for note in one.notes)):
+        for note in (*plan.notes, *(note for one in plan.annotations for note in one.notes)):
             on.remark(note)
 
     outcome = finetune(

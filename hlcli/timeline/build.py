@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 from hlcli.document import ScoresDocument, VideoRecord
 from hlcli.errors import OutputError, UsageError
 from hlcli.moments import Moment
-from hlcli.timeline.edit_list import EditList, Event, Finding, Marker, Sound, Source
+from hlcli.timeline.edit_list import EditList, Event, Highlight, Marker, Sound, Source
 from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
 from hlcli.timeline.timecode import (
@@ -114,7 +114,7 @@ class _Piece:
     source: Source
     frames: range
     markers: tuple[Marker, ...]
-    finding: Finding | None
+    finding: Highlight | None
 
     @property
     def rank(self) -> int:
@@ -165,7 +165,7 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
                 source=source,
                 frames=frames,
                 markers=(_marker(moment, rank, range(peak, peak + 1)),),
-                finding=Finding(moment=moment, rank=rank, model=document.model),
+                finding=Highlight(moment=moment, rank=rank, model=document.model),
             )
 
 

@@ -105,7 +105,7 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Highlight:
     """Why an event is on the timeline."""
 
     moment: Moment
@@ -146,7 +146,7 @@ class Event:
     """The sound tracks that play with it."""
     markers: tuple[Marker, ...] = ()
     """Markers in the source, within `frames`."""
-    finding: Finding | None = None
+    finding: Highlight | None = None
     """What `hl` knows about it; None for a whole source and for others' timelines."""
 
     def __post_init__(self) -> None:

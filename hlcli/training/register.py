@@ -11,7 +11,7 @@ from hlcli.model.exchange import add_model
 from hlcli.model.inspection import check_loads
 from hlcli.training.loop import LOG_FILE
 from hlcli.training.run import MODEL_FILE
-from hlcli.zoo.card import Lesson, Loss, ModelCard
+from hlcli.zoo.card import Loss, ModelCard, TrainingSource
 from hlcli.zoo.manifest import ModelManifest
 from hlcli.zoo.reservation import check_free
 
@@ -47,7 +47,7 @@ def register_run(
             name=name,
             description=description,
             created=created,
-            lessons=(Lesson(way="training"),),
+            lessons=(TrainingSource(way="training"),),
             losses=read_losses(log) if run.is_dir() and log.is_file() else (),
             hlcli_version=checkpoint.hlcli_version,
         )

@@ -22,13 +22,13 @@ from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.types import MissingMediaError
 from hlcli.timeline.relink import Wanted
 from hlcli.tuning.footage import Footage, RawFile
-from hlcli.tuning.spans import Span, Teaching
+from hlcli.tuning.spans import Annotations, Span
 
 _UNKNOWN_FRAMES = 10**9
 _EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(\S(?:.*\S)?)\s*$", re.M)
 
 
-def read_cut(path: Path, footage: Footage) -> Teaching:
+def read_cut(path: Path, footage: Footage) -> Annotations:
     """Read what a finished cut keeps.
 
     Args:
@@ -72,7 +72,7 @@ def read_cut(path: Path, footage: Footage) -> Teaching:
             f"{num_silent} {'event is' if num_silent == 1 else 'events are'} of sound alone: "
             f"nothing is learned from {'it' if num_silent == 1 else 'them'}"
         )
-    return Teaching(
+    return Annotations(
         way="cut",
         file=path,
         spans=tuple(spans),

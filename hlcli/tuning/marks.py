@@ -17,7 +17,7 @@ from hlcli.timeline.relink import Wanted
 from hlcli.timeline.timecode import format_timecode, is_drop_frame, parse_timecode
 from hlcli.tuning.cut import read_edit, wanted_of
 from hlcli.tuning.footage import Footage, RawFile
-from hlcli.tuning.spans import Span, Teaching
+from hlcli.tuning.spans import Annotations, Span
 
 COLUMNS = ("file", "start", "end", "label")
 """Names that the first line of a table must have, in any order, among others."""
@@ -32,7 +32,7 @@ _WORD = re.compile(r"\s*(keep|drop)\b", re.IGNORECASE)
 _PAST_END_SECONDS = Fraction(1)
 
 
-def read_marks(path: Path, footage: Footage) -> Teaching:
+def read_marks(path: Path, footage: Footage) -> Annotations:
     """Read what an editor marked.
 
     Args:
@@ -91,7 +91,7 @@ def parse_instant(text: str, file: RawFile) -> Fraction:
     return frame / file.frame_rate
 
 
-def _of_table(path: Path, footage: Footage) -> Teaching:
+def _of_table(path: Path, footage: Footage) -> Annotations:
     rows = csv.reader(io.StringIO(text := _text(path), newline=""), delimiter=_delimiter(text))
     header: list[str] | None = None
     spans: list[Span] = []
@@ -123,7 +123,7 @@ def _of_table(path: Path, footage: Footage) -> Teaching:
         f"{count} {'mark is' if count == 1 else 'marks are'} not used: {reason}"
         for reason, count in lost.items()
     ]
-    return Teaching(
+    return Annotations(
         way="labels",
         file=path,
         spans=tuple(spans),
@@ -190,7 +190,7 @@ def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
     return Span(file=file, start=start, end=min(end, length), keep=label == "keep", where=where)
 
 
-def _of_markers(path: Path, footage: Footage) -> Teaching:
+def _of_markers(path: Path, footage: Footage) -> Annotations:
     read = read_edit(path, footage)
     spans: list[Span] = []
     lost: dict[str, int] = {}
@@ -216,7 +216,7 @@ def _of_markers(path: Path, footage: Footage) -> Teaching:
         notes.append(
             f"{num_silent} markers say neither keep nor drop, and are neither green nor red"
         )
-    return Teaching(
+    return Annotations(
         way="labels",
         file=path,
         spans=tuple(spans),

@@ -24,7 +24,7 @@ from hlcli.tuning.cut import read_cut
 from hlcli.tuning.estimate import Estimate, check_room, estimate_run
 from hlcli.tuning.footage import Footage
 from hlcli.tuning.marks import read_marks
-from hlcli.tuning.spans import Teaching, check_contradictions, marks_of
+from hlcli.tuning.spans import Annotations, check_contradictions, marks_of
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.reservation import check_free
 
@@ -92,7 +92,7 @@ class Plan:
     """Its features."""
     footage: Footage
     """The raw files."""
-    teachings: tuple[Teaching, ...]
+    annotations: tuple[Annotations, ...]
     """What cuts and marks say."""
     estimate: Estimate
     """What it will cost."""
@@ -144,7 +144,7 @@ def make_plan(
     footage = Footage(
         settings.footage, search=settings.search, may_read=may_read, progress=progress
     )
-    teachings = tuple(
+    annotations = tuple(
         [read_cut(path, footage) for path in settings.cuts]
         + [read_marks(path, footage) for path in settings.labels]
     )
@@ -154,9 +154,9 @@ def make_plan(
             f"the footage is {length:.1f} seconds long: too little to learn from",
             hint=f"give at least {LEAST_SECONDS} seconds; minutes teach more",
         )
-    check_contradictions(teachings)
-    if teachings:
-        _check_matched(teachings, footage)
+    check_contradictions(annotations)
+    if annotations:
+        _check_matched(annotations, footage)
     spec = FeatureSpec(**cast("dict[str, Any]", parent.feature_spec))
     estimate = estimate_run(
         footage.files,
@@ -172,7 +172,7 @@ def make_plan(
         parent=parent,
         spec=spec,
         footage=footage,
-        teachings=teachings,
+        annotations=annotations,
         estimate=estimate,
         adapts=adapts,
         notes=tuple(notes),
@@ -204,17 +204,17 @@ def work_folders(name: str) -> list[Path]:
     return sorted((own_models_dir() / _WORK_FOLDER).glob(f"{name}.*"))
 
 
-def _check_matched(teachings: Sequence[Teaching], footage: Footage) -> None:
+def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> None:
     """Refuse cuts and marks from which nothing can be learned, before hours of decoding."""
-    if not any(one.spans for one in teachings):
-        reasons = [note for one in teachings for note in one.notes]
+    if not any(one.spans for one in annotations):
+        reasons = [note for one in annotations for note in one.notes]
         raise TrainingError(
             "nothing in the cuts and marks is about the footage: "
             + ("; ".join(reasons) or "they hold no span"),
             hint="name the folder of the raw files, or look for them with --search FOLDER",
         )
     for file in footage.files:
-        marks = marks_of(teachings, file, ClipGrid.covering(file.duration_seconds).num_clips)
+        marks = marks_of(annotations, file, ClipGrid.covering(file.duration_seconds).num_clips)
         if (marks == 1).any() and (marks == 0).any():
             return
     raise TrainingError(

@@ -10,7 +10,7 @@ from hlcli.training.register import read_losses
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.held_out import HeldOut
 from hlcli.tuning.plan import Plan
-from hlcli.zoo.card import Figure, FootageFile, Lesson, ModelCard, Parent, plain_name
+from hlcli.zoo.card import Figure, FootageFile, ModelCard, Parent, TrainingSource, plain_name
 
 FEW_SPANS = 5
 """Fewer kept spans than these make a rough taste."""
@@ -37,7 +37,7 @@ def card_of_run(
     """
     minutes = float(sum(file.duration_seconds for file in files)) / 60
     ways = [one for one, is_so in (("footage", plan.adapts),) if is_so]
-    ways += [plain_name(one.file) for one in plan.teachings]
+    ways += [plain_name(one.file) for one in plan.annotations]
     log = work / LOG_FILE
     return ModelCard(
         name=plan.settings.name,
@@ -64,18 +64,18 @@ def card_of_run(
     )
 
 
-def lessons_of(plan: Plan) -> tuple[Lesson, ...]:
+def lessons_of(plan: Plan) -> tuple[TrainingSource, ...]:
     """Return the ways a model learns, with the spans of each."""
-    lessons = [Lesson(way="footage")] if plan.adapts else []
+    lessons = [TrainingSource(way="footage")] if plan.adapts else []
     lessons += [
-        Lesson(
+        TrainingSource(
             way=one.way,
             file=plain_name(one.file),
             num_kept=one.num_kept,
             num_passed=one.num_passed,
             num_unmatched=one.num_unmatched,
         )
-        for one in plan.teachings
+        for one in plan.annotations
     ]
     return tuple(lessons)
 
@@ -103,12 +103,12 @@ def warnings_of(plan: Plan, check: HeldOut | None, left_out: Sequence[LeftOut]) 
         names = ", ".join(plain_name(one.path) for one in left_out[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         warnings.append(f"Left out, because they could not be read: {names}{more}.")
-    unmatched = sum(one.num_unmatched for one in plan.teachings)
+    unmatched = sum(one.num_unmatched for one in plan.annotations)
     if unmatched:
         warnings.append(f"{unmatched} spans were not matched; nothing was learned from them.")
-    if not plan.teachings:
+    if not plan.annotations:
         return [*warnings, "There were no marks to compare it with its parent on: look at both."]
-    kept = sum(one.num_kept for one in plan.teachings)
+    kept = sum(one.num_kept for one in plan.annotations)
     if kept < FEW_SPANS:
         spans = "span" if kept == 1 else "spans"
         warnings.append(f"It learned from {kept} kept {spans}; more would teach it more.")

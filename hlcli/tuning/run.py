@@ -138,7 +138,7 @@ def run_plan(
         data = trained_with(trained).data if is_network else DataConfig()
         sequences = SequenceSampler(corpus, data, seed=plan.settings.seed).calibration()
         tuned, check = tune(
-            parent, base, videos, sequences, is_marked=bool(plan.teachings), on_check=on_check
+            parent, base, videos, sequences, is_marked=bool(plan.annotations), on_check=on_check
         )
     left_out = (*plan.footage.left_out, *lost)
     manifest, card = _register(
@@ -171,11 +171,11 @@ def marked_videos(
         MarkedVideo(
             name=file.path.name,
             features=features[file.identity],
-            marks_T=marks_of(plan.teachings, file, features[file.identity].num_clips),
+            marks_T=marks_of(plan.annotations, file, features[file.identity].num_clips),
         )
         for file in files
     ]
-    if plan.teachings and not any(
+    if plan.annotations and not any(
         (video.marks_T == 1).any() and (video.marks_T == 0).any() for video in videos
     ):
         raise TrainingError(

@@ -49,7 +49,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
+class Annotations:
     """What one cut or one file of marks says."""
 
     way: Literal["cut", "labels"]
@@ -76,19 +76,19 @@ class Teaching:
         return sum(len(_passed(spans)) for spans in by_file(self.spans))
 
 
-def marks_of(teachings: Sequence[Teaching], file: RawFile, num_clips: int) -> Marks:
+def marks_of(annotations: Sequence[Annotations], file: RawFile, num_clips: int) -> Marks:
     """Return what cuts and marks say about the clips of one file, shape `(T,)`.
 
     What any cut uses is kept; the rest of a file that a cut uses is passed over. Marks correct
     cuts. A file that has only marks to keep and no cut counts as passed over elsewhere.
 
     Args:
-        teachings: All of them.
+        annotations: All of them.
         file: The file.
         num_clips: T.
     """
-    cut = [s for t in teachings if t.way == "cut" for s in t.spans if s.file == file]
-    labels = [s for t in teachings if t.way == "labels" for s in t.spans if s.file == file]
+    cut = [s for t in annotations if t.way == "cut" for s in t.spans if s.file == file]
+    labels = [s for t in annotations if t.way == "labels" for s in t.spans if s.file == file]
     marks = np.full(num_clips, -1, np.int8)
     if cut:
         _write_kept(marks, _intervals(cut, keep=True), file, rest_is_passed=True)
@@ -101,14 +101,14 @@ def marks_of(teachings: Sequence[Teaching], file: RawFile, num_clips: int) -> Ma
     return marks
 
 
-def check_contradictions(teachings: Sequence[Teaching]) -> None:
+def check_contradictions(annotations: Sequence[Annotations]) -> None:
     """Refuse marks that keep and drop the same second.
 
     Raises:
         TrainingError: Some do; the message lists them.
     """
     found = []
-    for spans in by_file(s for t in teachings if t.way == "labels" for s in t.spans):
+    for spans in by_file(s for t in annotations if t.way == "labels" for s in t.spans):
         for kept in (one for one in spans if one.keep):
             for dropped in (one for one in spans if not one.keep):
                 start, end = max(kept.start, dropped.start), min(kept.end, dropped.end)

@@ -1,4 +1,4 @@
-"""Teaching a detector: reserve its name, plan, learn."""
+"""Annotations a detector: reserve its name, plan, learn."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class FootageFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainingSource:
     """One way it learned, with what went in."""
 
     way: Way
@@ -151,7 +151,7 @@ class ModelCard:
     """What it was tuned from; None for a model trained from the beginning."""
     footage: tuple[FootageFile, ...] = ()
     """The files it learned from."""
-    lessons: tuple[Lesson, ...] = ()
+    lessons: tuple[TrainingSource, ...] = ()
     """The ways it learned."""
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     """Settings worth seeing, by name; a recipe has them all."""

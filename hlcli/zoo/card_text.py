@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hlcli.zoo.card import FootageFile, Lesson, ModelCard
+from hlcli.zoo.card import FootageFile, ModelCard, TrainingSource
 
 _WAYS = {
     "training": "trained from the beginning",
@@ -66,7 +66,7 @@ def card_markdown(card: ModelCard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _lesson(lesson: Lesson) -> str:
+def _lesson(lesson: TrainingSource) -> str:
     words = _WAYS[lesson.way]
     if lesson.file is not None:
         words += f" ({lesson.file})"

@@ -33,7 +33,7 @@ _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """When to give up on a server."""
 
     timeout_seconds: float = 30.0
@@ -46,7 +46,7 @@ class Patience:
     """A connection slower than this over `timeout_seconds` counts as cut."""
 
 
-class _CutError(Exception):
+class _TransferInterrupted(Exception):
     """The transfer stopped in a way that another attempt may cure."""
 
 
@@ -57,7 +57,7 @@ def download(
     sha256: str,
     size_bytes: int,
     progress: Progress = silent,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
 ) -> None:
     """Fetch a safetensors file to `target`, which appears whole and verified or not at all.
 
@@ -79,7 +79,7 @@ def download(
         CheckpointError: The published bytes are not safetensors; they are removed.
         OutputError: The folder cannot be written or the disk is full.
     """
-    patience = patience or Patience()
+    patience = patience or RetryPolicy()
     try:
         check_url(url)
     except ValueError as error:
@@ -110,14 +110,14 @@ def _check_space(partial: Partial) -> None:
         )
 
 
-def _fetch(partial: Partial, progress: Progress, patience: Patience) -> bool:
+def _fetch(partial: Partial, progress: Progress, patience: RetryPolicy) -> bool:
     """Bring the file to its full size; False when it was continued and came out wrong."""
     continued = partial.done_bytes > 0
     for attempt in range(1, patience.num_attempts + 1):
         try:
             _transfer(partial, progress, patience)
             break
-        except _CutError as error:
+        except _TransferInterrupted as error:
             if attempt == patience.num_attempts:
                 raise DownloadError(
                     f"cannot download {partial.url}: {error}",
@@ -145,7 +145,7 @@ def _publish(partial: Partial) -> None:
     partial.publish()
 
 
-def _transfer(partial: Partial, progress: Progress, patience: Patience) -> None:
+def _transfer(partial: Partial, progress: Progress, patience: RetryPolicy) -> None:
     """Make one request and take what it gives."""
     if partial.done_bytes == partial.size_bytes:
         return
@@ -162,10 +162,12 @@ def _transfer(partial: Partial, progress: Progress, patience: Patience) -> None:
             if elapsed > patience.timeout_seconds:
                 # A server that sends a byte now and then never runs into the socket's timeout.
                 if window_bytes < patience.min_bytes_per_second * elapsed:
-                    raise _CutError(f"the server sent {window_bytes} bytes in {elapsed:.0f} s")
+                    raise _TransferInterrupted(
+                        f"the server sent {window_bytes} bytes in {elapsed:.0f} s"
+                    )
                 window_start, window_bytes = time.monotonic(), 0
     if partial.done_bytes < partial.size_bytes:
-        raise _CutError(
+        raise _TransferInterrupted(
             f"the connection closed after {partial.done_bytes:,} of {partial.size_bytes:,} bytes"
         )
 
@@ -175,10 +177,12 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read1(_CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise _CutError(f"the connection broke: {error or type(error).__name__}") from error
+        raise _TransferInterrupted(
+            f"the connection broke: {error or type(error).__name__}"
+        ) from error
 
 
-def _open(partial: Partial, patience: Patience) -> http.client.HTTPResponse:
+def _open(partial: Partial, patience: RetryPolicy) -> http.client.HTTPResponse:
     request = Request(
         partial.url,
         headers={"User-Agent": f"hl/{hlcli.__version__}", "Accept-Encoding": "identity"},
@@ -203,16 +207,18 @@ def _open(partial: Partial, patience: Patience) -> http.client.HTTPResponse:
                 f"cannot reach {urlsplit(partial.url).hostname}: {reason}",
                 hint="check the network and the proxy settings (HTTPS_PROXY)",
             ) from error
-        raise _CutError(f"no answer from the server: {reason or type(error).__name__}") from error
+        raise _TransferInterrupted(
+            f"no answer from the server: {reason or type(error).__name__}"
+        ) from error
 
 
 def _refused(status: int, partial: Partial) -> Exception:
     if status == 416:
         # What is here does not fit what is there: begin again.
         partial.restart()
-        return _CutError("the server cannot continue the file")
+        return _TransferInterrupted("the server cannot continue the file")
     if status in _RETRIED_STATUS:
-        return _CutError(f"the server answered {status}")
+        return _TransferInterrupted(f"the server answered {status}")
     return DownloadError(
         f"cannot download {partial.url}: the server answered {status}",
         hint="check HL_MODEL_MIRROR" if status == 404 else "try later or use a mirror",
@@ -229,7 +235,7 @@ def _accept(response: http.client.HTTPResponse, partial: Partial) -> None:
         changed = bool(etag and _is_etag(partial.validator) and etag != partial.validator)
         if changed or not found or int(found[1]) != partial.done_bytes:
             partial.restart()
-            raise _CutError("the server sent another part of the file than asked for")
+            raise _TransferInterrupted("the server sent another part of the file than asked for")
         total = None if found[2] == "*" else int(found[2])
     elif response.status == 200:
         partial.restart(_validator(headers))

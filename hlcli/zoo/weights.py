@@ -25,7 +25,7 @@ from hlcli.zoo.own import remove as remove_own
 from hlcli.zoo.urls import mirrored
 
 if TYPE_CHECKING:
-    from hlcli.zoo.download import Patience
+    from hlcli.zoo.download import RetryPolicy
 
 Location: TypeAlias = Literal["bundled", "own", "added", "downloaded", "converted", "not here"]
 Replay: TypeAlias = Callable[[ModelManifest, Path, Path], None]
@@ -80,7 +80,7 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
 
 
 def pull(
-    manifest: ModelManifest, *, progress: Progress = silent, patience: Patience | None = None
+    manifest: ModelManifest, *, progress: Progress = silent, patience: RetryPolicy | None = None
 ) -> Path:
     """Download the weights unless good ones are here; damaged ones are replaced.
 

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from hlcli.errors import HlError, TimelineError, UsageError
-from hlcli.timeline.check.findings import Findings, Problem
+from hlcli.timeline.check.findings import Findings, Violation
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Rule, Severity
 from hlcli.timeline.formats import FORMATS, TARGETS, check_target, module_of
 from hlcli.timeline.paths import is_file
@@ -22,9 +22,9 @@ __all__ = [
     "PROGRAMS",
     "RULES",
     "SUFFIXES",
-    "Problem",
     "Rule",
     "Severity",
+    "Violation",
     "check_program",
     "check_timeline",
     "programs_of",
@@ -68,7 +68,7 @@ def programs_of(path: Path) -> list[str]:
     return programs
 
 
-def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True) -> list[Problem]:
+def check_timeline(path: str | Path, *, target: str, look_at_media: bool = True) -> list[Violation]:
     """Check a timeline against what one program is known to refuse or misplace.
 
     Args:

@@ -14,7 +14,7 @@ from hlcli.timeline.timecode import start_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Violation:
     """One place that breaks one rule."""
 
     rule: str
@@ -41,7 +41,7 @@ class Findings:
     def __init__(self, target: str, *, look_at_media: bool, folder: Path) -> None:
         self.target = target
         self.program = PROGRAMS[target]
-        self.problems: list[Problem] = []
+        self.problems: list[Violation] = []
         self._look_at_media = look_at_media
         self._folder = folder
         self._facts: dict[str, MediaFacts | None] = {}
@@ -62,7 +62,7 @@ class Findings:
             return
         self._once.add((rule, once))
         self.problems.append(
-            Problem(
+            Violation(
                 rule=rule,
                 severity=severity,
                 where=shortened(where),

@@ -10,11 +10,11 @@ from pathlib import Path
 import opentimelineio as otio
 
 from hlcli.errors import TimelineError
-from hlcli.timeline.check.findings import Findings, Problem
+from hlcli.timeline.check.findings import Findings, Violation
 from hlcli.timeline.read.otio import load
 
 
-def taken_names(paths: Sequence[Path], target: str) -> Iterator[tuple[Path, Problem]]:
+def taken_names(paths: Sequence[Path], target: str) -> Iterator[tuple[Path, Violation]]:
     """Yield the files whose timeline has the name of one before it."""
     names: dict[str, Path] = {}
     for path in paths:

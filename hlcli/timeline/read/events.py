@@ -193,7 +193,7 @@ def finding_of(metadata: Any) -> Any:
     """Return the moment that `hl` wrote into a clip; None for others' clips."""
     from hlcli.document import ModelRecord
     from hlcli.moments import Moment
-    from hlcli.timeline.edit_list import Finding
+    from hlcli.timeline.edit_list import Highlight
 
     names = ("score", "peak_seconds", "start_seconds", "end_seconds")
     rank, why, model = (entry(metadata, name) for name in ("rank", "why", "model"))
@@ -201,7 +201,7 @@ def finding_of(metadata: Any) -> Any:
     known = {name: number for name, number in numbers.items() if number is not None}
     if rank is None or why not in ("picture", "sound", "both") or len(known) < len(names):
         return None
-    return Finding(
+    return Highlight(
         moment=Moment(
             **known,
             picture=number_or_none(entry(metadata, "picture")),
