@@ -1,4 +1,4 @@
-"""Annotations a detector: reserve its name, plan, learn."""
+"""Teaches a detector: reserve its name, plan, learn."""
 
 from __future__ import annotations
 
