@@ -36,6 +36,11 @@ def bundles_dir() -> Path:
     return cache_dir() / "bundles"
 
 
+def written_dir() -> Path:
+    """Folder that remembers what `hl` wrote, one empty file for each content."""
+    return cache_dir() / "written"
+
+
 def models_dir() -> Path:
     """Folder of downloaded weights."""
     return cache_dir() / "models"

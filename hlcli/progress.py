@@ -50,8 +50,8 @@ class Listener:
         """Be told of a loss, or of what may be a mistake; a remark unless overridden."""
         self.remark(text)
 
-    def wrote(self, path: Path) -> None:
-        """Be told that a file is written."""
+    def wrote(self, path: Path, what: str = "") -> None:
+        """Be told that a file is written, and in a few words what is in it."""
 
     def problem(self, error: HlError) -> None:
         """Be told that a file could not be read or written.

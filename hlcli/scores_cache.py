@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,11 @@ def put(document: ScoresDocument, modality: Modality | None = None) -> Path:
 
 
 def find(
-    identity: str, model_sha256: str | None = None, modality: Modality | None = None
+    identity: str,
+    model_sha256: str | None = None,
+    modality: Modality | None = None,
+    *,
+    renew: bool = False,
 ) -> ScoresDocument | None:
     """Return the newest stored document of a video, or None.
 
@@ -61,6 +66,7 @@ def find(
         identity: `hlcli.media.identity.content_identity` of the video.
         model_sha256: Only scores by the model with these weights; None takes any.
         modality: Only scores for which this was asked; None takes any.
+        renew: Make it the newest: it is shown to somebody, who then exports what was shown.
     """
     pattern = _name(identity, model_sha256, modality)
     for path in _newest_first(paths.scores_dir(), pattern):
@@ -73,6 +79,9 @@ def find(
             continue
         # The file name holds only the start of each sha256.
         if document.video.sha256_head == identity and model_sha256 in (None, document.model.sha256):
+            if renew:
+                with contextlib.suppress(OSError):  # a cache that can only be read
+                    os.utime(path)
             return document
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -154,8 +155,8 @@ def test_one_output_that_fails_does_not_stop_those_after_it(tmp_path: Path) -> N
     assert lines[1:] == [
         "error: there is no moment to put on the timeline dull",
         "hint: --top 3 or --target-duration takes the best all the same, a lower --threshold more",
-        f"wrote {folder / 'match.otio'}",
-        f"wrote {tmp_path / 'x.csv'}",
+        f"wrote {folder / 'match.otio'}: 6 moments by tiny 1; DaVinci Resolve wants --for resolve",
+        f"wrote {tmp_path / 'x.csv'}: 6 moments by tiny 1",
     ]
     assert kept_seconds(folder / "match.otio") > 0
     assert [path.name for path in folder.iterdir()] == ["match.otio"]
@@ -273,3 +274,67 @@ def test_nothing_heavy_is_loaded_for_a_document(tmp_path: Path) -> None:
     )
     assert result.stdout.strip() == "['numpy']"
     assert (tmp_path / "x.otio").exists()
+
+
+# What people meet ------------------------------------------------------------------------------
+
+
+def test_the_scores_that_were_shown_last_are_taken_and_named(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "match.mp4")
+    for name, sha256 in (("first", "1" * 64), ("second", "2" * 64)):
+        document = make_document(identity=content_identity(video), model_sha256=sha256)
+        model = dataclasses.replace(document.model, name=name)
+        scores_cache.put(dataclasses.replace(document, model=model))
+
+    def exported() -> str:
+        result = export(video, "-o", tmp_path / "x.csv")
+        assert result.exit_code == 0, result.stderr
+        return result.stderr
+
+    assert exported() == f"wrote {tmp_path / 'x.csv'}: 2 moments by second 1\n"
+    # Scores that are stored are shown again: `hl score` does just this.
+    assert scores_cache.find(content_identity(video), "1" * 64, "va", renew=True) is not None
+    assert exported() == f"wrote {tmp_path / 'x.csv'}: 2 moments by first 1\n"
+    # Looking for scores without showing them changes nothing.
+    assert scores_cache.find(content_identity(video), "2" * 64, "va") is not None
+    assert exported().endswith(" by first 1\n")
+
+
+def test_a_slash_makes_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_document().write(Path("scores.json"))
+    programs = ("--for", "resolve", "--for", "premiere")
+    result = export("scores.json", "-o", "cuts/day 1/", *programs)
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in Path("cuts/day 1").iterdir()) == [
+        "match.premiere.otio",
+        "match.resolve.otio",
+    ]
+    # Without the slash it might be a slip in a file's name: the way is said, nothing is made.
+    result = export("scores.json", "-o", "other", *programs)
+    assert (result.exit_code, "hint: name a folder, as other/:" in result.stderr) == (2, True)
+    # A wrong program makes no folder either.
+    assert export("scores.json", "-o", "wrong/", "--for", "vegas").exit_code == 2
+    Path("file").write_text("")
+    result = export("scores.json", "-o", "file/cuts/")
+    assert (result.exit_code, "cannot make the folder file/cuts" in result.stderr) == (6, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cuts", "file", "scores.json"]
+
+
+def test_a_target_longer_than_the_video_is_said(tmp_path: Path) -> None:
+    make_document().write(tmp_path / "scores.json")
+    result = export(tmp_path / "scores.json", "-o", tmp_path / "x.csv", "--target-duration", "2h")
+    assert result.exit_code == 0
+    assert (
+        "match.mp4 is 60.0 s long, shorter than the target of 7200 s: all of it is kept\n"
+        in result.stderr
+    )
+    result = export(tmp_path / "scores.json", "-o", tmp_path / "x.csv", "--target-duration", "50s")
+    assert "shorter than" not in result.stderr
+
+
+def test_a_film_is_made_by_other_commands(tmp_path: Path) -> None:
+    make_document().write(tmp_path / "scores.json")
+    result = export(tmp_path / "scores.json", "-o", tmp_path / "reel.mp4")
+    assert result.exit_code == 2
+    assert "hint: `hl score VIDEO -o reel.mp4` makes a film and its timeline" in result.stderr

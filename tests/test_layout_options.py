@@ -112,7 +112,7 @@ def test_from_the_command_line_to_the_timeline(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines() == [
         "warning: --map-path: no video lies in /mnt/other",
-        f"wrote {output}",
+        f"wrote {output}: 2 moments by tiny 1; DaVinci Resolve wants --for resolve",
     ]
     timeline = otio.adapters.read_from_file(str(output))
     assert timeline.global_start_time == otio.opentime.RationalTime(107892, float(NTSC))

@@ -20,6 +20,9 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from hlcli.cli import app
+from hlcli.errors import FfmpegMissingError
+from hlcli.media import ffmpeg
+from hlcli.media.probe import probe
 from hlcli.workflows.score import Pipeline
 from tests.media_factory import AudioTrack, Image, click_track, make_video
 
@@ -289,6 +292,89 @@ def test_a_full_disk_leaves_no_half_file(
     assert "disk is full" in stderr
     assert output.read_text() == "the cut of yesterday"
     assert nothing_written(tmp_path, "match.mp4", "out.otio")
+
+
+def test_a_film_and_its_timeline_in_one_step(match: Path, tmp_path: Path) -> None:
+    film = tmp_path / "reel.mp4"
+    code, _, stderr = run("score", match, "-o", film, "--top", "2")
+    assert code == 0, stderr
+    assert stderr == f"wrote {film}: 2 moments by rasl 2; its timeline is reel.otio\n"
+    timeline = otio.adapters.read_from_file(str(tmp_path / "reel.otio"))
+    assert probe(film).num_frames == timeline.duration().value
+    # The film is what `hl render` makes of the timeline.
+    assert run("render", tmp_path / "reel.otio", "-o", tmp_path / "again.mp4")[0] == 0
+    assert (tmp_path / "again.mp4").read_bytes() == film.read_bytes()
+    # A program may be named, and a timeline that was edited is kept.
+    (tmp_path / "reel.fcpxml").write_text("mine")
+    code, _, stderr = run("score", match, "-o", film, "--for", "fcp", "--map-path", "/=Z:\\")
+    assert code == 0, stderr
+    assert "its timeline is reel.fcpxml" in stderr
+    assert (tmp_path / "reel.fcpxml.backup-1").read_text() == "mine"
+    assert "file:///Z:/" in (tmp_path / "reel.fcpxml").read_text("utf-8")
+
+
+def test_a_film_that_cannot_be_made_is_said_before_any_work(
+    match: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, stdout, stderr = run("score", match, "-o", match)
+    assert (code, stdout) == (2, "")
+    assert "is one of the videos" in stderr
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(ffmpeg, "_bundled", lambda: None)
+    code, stdout, stderr = run("score", match, "-o", tmp_path / "reel.mp4")
+    assert (code, stdout) == (FfmpegMissingError.exit_code, "")
+    assert "imageio-ffmpeg" in stderr
+    assert nothing_written(tmp_path, "match.mp4")
+
+
+def test_a_device_that_is_named_must_be_there_also_for_stored_scores(match: Path) -> None:
+    assert run("score", match, "-q")[0] == 0
+    code, stdout, stderr = run("score", match, "--device", "cuda:99")
+    assert (code, stdout) == (5, "")
+    assert "hint: use --device " in stderr
+    assert run("score", match, "--device", "gpu")[0] == 2
+    assert run("score", match, "--device", "cpu")[0] == 0
+
+
+def test_options_without_a_file_to_write_are_said(match: Path, tmp_path: Path) -> None:
+    code, _, stderr = run("score", match, "--for", "resolve", "--order", "rank")
+    assert code == 0
+    assert stderr == "warning: --for, --order: without -o FILE there is no timeline to write\n"
+    _, _, stderr = run("score", match, "--for", "resolve", "-o", tmp_path / "x.otio")
+    assert stderr == f"wrote {tmp_path / 'x.otio'}: 1 moment by rasl 2\n"
+
+
+def test_of_two_videos_that_were_named_one_was_scored(match: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    for names, words in (
+        ([match, tmp_path / "none.mp4"], "1 of 2 videos were scored"),
+        ([tmp_path / "none.mp4", tmp_path / "bad.mp4", match], "1 of 3 videos were scored"),
+        ([tmp_path / "none.mp4"], None),
+    ):
+        code, _, stderr = run("score", *names)
+        assert code == 3
+        assert stderr.splitlines()[-1] == words or words is None
+        assert "were scored" not in stderr or words is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["score", "x.mp4"], "what was finished is kept, run the same command to go on"),
+        (["score", "x.mp4", "--no-cache"], "what was not finished is gone"),
+        (["render", "x.otio", "-o", "x.mp4"], "what was not finished is gone"),
+    ],
+)
+def test_a_stopped_command_promises_only_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hlcli.media.discover.find_videos", stop)
+    monkeypatch.setattr("hlcli.workflows.render.render", stop)
+    code, _, stderr = run(*words)
+    assert (code, stderr) == (130, f"stopped; {said}\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")

@@ -31,6 +31,8 @@ EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 130
 
 
+_KEEPERS = frozenset({"score", "train", "finetune", "eval", "models"})
+"""Commands of which a second run goes on where the first was stopped."""
 _PIPE_WIDTH = 400
 _LINE_SECONDS = 0.1
 
@@ -104,6 +106,8 @@ class ConsoleListener(Listener):
     ) -> None:
         self.first_error: HlError | None = None
         """The first problem: its exit code is the command's."""
+        self.num_problems = 0
+        """Problems shown so far."""
         self._quiet = quiet
         self._counts = {"counts_video_seconds": counts_video_seconds, "counts_files": counts_files}
         self._name = ""
@@ -145,15 +149,16 @@ class ConsoleListener(Listener):
         self.clear()
         warn(text)
 
-    def wrote(self, path: Path) -> None:
+    def wrote(self, path: Path, what: str = "") -> None:
         """Say it, unless quiet."""
-        self.remark(f"wrote {path}")
+        self.remark(f"wrote {path}: {what}" if what else f"wrote {path}")
 
     def problem(self, error: HlError) -> None:
         """Show the error, and go on."""
         self.clear()
         show_error(error)
         self.first_error = self.first_error or error
+        self.num_problems += 1
 
     def exit_if_failed(self) -> None:
         """End the command with the exit code of the first problem, if there was one.
@@ -304,6 +309,7 @@ class HlProgram(HlGroup):
         if os.environ.get("NO_COLOR"):
             # Rich heeds it by itself, Typer's own colours do not.
             ctx.color = False
+        words = list(ctx.args)
         try:
             with log_to_console():
                 return super().invoke(ctx)
@@ -311,7 +317,10 @@ class HlProgram(HlGroup):
             show_error(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            say("stopped; what was finished is kept, run the same command to go on")
+            if ctx.invoked_subcommand in _KEEPERS and "--no-cache" not in words:
+                say("stopped; what was finished is kept, run the same command to go on")
+            else:
+                say("stopped; what was not finished is gone")
             raise typer.Exit(EXIT_INTERRUPTED) from error
         except Exception as error:
             if isinstance(error, _click_exceptions()) or os.environ.get("HL_DEBUG"):

@@ -60,10 +60,11 @@ def export(
 ) -> None:
     """Cut again from stored scores, without decoding.
 
-    A video is known by its content, wherever it was moved; the newest scores are taken unless
-    --model or --visual-only asks for others. A scores document keeps the moments it has unless an
-    option says how to choose anew. A video that is not where it was is looked for with --search, by
-    its name and its content.
+    A video is known by its content, wherever it was moved; the scores that were shown last are
+    taken unless --model or --visual-only asks for others. A scores document keeps the moments it
+    has unless an option says how to choose anew. A video that is not where it was is looked for
+    with --search, by its name and its content. A file that was changed since hl wrote it is kept
+    as NAME.backup-1.
 
     Examples:
         hl export match.mp4 -o shorter.otio --target-duration 30s
@@ -75,7 +76,7 @@ def export(
         hl export scores.json -o highlights.otio --search /Volumes/footage
     """
     from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
-    from hlcli.workflows.outputs import check_output, write_outputs
+    from hlcli.workflows.outputs import output_paths, write_outputs
     from hlcli.workflows.requests import layout_of, selection_of
 
     selection = selection_of(
@@ -96,9 +97,7 @@ def export(
     )
     if not output:
         raise UsageError("there is nothing to write", hint="name a file: -o highlights.otio")
-    outputs = [Path(name).expanduser() for name in output]
-    for path in outputs:
-        check_output(path, for_ or [])
+    outputs = output_paths(output, for_ or [])
     on = ConsoleListener(quiet=quiet)
     documents = stored_documents(
         inputs, selection, model=model, visual_only=visual_only, outputs=outputs, on=on

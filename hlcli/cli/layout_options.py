@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+if TYPE_CHECKING:
+    from hlcli.timeline.build import Layout
+
 _TIMELINE = "Timeline"
+
+
+def given(layout: Layout) -> dict[str, bool]:
+    """Return which options of a timeline's shape change something."""
+    return {
+        "--order": layout.order != "time",
+        "--markers-only": layout.markers_only,
+        "--track-per-source": layout.track_per_source,
+        "--start-timecode": layout.start_timecode is not None,
+        "--frame-rate": layout.frame_rate is not None,
+    }
 
 
 class OrderChoice(str, enum.Enum):

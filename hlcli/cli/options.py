@@ -68,8 +68,8 @@ Output: TypeAlias = Annotated[
         "--output",
         metavar="FILE",
         help="Write, by the extension, a timeline (.otio, .otioz, .xml, .fcpxml, .edl, .aaf, .mlt, "
-        ".kdenlive), chapters (.txt, .ffmetadata), a table (.csv) or scores (.json); a folder gets "
-        "one timeline for each video. Repeatable.",
+        ".kdenlive), chapters (.txt, .ffmetadata), a table (.csv) or scores (.json); a folder, "
+        "as cuts/, gets one timeline for each video. Repeatable.",
     ),
 ]
 Model: TypeAlias = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,20 +51,24 @@ def score(
     """Find the moments worth keeping.
 
     Without -o the ranked moments are shown as a table. With -o they are written as the
-    extension says, as a timeline for an editor, as chapters, scores or a table; -o may be given
-    several times, and a folder gets one timeline per video.
+    extension says, as a timeline for an editor, as a film with its timeline beside it, as chapters,
+    scores or a table; -o may be given several times, and a folder gets one timeline per video. A
+    file that was changed since hl wrote it is kept as NAME.backup-1.
 
     Examples:
         hl score match.mp4
 
         hl score match.mp4 -o highlights.otio --target-duration 90s
 
+        hl score match.mp4 -o reel.mp4
+
         hl score footage/ -o highlights.otio -o highlights.csv
     """
     from hlcli.atomic import check_not_a_source
     from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
-    from hlcli.workflows.outputs import check_output, write_outputs
+    from hlcli.render.settings import RenderSettings
+    from hlcli.workflows.outputs import output_paths, write_outputs
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
 
@@ -85,12 +88,14 @@ def score(
         frame_rate=frame_rate,
         map_path=map_path,
     )
-    outputs = [Path(name).expanduser() for name in output or []]
     # A wrong output is said now, not after an hour of decoding.
-    for path in outputs:
-        check_output(path, for_ or [])
+    outputs = output_paths(output or [], for_ or [], films=True)
     on = ConsoleListener(quiet=quiet, counts_video_seconds=True)
+    shape = {"--for": for_, "--map-path": map_path} | layout_options.given(layout)
+    if not outputs and (idle := [name for name, value in shape.items() if value]):
+        on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     paths = find_videos(videos, on=on)
+    num_named = len(paths) + on.num_problems
     for path in outputs:
         check_not_a_source(path, paths)
     pipeline = Pipeline(model_name=model, device=device, use_cache=not no_cache)
@@ -105,10 +110,12 @@ def score(
 
     if as_json and documents:
         typer.echo(documents_text(documents), nl=False)
-    not_all = on.first_error is not None and (len(videos) > 1 or len(paths) > 1)
-    write_outputs(outputs, documents, targets=for_ or [], layout=layout, on=on)
-    if not_all:
-        on.remark(f"{len(documents)} of {len(paths)} videos found were scored")
+    with on:
+        write_outputs(
+            outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on
+        )
+    if 1 < num_named != len(documents):
+        on.remark(f"{len(documents)} of {num_named} videos were scored")
     on.exit_if_failed()
 
 

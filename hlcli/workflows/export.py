@@ -21,7 +21,7 @@ from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.workflows.outputs import check_output, write_outputs
-from hlcli.zoo.manifest import find_model
+from hlcli.zoo.manifest import find_detector
 
 
 def export(
@@ -44,7 +44,7 @@ def export(
         selection: Which moments to keep; None keeps those of a document.
         targets: Programs to write for, as `--for` names them.
         layout: How the moments lie on the timeline; None as they happened.
-        model: Only stored scores by this detector; None takes the newest.
+        model: Only stored scores by this detector; None takes those that were made or shown last.
         visual_only: Only stored scores of the picture alone.
         search: Folders to look in for videos that are no longer where they were.
         on: Told what was written and what could not be; without one the first problem raises.
@@ -70,7 +70,7 @@ def export(
                 [str(one)], selection, model=model, visual_only=visual_only, outputs=files, on=on
             )
         else:
-            documents.append(_chosen(one, selection))
+            documents.append(_chosen(one, selection, on or Listener()))
     documents = relink_documents(
         documents, search=search, without_media=need_no_media(files), layout=layout, on=on
     )
@@ -92,7 +92,7 @@ def stored_documents(
     Args:
         inputs: Videos scored before (files, folders, globs), or scores documents.
         selection: Which moments to keep; None is the default rule, and a document keeps its own.
-        model: Only scores by this detector; None takes the newest.
+        model: Only scores by this detector; None takes those that were made or shown last.
         visual_only: Only scores of the picture alone.
         outputs: Files about to be written, none of which may be one of the videos.
         may_read: Asked before anything is opened.
@@ -105,14 +105,15 @@ def stored_documents(
         UnknownModelError: There is no such detector.
     """
     on = on or Listener()
-    model_sha256 = None if model is None else find_model(model).sha256
+    model_sha256 = None if model is None else find_detector(model).sha256
     documents: list[ScoresDocument] = []
     for text in inputs:
         if text.lower().endswith(".json"):
             for file in _document_files(text):
                 with on.one_file(file):
                     documents += [
-                        _chosen(document, selection) for document in read_documents(may_read(file))
+                        _chosen(document, selection, on)
+                        for document in read_documents(may_read(file))
                     ]
             continue
         with on.one_file(text):
@@ -127,15 +128,26 @@ def stored_documents(
                         raise _not_scored(path, model, visual_only=visual_only)
                     # It may have been moved since it was scored.
                     document = replace(document, video=replace(document.video, path=str(path)))
-                    chosen = find_moments(document, selection)
-                    documents.append(document.with_moments(chosen))
+                    documents.append(choose_moments(document, selection, on))
     return documents
 
 
-def _chosen(document: ScoresDocument, selection: Selection | None) -> ScoresDocument:
-    if selection is None:
-        return document
+def choose_moments(
+    document: ScoresDocument, selection: Selection | None, on: Listener
+) -> ScoresDocument:
+    """Return a document with its moments chosen anew; a wish that cannot be met is told."""
+    length = document.video.duration_seconds
+    wanted = None if selection is None else selection.target_duration_seconds
+    if wanted is not None and wanted > length:
+        on.remark(
+            f"{readable(media_path(document.video.path).name)} is {length:.1f} s long, shorter "
+            f"than the target of {wanted:g} s: all of it is kept"
+        )
     return document.with_moments(find_moments(document, selection))
+
+
+def _chosen(document: ScoresDocument, selection: Selection | None, on: Listener) -> ScoresDocument:
+    return document if selection is None else choose_moments(document, selection, on)
 
 
 def _document_files(text: str) -> list[Path]:

@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hlcli.atomic import check_folder
 from hlcli.document import ScoresDocument
-from hlcli.errors import UsageError
+from hlcli.errors import OutputError, UsageError
 from hlcli.media.discover import MayRead, any_file
+from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.progress import Listener
-from hlcli.timeline.build import Layout
+from hlcli.render.settings import SUFFIXES, RenderSettings
+from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import check_target, format_of, write_format
 from hlcli.timeline.paths import map_path, media_path
+from hlcli.workflows.replacing import replacing
 
 
-def check_output(path: Path, targets: Sequence[str] = ()) -> None:
+def output_paths(
+    names: Sequence[str | Path], targets: Sequence[str] = (), *, films: bool = False
+) -> list[Path]:
+    """Return outputs as paths that can be written to; one with a slash at its end is made a folder.
+
+    Args:
+        names: Files and folders, as people write them.
+        targets: Values of --for.
+        films: See `check_output`.
+
+    Raises:
+        UsageError: See `check_output`.
+        OutputError: See `check_output`; or a folder cannot be made.
+    """
+    for target in targets:
+        check_target(target)
+    outputs = []
+    for name in names:
+        path = Path(name).expanduser()
+        if str(name).endswith(("/", os.sep)) and not path.exists():
+            try:
+                path.mkdir(parents=True)
+            except OSError as error:
+                raise OutputError(
+                    f"cannot make the folder {path}: {error.strerror or error}",
+                    hint="choose a folder you may write to",
+                ) from error
+        check_output(path, targets, films=films)
+        outputs.append(path)
+    return outputs
+
+
+def check_output(path: Path, targets: Sequence[str] = (), *, films: bool = False) -> None:
     """Refuse an output that could not be written, before any work is done for it.
 
     Args:
         path: A file with a known extension, or an existing folder.
         targets: Values of --for; a file is for one at most.
+        films: Whether it may be a film.
 
     Raises:
         UsageError: The extension or a target is unknown, or they do not go together.
         OutputError: The folder does not exist or cannot be written.
+        FfmpegMissingError: It is a film, and there is no program to make it with.
     """
     for target in targets:
         check_target(target)
@@ -32,9 +71,12 @@ def check_output(path: Path, targets: Sequence[str] = ()) -> None:
         if len({check_target(name).name for name in targets}) > 1:
             raise UsageError(
                 f"{path} is one file, --for is given {len(targets)} times",
-                hint="name an existing folder: it gets one file for each program",
+                hint=f"name a folder, as {path}{os.sep}: it gets one file for each program",
             )
-        format_of(path, targets[0] if targets else None)
+        if films and path.suffix.lower() in SUFFIXES:
+            find_ffmpeg()
+        else:
+            format_of(path, targets[0] if targets else None)
     check_folder(path)
 
 
@@ -44,10 +86,14 @@ def write_outputs(
     *,
     targets: Sequence[str] = (),
     layout: Layout | None = None,
+    film: RenderSettings | None = None,
     may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[Path]:
     """Write documents to every output; one that fails does not stop those after it.
+
+    A film is written with its timeline beside it. A file that somebody changed since `hl` wrote it
+    is kept: `hlcli.workflows.replacing`.
 
     Args:
         outputs: Files and folders, each as `check_output` takes it.
@@ -55,7 +101,8 @@ def write_outputs(
             written for none.
         targets: Values of --for.
         layout: How to lay the moments on a timeline; None as they happened.
-        may_read: Asked for the videos that a bundle copies.
+        film: How a film is made; None refuses films.
+        may_read: Asked for the videos that a bundle or a film takes pictures from.
         on: Told what was written, and what could not be.
 
     Returns:
@@ -70,16 +117,22 @@ def write_outputs(
         _warn_of_idle_maps(documents, layout, on)
     for path in outputs if documents else ():
         with on.one_file(path):
-            check_output(path, targets)
+            check_output(path, targets, films=film is not None)
+            if film is not None and path.suffix.lower() in SUFFIXES and not path.is_dir():
+                for document in documents:
+                    may_read(Path(document.video.path))
+                written += _write_film(path, documents, film, targets, layout or Layout(), on)
+                continue
             for file, target, part in output_files(path, documents, targets):
                 with on.one_file(file):
                     if format_of(file, target).holds_media:
                         maps = layout.path_maps if layout is not None else ()
                         for document in part:
                             may_read(Path(map_path(document.video.path, maps)))
-                    write_format(file, part, target=target, layout=layout)
+                    with replacing(file, on):
+                        write_format(file, part, target=target, layout=layout)
                     written.append(file)
-                    on.wrote(file)
+                    on.wrote(file, _contents(part, format_of(file).advice if not targets else ""))
     return written
 
 
@@ -114,6 +167,40 @@ def output_files(
         for target in wanted:
             kind = f".{target.name}" if suffixes.count(target.suffix) > 1 else ""
             yield path / f"{name}{kind}{target.suffix}", target.name, [document]
+
+
+def _write_film(
+    path: Path,
+    documents: Sequence[ScoresDocument],
+    settings: RenderSettings,
+    targets: Sequence[str],
+    layout: Layout,
+    on: Listener,
+) -> list[Path]:
+    """Render the moments, with the timeline beside the film for whoever wants to change the cut."""
+    # Here, because most outputs need no video decoder.
+    from hlcli.render.run import render
+
+    target = check_target(targets[0] if targets else "generic")
+    timeline = path.with_suffix(target.suffix)
+    with replacing(timeline, on):
+        write_format(timeline, documents, target=target.name, layout=layout)
+    # Folders of another machine have nothing to render from.
+    edit = build_edit_list(documents, name=path.stem, layout=replace(layout, path_maps=()))
+    on.begins(path, 1, 1)
+    report = render(edit, path, settings, progress=on.progress)
+    for remark in report.remarks:
+        on.remark(f"{path.name}: {remark}")
+    on.wrote(path, f"{_contents(documents, '')}; its timeline is {timeline.name}")
+    return [timeline, path]
+
+
+def _contents(documents: Sequence[ScoresDocument], advice: str) -> str:
+    """Say how many moments are in a file, by which detectors, and what else one should know."""
+    count = sum(len(document.moments) for document in documents)
+    models = dict.fromkeys(f"{one.model.name} {one.model.version}" for one in documents)
+    words = f"{count} moment{'' if count == 1 else 's'} by {' and '.join(models)}"
+    return f"{words}; {advice}" if advice else words
 
 
 def _warn_of_idle_maps(documents: Sequence[ScoresDocument], layout: Layout, on: Listener) -> None:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
-from hlcli.document import ModelRecord, ScoresDocument, VideoRecord, find_moments
-from hlcli.errors import DeviceError, HlError, OutputError, UnknownModelError
+from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
+from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.moments import Selection
 from hlcli.progress import Listener, Progress, silent
-from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
+from hlcli.workflows.export import choose_moments
+from hlcli.zoo.manifest import ModelManifest, default_model_name, find_detector
 from hlcli.zoo.weights import weights_path
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def score_videos(
             document = pipeline.score(path, visual_only=visual_only, progress=on.progress)
             if document.damage:
                 on.warning(f"{path.name}: {document.damage}; the rest was scored")
-            found = [document.with_moments(find_moments(document, selection))]
+            found = [choose_moments(document, selection, on)]
         yield from found
 
 
@@ -108,14 +109,20 @@ class Pipeline:
         use_cache: Whether stored features and scores are read and written.
 
     Raises:
-        UnknownModelError: No model has that name.
-        DeviceError: The device is not there (raised by the first video that needs it).
+        UnknownModelError: No detector has that name.
+        UsageError: No device is ever called that.
+        DeviceError: The device is not there.
     """
 
     def __init__(
         self, *, model_name: str | None = None, device: str = "auto", use_cache: bool = True
     ) -> None:
-        self.manifest: ModelManifest = find_model(model_name or default_model_name())
+        self.manifest: ModelManifest = find_detector(model_name or default_model_name())
+        if device.strip().lower() not in ("auto", "cpu"):
+            # What is asked for by name must be there, also where stored scores need no device.
+            from hlcli.features.device import resolve_device
+
+            resolve_device(device)
         self.device = device
         self.use_cache = use_cache
         self._load_error: HlError | None = None
@@ -141,7 +148,9 @@ class Pipeline:
         """
         identity = content_identity(path)
         if self.use_cache:
-            stored = scores_cache.find(identity, self.manifest.sha256, "v" if visual_only else "va")
+            stored = scores_cache.find(
+                identity, self.manifest.sha256, "v" if visual_only else "va", renew=True
+            )
             if stored is not None:
                 # The file may have been moved or renamed since.
                 return replace(
@@ -202,7 +211,6 @@ class Pipeline:
             from hlcli.features.encoders import load_encoders_of
             from hlcli.features.types import FeatureSpec
 
-            self._detector_kind()
             spec = FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
             self._encoders = load_encoders_of(spec, resolve_device(self.device))
         return self._encoders
@@ -223,7 +231,7 @@ class Pipeline:
             try:
                 self._scorer = load_scorer(
                     weights_path(self.manifest, progress=progress),
-                    kind=self._detector_kind(),
+                    kind=cast("Literal['rasl', 'subspace']", self.manifest.kind),
                     device=str(resolve_device(self.device)),
                     feature_spec=self.encoders.spec,
                 )
@@ -231,14 +239,6 @@ class Pipeline:
                 self._load_error = error
                 raise
         return self._scorer
-
-    def _detector_kind(self) -> Literal["rasl", "subspace"]:
-        if self.manifest.kind == "encoder":
-            raise UnknownModelError(
-                f"{self.manifest.name} is an encoder, it scores nothing by itself",
-                hint="run `hl models list` and name a detector",
-            )
-        return self.manifest.kind
 
     def _document(
         self,

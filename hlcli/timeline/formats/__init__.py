@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class Format:
     """Whether it copies the videos."""
     targets: tuple[str, ...] = ("generic",)
     """Values of --for it can be written for; the first is the default."""
+    advice: str = ""
+    """What somebody should know who named no program; empty where nothing is lost."""
 
 
 FORMATS: dict[str, Format] = {
@@ -64,6 +67,7 @@ FORMATS: dict[str, Format] = {
             read="read.otio",
             check="check.otio",
             targets=("generic", "resolve", "premiere"),
+            advice="DaVinci Resolve wants --for resolve",
         ),
         Format(
             suffix=".otioz",
@@ -231,13 +235,16 @@ def format_of(path: Path, target: str | None = None) -> Format:
     if not path.suffix:
         raise UsageError(
             f"cannot tell what to write to {path}: it has no extension and is no folder",
-            hint=f"use one of {known}, or create the folder first",
+            hint=f"use one of {known}, or {path}{os.sep} for a folder",
         )
     chosen = FORMATS.get(path.suffix.lower())
     if chosen is None:
         raise UsageError(
             f"cannot write {path}: the extension {path.suffix} is unknown",
-            hint=f"use one of {known}, or name a folder",
+            hint="`hl score VIDEO -o reel.mp4` makes a film and its timeline, "
+            "`hl render` the film of a timeline"
+            if path.suffix.lower() in (".mp4", ".mov", ".mkv")
+            else f"use one of {known}, or name a folder",
         )
     if target is not None and (program := check_target(target)).name not in chosen.targets:
         suffixes = [one.suffix for one in FORMATS.values() if program.name in one.targets]
