@@ -87,7 +87,7 @@ def test_score(
     assert result.exit_code == 1
     assert [Path(one.video.path).name for one in read_documents(output)] == ["a.mp4", "c.mp4"]
     check_words(result.stderr, error)
-    assert "2 of 3 videos found were scored" in result.stderr
+    assert "2 of 3 videos were scored" in result.stderr
 
 
 def test_ctrl_c_still_ends_the_batch(

@@ -67,7 +67,7 @@ def score(
     from hlcli.atomic import check_not_a_source
     from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
-    from hlcli.render.settings import RenderSettings
+    from hlcli.rendering.settings import RenderSettings
     from hlcli.workflows.outputs import output_paths, write_outputs
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos

@@ -20,7 +20,7 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
-from hlcli.workflows.outputs import check_output, write_outputs
+from hlcli.workflows.outputs import output_paths, write_outputs
 from hlcli.zoo.manifest import find_detector
 
 
@@ -59,9 +59,7 @@ def export(
         OutputError: A file cannot be written.
     """
     layout = layout or Layout()
-    files = [Path(one) for one in ([outputs] if isinstance(outputs, (str, Path)) else outputs)]
-    for file in files:
-        check_output(file, targets)
+    files = output_paths([outputs] if isinstance(outputs, (str, Path)) else outputs, targets)
     given = [scores] if isinstance(scores, (ScoresDocument, str, Path)) else scores
     documents: list[ScoresDocument] = []
     for one in given:

@@ -13,7 +13,7 @@ from hlcli.errors import OutputError, UsageError
 from hlcli.media.discover import MayRead, any_file
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.progress import Listener
-from hlcli.render.settings import SUFFIXES, RenderSettings
+from hlcli.rendering.settings import SUFFIXES, RenderSettings
 from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import check_target, format_of, write_format
 from hlcli.timeline.paths import map_path, media_path
@@ -179,7 +179,7 @@ def _write_film(
 ) -> list[Path]:
     """Render the moments, with the timeline beside the film for whoever wants to change the cut."""
     # Here, because most outputs need no video decoder.
-    from hlcli.render.run import render
+    from hlcli.rendering.run import render
 
     target = check_target(targets[0] if targets else "generic")
     timeline = path.with_suffix(target.suffix)

@@ -89,6 +89,8 @@ def score_videos(
         on: See `score`.
     """
     on = on or Listener()
+    with on.one_file(pipeline.device):
+        pipeline.check_device()
     for number, path in enumerate(paths, start=1):
         on.begins(path, number, len(paths))
         found = []
@@ -110,24 +112,35 @@ class Pipeline:
 
     Raises:
         UnknownModelError: No detector has that name.
-        UsageError: No device is ever called that.
-        DeviceError: The device is not there.
+        DeviceError: The device is not there (raised by the first video that needs it).
     """
 
     def __init__(
         self, *, model_name: str | None = None, device: str = "auto", use_cache: bool = True
     ) -> None:
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
-        if device.strip().lower() not in ("auto", "cpu"):
-            # What is asked for by name must be there, also where stored scores need no device.
-            from hlcli.features.device import resolve_device
-
-            resolve_device(device)
         self.device = device
         self.use_cache = use_cache
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
         self._encoders: Encoders | None = None
+
+    def check_device(self) -> None:
+        """Look whether a device that was named is there, also where stored scores need none.
+
+        Raises:
+            UsageError: No device is ever called that.
+            DeviceError: It is not there.
+        """
+        if self.device.strip().lower() in ("auto", "cpu"):
+            return
+        from hlcli.features.device import resolve_device
+
+        try:
+            resolve_device(self.device)
+        except HlError as error:
+            self._load_error = error
+            raise
 
     def score(
         self, path: Path, *, visual_only: bool = False, progress: Progress = silent
