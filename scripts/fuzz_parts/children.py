@@ -40,7 +40,8 @@ def run_child(use: Callable[[], str], *, most_seconds: float, most_bytes: int) -
 
     Args:
         use: What to call; the word it returns is the kind of outcome.
-        most_seconds: The child is killed after that.
+        most_seconds: Time of the processor after which the child is killed; one that only waits is
+            killed after ten times as long on the clock.
         most_bytes: More memory is a failure of its own; twice as much cannot be had.
     """
     reader, writer = os.pipe()
@@ -48,14 +49,14 @@ def run_child(use: Callable[[], str], *, most_seconds: float, most_bytes: int) -
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _work(use, writer, most_bytes)
+        _work(use, writer, most_seconds, most_bytes)
     os.close(writer)
     status = None
     while status is None:
         done, code, usage = os.wait4(pid, os.WNOHANG)
         if done:
             status = code
-        elif time.monotonic() - started > most_seconds:
+        elif time.monotonic() - started > 10 * most_seconds:
             os.kill(pid, signal.SIGKILL)
             _, _, usage = os.wait4(pid, 0)
             break
@@ -65,7 +66,7 @@ def run_child(use: Callable[[], str], *, most_seconds: float, most_bytes: int) -
     with os.fdopen(reader, "rb") as stream:
         kind, _, detail = stream.read().decode(errors="replace").partition("\n")
     peak = usage.ru_maxrss * 1024
-    if status is None:
+    if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         kind, detail = "over time", ""
     elif os.WIFSIGNALED(status):
         kind, detail = f"killed by signal {os.WTERMSIG(status)}", ""
@@ -74,10 +75,11 @@ def run_child(use: Callable[[], str], *, most_seconds: float, most_bytes: int) -
     return Outcome(kind, detail, seconds, peak)
 
 
-def _work(use: Callable[[], str], writer: int, most_bytes: int) -> None:
+def _work(use: Callable[[], str], writer: int, most_seconds: float, most_bytes: int) -> None:
     try:
         with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123 - a device
             now = int(stream.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_CPU, (int(most_seconds), int(most_seconds) + 5))
         resource.setrlimit(resource.RLIMIT_AS, (now + 2 * most_bytes,) * 2)
         try:
             text = use()
