@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if engines is not None:
         terminalreporter.section("engines")
         terminalreporter.line(engines.summary())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: small networks lose more time waiting than computing."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ STANDARD_RATES = (
     Fraction(60),
 )  # fmt: skip
 """The rates that every editor has."""
+SPANS = [(1.0, 3.0), (7.5, 9.25), (20.0, 27.04)]
+"""Moments of a document, in seconds."""
 ODD_NAME = "clip \u00e4 \u65e5\u672c #1 100%25 & 'q'.mp4"
 """Everything that paths, URLs and XML trip over, and that every file system allows."""
 
@@ -27,6 +29,11 @@ MONO = AudioRecord(channels=1, sample_rate=48000)
 STEREO = AudioRecord(channels=2, sample_rate=48000)
 CD_STEREO = AudioRecord(channels=2, sample_rate=44100)
 SURROUND = AudioRecord(channels=6, sample_rate=48000)
+
+
+def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
+    """Build the edit list of documents; the arguments are those of `Layout`."""
+    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)

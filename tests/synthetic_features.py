@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
+from hlcli.training.corpus import Corpus
 
 VISUAL, AUDIO = 48, 40
 SPEC = FeatureSpec(
@@ -71,3 +72,9 @@ class World:
             self.video([int(rng.integers(count))] * clips, seed=1000 * seed + i)
             for i in range(num_videos)
         ]
+
+
+def make_corpus(num_videos: int = 24) -> Corpus:
+    """Return videos of a `World` as training takes them."""
+    videos = tuple(World().corpus(num_videos))
+    return Corpus(spec=SPEC, names=tuple(f"v{i}.mp4" for i in range(num_videos)), videos=videos)

@@ -14,13 +14,14 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 from document_factory import make_document
+from edit_list_factory import NTSC, SPANS, edit_of
+from edit_list_factory import STANDARD_RATES as RATES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torture_clips import TORTURE_CLIPS, torture_document
 
 from hlcli.document import AudioRecord, ScoresDocument
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats import aaf
 from hlcli.timeline.formats.otio import otio_timeline
@@ -28,17 +29,6 @@ from hlcli.timeline.paths import path_of_url
 
 aaf2 = pytest.importorskip("aaf2", reason="needs the extra hlcli[aaf]")
 pytest.importorskip("otio_aaf_adapter", reason="needs the extra hlcli[aaf]")
-
-NTSC = Fraction(30000, 1001)
-RATES = [
-    Fraction(24000, 1001), Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50),
-    Fraction(60000, 1001), Fraction(60),
-]  # fmt: skip
-SPANS = [(1.0, 3.0), (7.5, 9.25), (20.0, 27.04)]
-
-
-def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
-    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 def write(edit: EditList, folder: Path) -> Path:

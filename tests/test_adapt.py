@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +35,6 @@ from hlcli.tuning.adapt import AdaptSettings, adapt, fast_precision, trained_wit
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 SMALL = AdaptSettings(steps=8, batch_size=4, learning_rate=1e-3, average=0.5)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more time waiting for threads than computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def parent_recipe(activation: str = "standing", *, dropout: float = 0.1) -> dict[str, Any]:
@@ -390,6 +380,8 @@ from test_adapt import footage, run, weights
 from test_adapt import parent_recipe
 from hlcli.model.load import load_scorer
 from hlcli.training.distributed import joined, ranks_of_environment
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 ranks = ranks_of_environment()
 with joined(ranks, torch.device("cpu")):
     tuned = run(

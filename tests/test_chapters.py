@@ -12,14 +12,14 @@ from pathlib import Path
 import av
 import pytest
 from document_factory import make_document
+from edit_list_factory import edit_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from media_factory import make_video
 
-from hlcli.document import ScoresDocument
 from hlcli.errors import UsageError
 from hlcli.media.ffmpeg import find_ffmpeg
-from hlcli.timeline.build import Layout, build_edit_list
+from hlcli.timeline.build import Layout
 from hlcli.timeline.edit_list import EditList, Event, Marker, Source
 from hlcli.timeline.formats import write_format
 from hlcli.timeline.formats.chapters import chapters_of, write, youtube_chapters
@@ -27,10 +27,6 @@ from hlcli.timeline.formats.ffmetadata import ffmetadata_text
 
 NTSC = Fraction(1000, 1001)
 RATES = [24 * NTSC, Fraction(24), Fraction(25), 30 * NTSC, Fraction(30), Fraction(50), 60 * NTSC]
-
-
-def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
-    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 def read_youtube(text: str) -> list[tuple[int, str]]:

@@ -11,18 +11,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cli_runner import run
 from http_servers import WeightsServer, cut_after, running
 from safetensors.numpy import load_file, save_file
 from synthetic_features import AUDIO, SPEC, VISUAL, World
-from typer.testing import CliRunner
 from zoo_factory import detector, put, weights_bytes
 
-from hlcli.cli import app
 from hlcli.cli.models import size_text
 from hlcli.model.config import SubspaceConfig
 from hlcli.model.golden import write_golden
@@ -58,9 +58,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsServer]:
         yield owner
 
 
-def hl(*words: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["models", *words])
-    return result.exit_code, result.stdout, result.stderr
+hl = partial(run, "models")
 
 
 def test_list_shows_detectors_first_and_marks_the_default(zoo: Path, server: WeightsServer) -> None:

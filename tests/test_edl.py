@@ -10,29 +10,19 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 from document_factory import make_document
+from edit_list_factory import NTSC, SPANS, edit_of
+from edit_list_factory import STANDARD_RATES as RATES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torture_clips import TORTURE_CLIPS, torture_document
 
-from hlcli.document import AudioRecord, ScoresDocument
+from hlcli.document import AudioRecord
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Marker, Sound, Source
 from hlcli.timeline.formats import edl
 from hlcli.timeline.timecode import parse_timecode
 
 pytest.importorskip("otio_cmx3600_adapter", reason="needs otio-cmx3600-adapter, part of hlcli[dev]")
-
-NTSC = Fraction(30000, 1001)
-RATES = [
-    Fraction(24000, 1001), Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50),
-    Fraction(60000, 1001), Fraction(60),
-]  # fmt: skip
-SPANS = [(1.0, 3.0), (7.5, 9.25), (20.0, 27.04)]
-
-
-def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
-    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 def write(edit: EditList, folder: Path, target: str = "generic") -> list[str]:

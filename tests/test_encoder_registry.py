@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import importlib.util
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from cli_runner import run
 from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
@@ -207,9 +209,7 @@ def package(tmp_path: Path) -> Path:
     return wheel
 
 
-def hl(*words: str) -> tuple[int, str, str]:
-    found = CliRunner().invoke(app, ["models", *words])
-    return found.exit_code, found.stdout, found.stderr
+hl = partial(run, "models")
 
 
 def test_a_normalisation_folds_into_its_filter() -> None:

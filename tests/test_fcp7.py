@@ -13,30 +13,20 @@ from xml.etree import ElementTree as ET
 import opentimelineio as otio
 import pytest
 from document_factory import make_document
+from edit_list_factory import NTSC, SPANS, edit_of
+from edit_list_factory import STANDARD_RATES as RATES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torture_clips import TORTURE_CLIPS, torture_document
 
 from hlcli.document import AudioRecord, ScoresDocument
 from hlcli.errors import OutputError, UsageError
-from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Marker, Source
 from hlcli.timeline.formats import fcp7
 from hlcli.timeline.formats.fcp7_elements import path_url
 from hlcli.timeline.paths import path_of_url
 
 pytest.importorskip("otio_fcp_adapter", reason="needs otio-fcp-adapter, part of hlcli[dev]")
-
-NTSC = Fraction(30000, 1001)
-RATES = [
-    Fraction(24000, 1001), Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50),
-    Fraction(60000, 1001), Fraction(60),
-]  # fmt: skip
-SPANS = [(1.0, 3.0), (7.5, 9.25), (20.0, 27.04)]
-
-
-def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
-    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 def write(edit: EditList, folder: Path, target: str = "premiere") -> ET.Element:

@@ -14,13 +14,13 @@ import fcpxml_rules
 import opentimelineio as otio
 import pytest
 from document_factory import IDENTITY, make_document
+from edit_list_factory import edit_of
 from fcpxml_rules import seconds
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hlcli.document import AudioRecord, ScoresDocument, VideoRecord
 from hlcli.errors import UsageError
-from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 from hlcli.timeline.formats.fcpxml import fcpxml_text, write
 from hlcli.timeline.formats.otio import otio_timeline
@@ -39,10 +39,6 @@ RATES = [
     (60 * NTSC, "01:00:00;00"),
     (Fraction(60), "00:59:58:30"),
 ]
-
-
-def edit_of(*documents: ScoresDocument, **layout: object) -> EditList:
-    return build_edit_list(documents, name="reel", layout=Layout(**layout))  # type: ignore[arg-type]
 
 
 def cuts(root: ET.Element, edit: EditList) -> list[tuple[object, ...]]:

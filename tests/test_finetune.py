@@ -12,12 +12,11 @@ from typing import Any
 import media_factory
 import numpy as np
 import pytest
+from cli_runner import hl
 from finetune_factory import make_take, raw_file, types_of, write_cut
 from synthetic_features import World
 from test_subspace import make_scorer
-from typer.testing import CliRunner
 
-from hlcli.cli import app
 from hlcli.paths import own_models_dir
 from hlcli.tuning import held_out as held_out_module
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
@@ -29,10 +28,6 @@ from hlcli.zoo.own import read_card
 from hlcli.zoo.reservation import reserve
 
 Result = Any
-
-
-def hl(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
 @pytest.fixture

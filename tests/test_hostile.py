@@ -13,11 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from cli_runner import run
 from http_servers import WeightsServer, running
-from typer.testing import CliRunner
 
 import hlcli.__main__ as program
-from hlcli.cli import app
 from hlcli.cli.console import progress_bar
 from hlcli.cli.show import curve
 from hlcli.errors import OutputError
@@ -29,12 +28,6 @@ from hlcli.zoo.weights import local_path
 from tests.media_factory import make_video
 
 DEMO = Path(__file__).resolve().parents[1] / "docs/demo/big-buck-bunny-excerpt.mp4"
-
-
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """Run the command in this process; returns exit code, stdout, stderr."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")

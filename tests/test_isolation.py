@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from cli_runner import hl
 
-from hlcli.cli import app
 from hlcli.document import read_documents
 from hlcli.errors import DeviceError
 from hlcli.features.extract import extract_features
@@ -24,10 +23,6 @@ ERRORS = [
     ZeroDivisionError("division by zero"),
     RecursionError("maximum recursion depth exceeded"),
 ]
-
-
-def hl(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def failing(error: BaseException) -> Callable[[Path], MediaInfo]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +25,9 @@ from hlcli.model.projection import fit_projections
 from hlcli.model.rasl import RaslScorer, install_projections
 from hlcli.model.windows import encode_in_windows, window_starts
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ACTIVATIONS = ("dev", "edev", "head", "norm")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more time waiting for threads than computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_config(**changes: object) -> RaslConfig:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from synthetic_features import AUDIO, SPEC, VISUAL, World
+from synthetic_features import AUDIO, VISUAL, make_corpus
 
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork
-from hlcli.training.corpus import Corpus
 from hlcli.training.dataset import Batch, SequenceSampler, hide_spans
 from hlcli.training.objective import (
     compute_losses,
@@ -25,16 +23,9 @@ from hlcli.training.objective import (
 )
 from hlcli.training.recipe import LOSS_NAMES, DataConfig, ObjectiveConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OFF = {name: 0.0 for name in LOSS_NAMES}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more time waiting for threads than computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def only(name: str, **changes: object) -> ObjectiveConfig:
@@ -52,11 +43,6 @@ def make_network(**changes: object) -> RaslNetwork:
         "embedding_width": 16,
     }
     return RaslNetwork(RaslConfig(**{**settings, **changes}))  # type: ignore[arg-type]
-
-
-def make_corpus(num_videos: int = 24) -> Corpus:
-    videos = tuple(World().corpus(num_videos))
-    return Corpus(spec=SPEC, names=tuple(f"v{i}.mp4" for i in range(num_videos)), videos=videos)
 
 
 def make_batch(config: ObjectiveConfig | None = None, *, batch_size: int = 4) -> Batch:

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import pytest
+from cli_runner import run
 from typer.testing import CliRunner
 from zoo_factory import detector, put, weights_bytes
 
@@ -87,9 +89,7 @@ def standing() -> list[str]:
     return []
 
 
-def hl(*words: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["models", *words])
-    return result.exit_code, result.stdout, result.stderr
+hl = partial(run, "models")
 
 
 # Where they are

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import opentimelineio as otio
 import pytest
+from cli_runner import run
 from jsonschema import Draft202012Validator
-from typer.testing import CliRunner
 
-from hlcli.cli import app
 from hlcli.errors import FfmpegMissingError
 from hlcli.media import ffmpeg
 from hlcli.media.probe import probe
@@ -45,12 +44,6 @@ def make_match(folder: Path, name: str = "match.mp4", **changes: object) -> Path
         "paint": event, "audio": (AudioTrack(wave=click_track(20.0, (8.5, 9.0, 9.5, 10.0, 11.0))),),
     }  # fmt: skip
     return make_video(folder, **(settings | changes))
-
-
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """Run the command in this process; returns exit code, stdout, stderr."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,11 @@ from hlcli.training.objective import compute_losses
 from hlcli.training.recipe import LOSS_NAMES, ObjectiveConfig
 from hlcli.training.run import train_on
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZE, QUANTILES = 6, 5
 OFF = dict.fromkeys(LOSS_NAMES, 0.0)
 PLANTED_ONLY = ObjectiveConfig(**{**OFF, "planted": 1.0})
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more time waiting for threads than computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def inputs(num_clips: int, *, seed: int = 0, size: int = SIZE) -> torch.Tensor:

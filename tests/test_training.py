@@ -10,13 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from synthetic_features import SPEC, World
+from synthetic_features import SPEC, World, make_corpus
 from typer.testing import CliRunner
 
 from hlcli.cli import app
@@ -43,11 +42,6 @@ from hlcli.training.segments import group_alike
 DATA = DataConfig(sequence_clips=16, pseudo_categories=6, calibration_sequences=8)
 
 
-def make_corpus(num_videos: int = 24) -> Corpus:
-    videos = tuple(World().corpus(num_videos))
-    return Corpus(spec=SPEC, names=tuple(f"v{i}.mp4" for i in range(num_videos)), videos=videos)
-
-
 def make_recipe(output: Path, **training: object) -> RaslRecipe:
     settings: dict[str, object] = {"steps": 12, "batch_size": 4, "save_every": 4, **training}
     return RaslRecipe(
@@ -56,15 +50,6 @@ def make_recipe(output: Path, **training: object) -> RaslRecipe:
         model=RaslConfig(width=32, input_dim=4, rasl_width=16, embedding_width=16),
         training=TrainingConfig(**settings),  # type: ignore[arg-type]
     )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more time waiting for threads than computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Stop(BaseException):
@@ -306,6 +291,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_training import make_recipe
 from hlcli.training.run import output_held
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 with output_held(make_recipe(Path({output!r}))):
     print("held", flush=True)
     sys.stdin.read()
