@@ -15,13 +15,14 @@ import pytest
 from document_factory import IDENTITY, WEIGHTS, make_document
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from media_factory import make_video
 
 from hlcli.document import ScoresDocument, read_documents
 from hlcli.errors import OutputError, UsageError
 from hlcli.media.identity import content_identity
 from hlcli.timeline.build import Layout, build_edit_list
-from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.formats import FORMATS, write_format
 from hlcli.timeline.formats.otio import otio_timeline
 from hlcli.timeline.formats.otio_dialects import GENERIC
 from hlcli.timeline.formats.table import COLUMNS, table_text
@@ -36,6 +37,8 @@ from hlcli.timeline.timecode import (
 from hlcli.workflows.outputs import check_output, write_outputs
 
 NTSC = Fraction(30000, 1001)
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = json.loads((ROOT / "docs/reference/scores.schema.json").read_text(encoding="utf-8"))
 RATES = [
     Fraction(24000, 1001), Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50),
     Fraction(60000, 1001), Fraction(60),
@@ -392,6 +395,37 @@ def test_json_output_is_the_documents(tmp_path: Path) -> None:
         "/footage/match.mp4",
         "/b.mp4",
     ]
+
+
+def test_moments_in_json_have_rank_and_timecode_as_in_the_table(tmp_path: Path) -> None:
+    documents = [
+        make_document(
+            path="/a.mov",
+            frame_rate=NTSC,
+            start_timecode="01:00:00;00",
+            spans=[(2.002, 4.004), (20.02, 25.025)],
+        ),
+        make_document(path="/b.mov", spans=[(1.0, 3.0)]),
+    ]
+    for suffix in (".json", ".csv"):
+        write_format(tmp_path / f"x{suffix}", documents)
+    rows = {
+        (row["file"], row["start_seconds"]): row
+        for row in csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text("utf-8")))
+    }
+    values = json.loads((tmp_path / "x.json").read_text("ascii"))
+    moments = [(value["video"]["path"], one) for value in values for one in value["moments"]]
+    assert len(moments) == len(rows) == 3
+    for path, moment in moments:
+        row = rows[path, f"{moment['start_seconds']:.3f}"]
+        for name in ("start_timecode", "end_timecode"):
+            assert moment[name] == row[name]
+        assert moment["rank"] == int(row["rank"])
+    assert moments[0][1]["start_timecode"] == "01:00:02;00"
+    read = read_documents(tmp_path / "x.json")
+    assert [one.to_json() for one in read] == [one.to_json() for one in documents]
+    for value in values:
+        Draft202012Validator(SCHEMA).validate(value)
 
 
 def test_folder_gets_one_timeline_for_each_video(tmp_path: Path) -> None:

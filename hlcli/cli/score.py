@@ -65,9 +65,9 @@ def score(
         hl score footage/ -o highlights.otio -o highlights.csv
     """
     from hlcli.atomic import check_not_a_source
-    from hlcli.document import documents_text
     from hlcli.media.discover import find_videos
     from hlcli.rendering.settings import RenderSettings
+    from hlcli.timeline.formats.scores import scores_text
     from hlcli.workflows.outputs import output_paths, write_outputs
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
@@ -109,7 +109,7 @@ def score(
                 _show(document)
 
     if as_json and documents:
-        typer.echo(documents_text(documents), nl=False)
+        typer.echo(scores_text(documents), nl=False)
     with on:
         write_outputs(
             outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on

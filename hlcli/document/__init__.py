@@ -16,6 +16,7 @@ from hlcli.document.scores import (
     documents_text,
     find_moments,
     read_documents,
+    values_text,
     write_documents,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "documents_text",
     "find_moments",
     "read_documents",
+    "values_text",
     "write_documents",
 ]

@@ -232,10 +232,15 @@ def write_documents(path: Path, documents: Sequence[ScoresDocument]) -> None:
 
 
 def documents_text(documents: Sequence[ScoresDocument]) -> str:
-    """Return what `write_documents` writes, ASCII: for standard output."""
-    if len(documents) == 1:
-        return documents[0].to_text()
-    return "[\n" + ",\n".join(_layout(document.to_json()) for document in documents) + "\n]\n"
+    """Return what `write_documents` writes, ASCII."""
+    return values_text([document.to_json() for document in documents])
+
+
+def values_text(values: Sequence[dict[str, Any]]) -> str:
+    """Return documents, as `ScoresDocument.to_json` gives them, as text: one, or a list."""
+    if len(values) == 1:
+        return _layout(values[0]) + "\n"
+    return "[\n" + ",\n".join(map(_layout, values)) + "\n]\n"
 
 
 def _refuse_constant(name: str) -> float:
