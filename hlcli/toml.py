@@ -28,13 +28,14 @@ def loads(text: str) -> dict[str, Any]:
             thousand deep, for which Python's reader raises other errors.
     """
     try:
-        return tomllib.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
     except TOMLDecodeError:
         raise
     except RecursionError as error:
         raise TOMLDecodeError("brackets are nested too deep") from error
     except ValueError as error:
         raise TOMLDecodeError("a number has more digits than any") from error
+    return values
 
 
 def dumps(values: Mapping[str, Any]) -> str:

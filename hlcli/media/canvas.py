@@ -130,7 +130,7 @@ class Canvas:
             planes = _joined([self._info.upright(plane) for plane in split(planes)])
         if (width, height) == (self.width, self.height):
             return planes
-        result = around.copy()
+        result: Planes = around.copy()
         top, left = (self.height - height) // 4 * 2, (self.width - width) // 4 * 2
         for index, (target, plane) in enumerate(zip(split(result), split(planes), strict=True)):
             half = 2 if index else 1

@@ -177,7 +177,8 @@ def _scaled(name: str, term_T: FloatArray) -> FloatArray:
     """Sizes are compared by ratio, so by their logarithm; signed terms and decibels as they are."""
     if name.endswith(_SIGNED):
         return term_T
-    return np.log(np.maximum(term_T, 0) + np.float32(1e-3)).astype(np.float32)
+    scaled_T: FloatArray = np.log(np.maximum(term_T, 0) + np.float32(1e-3)).astype(np.float32)
+    return scaled_T
 
 
 def _weighted_mean(terms: dict[str, FloatArray], weights: dict[str, float]) -> FloatArray:

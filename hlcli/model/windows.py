@@ -33,7 +33,10 @@ def window_starts(num_clips: int, window_clips: int) -> npt.NDArray[np.int64]:
     if num_clips <= window_clips:
         return np.zeros(1, np.int64)
     num_windows = math.ceil((num_clips - window_clips) / (window_clips // 2)) + 1
-    return np.linspace(0, num_clips - window_clips, num_windows).round().astype(np.int64)
+    starts: npt.NDArray[np.int64] = (
+        np.linspace(0, num_clips - window_clips, num_windows).round().astype(np.int64)
+    )
+    return starts
 
 
 def encode_in_windows(

@@ -231,4 +231,7 @@ def _evenly(chosen_T: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.int64]
     indices = np.flatnonzero(chosen_T)
     if len(indices) <= most:
         return indices
-    return indices[np.linspace(0, len(indices) - 1, most).round().astype(np.int64)]
+    thinned: npt.NDArray[np.int64] = indices[
+        np.linspace(0, len(indices) - 1, most).round().astype(np.int64)
+    ]
+    return thinned
