@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from hlcli.evaluation.report import Comparison, Report
 
 
+_OF_PEOPLE = "of people"
+
+
 def report_table(report: Report, *, width: int) -> RenderableType:
     """Return the rows as a table, best headline first within detectors and baselines.
 
@@ -44,6 +47,7 @@ class _Line:
     others: Sequence[Interval | None]
     is_baseline: bool
     remark: str = ""
+    agreement: float | None = None
 
 
 def _table(
@@ -54,8 +58,10 @@ def _table(
     from rich.table import Table
 
     gap = 2
+    of_people = any(line.agreement is not None for line in lines)
     used = max(len("row"), *(len(line.name) for line in lines))
     used += len("looks at") + max(5, len(metric)) + len("-0.000 to -0.000") + 4 + 5 * gap
+    used += (len(_OF_PEOPLE) + gap) * of_people
     shown = 0
     for name in others:
         used += max(len(name), 6) + gap
@@ -65,7 +71,8 @@ def _table(
     table = Table(title=title, title_justify="left", box=None, padding=(0, gap, 0, 0))
     table.add_column("row", no_wrap=True)
     table.add_column("looks at", no_wrap=True)
-    for name in (metric, "95 %", "n", *others[:shown]):
+    shares = [_OF_PEOPLE] if of_people else []
+    for name in (metric, "95 %", "n", *shares, *others[:shown]):
         table.add_column(name, justify="right", no_wrap=True)
     for previous, line in zip([None, *lines], lines, strict=False):
         if previous is not None and line.is_baseline and not previous.is_baseline:
@@ -77,6 +84,7 @@ def _table(
             _mean(headline),
             "-" if headline is None else f"{headline.low:.3f} to {headline.high:.3f}",
             "0" if headline is None else str(headline.n),
+            *("-" if line.agreement is None else f"{line.agreement:.0%}" for _ in shares),
             *(_mean(interval) for interval in line.others[:shown]),
             style="" if line.is_baseline else "bold",
         )
@@ -122,7 +130,10 @@ def benchmark_table(report: BenchmarkReport, *, width: int) -> RenderableType:
             for metric in benchmark.metrics[1:]
         ] + [report.figure(row, report.metric, part=part) for part in parts]
         headline, remark = headlines[id(row)], report.remark_on(row)
-        lines.append(_Line(row.name, row.looks, headline, others, row.is_baseline, remark))
+        agreement = report.agreement(row)
+        lines.append(
+            _Line(row.name, row.looks, headline, others, row.is_baseline, remark, agreement)
+        )
     title = f"hl eval {benchmark.name}: {report.metric}"
     names = (*benchmark.metrics[1:], *parts)
     return _table(title, report.metric, names, lines, width=width)
@@ -134,7 +145,7 @@ def luck_table(report: BenchmarkReport) -> RenderableType:
 
     from hlcli.evaluation.benchmarks.trust import luck_lines
 
-    table = Table(title=f"luck alone: {report.metric}", title_justify="left")
+    table = Table(title=f"luck alone: {report.chance_metric}", title_justify="left")
     table.add_column("what is picked on these very videos")
     for one in report.luck:
         table.add_column(f"{one.part} ({one.num_videos})", justify="right")

@@ -172,7 +172,7 @@ def evaluate(
             lines += report.remarks
             if report.luck:
                 tables.append(luck_table(report))
-                lines += [one.sentence(report.metric) for one in report.luck]
+                lines += [one.sentence(report.chance_metric) for one in report.luck]
         else:
             _refuse(dataset, {"--videos": videos, "--trust": trust})
             if data is None:

@@ -191,7 +191,7 @@ def _say_plan(plan: Plan, *, quiet: bool) -> None:
             say(f"  {note}", quiet=quiet)
     for note in plan.notes:
         say(note, quiet=quiet)
-    steps = f", {plan.settings.steps} steps of training" if plan.adapts else ", no training"
+    steps = f", {plan.num_steps} steps of training" if plan.num_steps else ", no training"
     say(
         f"this takes about {_time(estimate.seconds)} ({_time(estimate.reading_seconds)} to read "
         f"new footage{steps}) and {estimate.disk_bytes / 2**20:.0f} MiB of disk",

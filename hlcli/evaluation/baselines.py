@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from hlcli.features.types import VideoFeatures
 from hlcli.media.clips import ClipGrid
+from hlcli.model.rarity import gaussian_smoothed
+from hlcli.model.readouts import knn
 
 Scores: TypeAlias = npt.NDArray[np.float64]
 """One number per clip, shape `(T,)`, higher is more of a highlight."""
@@ -73,6 +75,34 @@ def step(rows_TD: Rows) -> Scores:
         return np.zeros(len(unit_TD))
     distance = np.linalg.norm(np.diff(unit_TD, axis=0), axis=1)
     return np.concatenate((distance[:1], distance))
+
+
+def change(features: VideoFeatures) -> Scores:
+    """How fast the picture changes: `step` of the embeddings as they are, over four seconds."""
+    rows_TD = features.visual_TV.astype(np.float64)
+    away_T = np.linalg.norm(np.diff(rows_TD, axis=0, prepend=rows_TD[:1]), axis=1)
+    return smoothed(away_T, sigma=4.0)
+
+
+def nearest(*, share: float, to_unit: bool = False) -> Callable[[VideoFeatures], Scores]:
+    """Return the baseline that ranks by the distance to the nearest share of the other clips.
+
+    Args:
+        share: How many of the video's clips count as near, in (0, 1].
+        to_unit: Bring embeddings to unit length first, so that how much there is to see does not
+            count.
+    """
+
+    def score(features: VideoFeatures) -> Scores:
+        rows_TD = _unit_rows(features.visual_TV) if to_unit else features.visual_TV
+        return smoothed(knn(rows_TD, nearest_fraction=share))
+
+    return score
+
+
+def smoothed(scores_T: npt.NDArray[np.floating[Any]], *, sigma: float = 2.0) -> Scores:
+    """Scores averaged along the video by a Gaussian of that many clips."""
+    return gaussian_smoothed(scores_T, sigma=sigma).astype(np.float64)
 
 
 def loudness(features: VideoFeatures) -> Scores | None:
@@ -148,8 +178,21 @@ BASELINES: tuple[Baseline, ...] = (
     Baseline(name="deviation-from-mean", looks="v", score=picture_deviation),
     Baseline(name="sound-deviation-from-mean", looks="a", score=sound_deviation),
     Baseline(name="temporal-difference", looks="v", score=temporal_difference),
+    Baseline(name="change over 4 s", looks="v", score=change),
+    Baseline(name="nearest 5 %, smoothed", looks="v", score=nearest(share=0.05)),
+    Baseline(name="nearest 10 %, smoothed", looks="v", score=nearest(share=0.1)),
+    Baseline(
+        name="nearest 5 % of unit vectors, smoothed",
+        looks="v",
+        score=nearest(share=0.05, to_unit=True),
+    ),
     Baseline(name="loudness", looks="a", score=loudness),
     Baseline(name="motion", looks="v", score=motion),
+    Baseline(
+        name="motion, smoothed",
+        looks="v",
+        score=lambda features: smoothed(motion(features)),
+    ),
     Baseline(name="shot-length", looks="v", score=shot_length),
     Baseline(
         name="ranks(deviation, sound-deviation)",

@@ -73,9 +73,11 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
             (True, [escape(words), *("-" if x is None else f"{x:.3f}" for x in figures)])
             for words, figures in luck_lines(report.luck)
         ]
-        content += f"<h2>How far luck alone goes: {escape(report.metric)}</h2>"
+        content += f"<h2>How far luck alone goes: {escape(report.chance_metric)}</h2>"
         content += _table(header, lines)
-        content += "".join(f"<p>{escape(one.sentence(report.metric))}</p>" for one in report.luck)
+        content += "".join(
+            f"<p>{escape(one.sentence(report.chance_metric))}</p>" for one in report.luck
+        )
     return _document(
         title=f"hl eval {benchmark.name}",
         protocol=benchmark.protocol,

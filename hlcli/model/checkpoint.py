@@ -30,7 +30,7 @@ class Checkpoint:
     """A trained model on disk."""
 
     kind: str
-    """"rasl" or "subspace"."""
+    """Kind of detector, one of `hlcli.zoo.manifest.DetectorKind`."""
     config: dict[str, Any]
     """Settings of that kind as plain data."""
     feature_spec: FeatureSpec

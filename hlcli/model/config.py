@@ -1,4 +1,4 @@
-"""Architecture and fusion settings of both detectors; what a checkpoint needs to be rebuilt.
+"""Architecture and fusion settings of the detectors; what a checkpoint needs to be rebuilt.
 
 Everything here is reconstructed from the abstract of the RASL paper (arXiv 2403.09401) or our
 own choice; none of it is known to be the paper's.
@@ -20,10 +20,12 @@ PICTURE_TERMS: Final = (
     "picture_rasl",
     *(f"picture_{name}" for name in READOUTS),
     *(f"picture_z_{name}" for name in READOUTS),
+    "picture_background",
     "motion",
 )
-"""What the picture can contribute: RASL's activation, read-outs of the projected features, of
-RASL's shared embedding z, and motion."""
+"""What the picture can contribute: RASL's activation, read-outs of the features ("rarity" reads
+the embedding itself, the others its projection), of RASL's shared embedding z, the distance from
+the background model of "rarity", and motion."""
 SOUND_TERMS: Final = (
     "sound_rasl",
     *(f"sound_{name}" for name in READOUTS),
@@ -105,7 +107,39 @@ class SubspaceConfig:
             raise ValueError(f"nearest_fraction lies in (0, 1], got {self.nearest_fraction}")
         if self.emptiness_power < 0:
             raise ValueError(f"emptiness_power is at least 0, got {self.emptiness_power}")
-        _refuse(self.fusion, lambda term: "_z_" in term or term.endswith("_rasl"), "subspace")
+        absent = ("_rasl", "_background")
+        _refuse(self.fusion, lambda term: "_z_" in term or term.endswith(absent), "subspace")
+
+
+def _rarity_fusion() -> FusionConfig:
+    return FusionConfig(
+        mode="absolute",
+        weights_v={"picture_knn": 1.0, "picture_background": 1.0},
+        weights_a={"loudness": 1.0},
+        weights_va={"picture_knn": 1.0, "picture_background": 1.0, "loudness": 0.2},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RarityConfig:
+    """Rarity within the video, and distance from a background of ordinary video."""
+
+    visual_size: int = 1280
+    """V, length of one visual feature vector; training sets it from the corpus."""
+    nearest_fraction: float = 0.05
+    """Share of the other clips that `picture_knn` averages the distance to, in (0, 1]."""
+    smoothing_clips: float = 2.0
+    """Standard deviation of the Gaussian that scores are smoothed by, in clips, in [0, 60]."""
+    fusion: FusionConfig = field(default_factory=_rarity_fusion)
+    """Terms and weights: `picture_knn`, `picture_background`, `motion` and `loudness`."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.nearest_fraction <= 1:
+            raise ValueError(f"nearest_fraction lies in (0, 1], got {self.nearest_fraction}")
+        if not 0 <= self.smoothing_clips <= 60:
+            raise ValueError(f"smoothing_clips lies in [0, 60], got {self.smoothing_clips}")
+        known = ("picture_knn", "picture_background", "motion", "loudness")
+        _refuse(self.fusion, lambda term: term not in known, "rarity")
 
 
 def _rasl_fusion() -> FusionConfig:
@@ -199,6 +233,7 @@ class RaslConfig:
             raise ValueError(f"window_clips is even and at least 4, got {self.window_clips}")
         if not 0 < self.nearest_fraction <= 1:
             raise ValueError(f"nearest_fraction lies in (0, 1], got {self.nearest_fraction}")
+        _refuse(self.fusion, lambda term: term == "picture_background", "rasl")
         if self.input_projection == "none":
             closed = {f"{side}_{name}" for side in ("picture", "sound") for name in READOUTS}
             _refuse(self.fusion, lambda term: term in closed, "rasl without an input_projection")

@@ -1,4 +1,4 @@
-"""Makes one score per clip out of named terms; the part that both detectors share.
+"""Makes one score per clip out of named terms; the part that all detectors share.
 
 Axes: T clips.
 """
@@ -18,7 +18,7 @@ from hlcli.model.config import PICTURE_TERMS, SOUND_TERMS, FusionConfig
 from hlcli.model.scorer import ClipScores, Modality
 from hlcli.model.taste import TasteHead
 
-_SIGNED = ("_rasl", "_pc1", "loudness")
+_SIGNED = ("_rasl", "_pc1", "_background", "loudness")
 
 
 class FusedScorer(abc.ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,13 @@ from hlcli.errors import CheckpointError
 from hlcli.features.types import FeatureSpec
 from hlcli.model.calibration import Statistics
 from hlcli.model.checkpoint import Checkpoint, check_tensors
-from hlcli.model.config import RaslConfig, SubspaceConfig
+from hlcli.model.config import RarityConfig, RaslConfig, SubspaceConfig
 from hlcli.model.fields import FieldError, fill
 from hlcli.model.fusion import FusedScorer
+from hlcli.model.rarity import Background, RarityScorer
 from hlcli.model.subspace import SubspaceScorer, projection_tensors, projections_from_tensors
 from hlcli.model.taste import PREFIX, TasteHead
+from hlcli.zoo.manifest import DetectorKind
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 def load_scorer(
     weights: Path,
     *,
-    kind: Literal["rasl", "subspace"] | None = None,
+    kind: DetectorKind | None = None,
     device: str | torch.device = "cpu",
     feature_spec: FeatureSpec | None = None,
 ) -> FusedScorer:
@@ -35,7 +37,7 @@ def load_scorer(
     Args:
         weights: A model file that `hl train` wrote.
         kind: What the manifest says it is; checked when given.
-        device: Where to run a network, as `--device` names it; the subspace runs on the CPU.
+        device: Where to run a network, as `--device` names it; closed forms run on the CPU.
         feature_spec: Specification of the features it will be given; checked when given.
 
     Raises:
@@ -66,12 +68,14 @@ def load_scorer(
         )
         own = {n: array for n, array in checkpoint.tensors.items() if not n.startswith(PREFIX)}
         checkpoint = dataclasses.replace(checkpoint, tensors=own)
-        if checkpoint.kind in ("rasl", "subspace"):
-            scorer: FusedScorer
-            if checkpoint.kind == "subspace":
-                scorer = _load_subspace(checkpoint, statistics)
-            else:
-                scorer = _load_rasl(checkpoint, statistics, device)
+        scorer: FusedScorer | None = None
+        if checkpoint.kind == "rarity":
+            scorer = _load_rarity(checkpoint, statistics)
+        elif checkpoint.kind == "subspace":
+            scorer = _load_subspace(checkpoint, statistics)
+        elif checkpoint.kind == "rasl":
+            scorer = _load_rasl(checkpoint, statistics, device)
+        if scorer is not None:
             scorer.taste = taste
             return scorer
     except FieldError as error:
@@ -94,8 +98,12 @@ def save_scorer(
     """
     if feature_spec.digest() != scorer.spec_digest:
         raise CheckpointError("the feature specification is not the one the model was trained on")
+    tensors: dict[str, npt.NDArray[Any]]
     if isinstance(scorer, SubspaceScorer):
-        tensors: dict[str, npt.NDArray[Any]] = dict(projection_tensors(scorer.projections))
+        tensors = dict(projection_tensors(scorer.projections))
+        config = dataclasses.asdict(dataclasses.replace(scorer.config, fusion=scorer.fusion))
+    elif isinstance(scorer, RarityScorer):
+        tensors = dict(scorer.background.tensors())
         config = dataclasses.asdict(dataclasses.replace(scorer.config, fusion=scorer.fusion))
     else:
         from hlcli.model.rasl import RaslScorer
@@ -114,6 +122,18 @@ def save_scorer(
         recipe=recipe,
         tensors=tensors,
     ).write(path)
+
+
+def _load_rarity(checkpoint: Checkpoint, statistics: Statistics) -> RarityScorer:
+    config = fill(RarityConfig, checkpoint.config, where="config")
+    names = ("background.mean", "background.direction")
+    check_tensors(checkpoint.tensors, {name: (config.visual_size,) for name in names})
+    return RarityScorer(
+        config,
+        Background.from_tensors(checkpoint.tensors),
+        spec_digest=checkpoint.feature_spec.digest(),
+        statistics=statistics,
+    )
 
 
 def _load_subspace(checkpoint: Checkpoint, statistics: Statistics) -> SubspaceScorer:

@@ -68,7 +68,9 @@ class RaslScorer(FusedScorer):
     def available_terms(self) -> tuple[str, ...]:
         """See `FusedScorer.available_terms`."""
         closed = self.config.input_projection != "none"
-        skip = set() if closed else {f"{s}_{r}" for s in ("picture", "sound") for r in READOUTS}
+        skip = {"picture_background"}
+        if not closed:
+            skip |= {f"{s}_{r}" for s in ("picture", "sound") for r in READOUTS}
         return tuple(name for name in (*PICTURE_TERMS, *SOUND_TERMS) if name not in skip)
 
     def compute_terms(self, features: VideoFeatures, names: Iterable[str]) -> dict[str, FloatArray]:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 
 MAX_REFERENCES = 7200
 """Clips that `knn` compares with; up to two hours at one clip a second it is exact."""
@@ -61,15 +61,16 @@ def pc1(x_TD: FloatArray) -> FloatArray:
 
 
 def knn(
-    x_TD: FloatArray, *, nearest_fraction: float = 0.5, max_references: int = MAX_REFERENCES
+    x_TD: RowArray, *, nearest_fraction: float = 0.5, max_references: int = MAX_REFERENCES
 ) -> FloatArray:
     """Mean distance of each clip to the nearest share of the other clips.
 
     Above `max_references` clips the others are evenly spaced samples of the video, which is an
-    approximation; up to it the result is exact. Works in blocks, so memory is O(T).
+    approximation; up to it the result is exact. Works in blocks, so that beside the vectors
+    memory is O(T).
 
     Args:
-        x_TD: Vectors, float32, shape `(T, D)`.
+        x_TD: Vectors, shape `(T, D)`.
         nearest_fraction: Share of the other clips, in (0, 1].
         max_references: Most clips to compare with, at least 2.
     """
@@ -79,13 +80,18 @@ def knn(
     references = np.arange(num_clips)
     if num_clips > max_references:
         references = np.linspace(0, num_clips - 1, max_references).round().astype(np.int64)
-    centred = _centred(x_TD).astype(np.float32)
-    other_RD = centred[references]
+    mean_D = x_TD.mean(axis=0, dtype=np.float64)
+
+    def centred(rows_ND: RowArray) -> FloatArray:
+        away_ND: FloatArray = (rows_ND.astype(np.float64) - mean_D).astype(np.float32)
+        return away_ND
+
+    other_RD = centred(x_TD[references])
     other_R = (other_RD.astype(np.float64) ** 2).sum(axis=1)
     num_nearest = max(1, math.ceil(nearest_fraction * (len(references) - 1)))
     result = np.empty(num_clips, np.float32)
     for start in range(0, num_clips, _CHUNK):
-        block = centred[start : start + _CHUNK]
+        block = centred(x_TD[start : start + _CHUNK])
         squared = (block.astype(np.float64) ** 2).sum(axis=1)[:, None] + other_R
         squared -= 2.0 * (block @ other_RD.T)
         # Rounding leaves a clip at a small distance from itself; itself does not count anyway.

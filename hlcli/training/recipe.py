@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from hlcli import toml
 from hlcli.errors import RecipeError
-from hlcli.model.config import RaslConfig, SubspaceConfig
+from hlcli.model.config import RarityConfig, RaslConfig, SubspaceConfig
 from hlcli.model.fields import FieldError, fill, suggest
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
@@ -219,7 +219,35 @@ class SubspaceRecipe:
             raise ValueError(f"seed is at least 0, got {self.seed}")
 
 
-Recipe: TypeAlias = RaslRecipe | SubspaceRecipe
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RarityRecipe:
+    """How to fit the background of the rarity detector."""
+
+    kind: Literal["rarity"] = "rarity"
+    """What this recipe fits."""
+    name: str = "rarity"
+    """Name of the model."""
+    output: str = "runs/rarity"
+    """Folder for the model and the resolved recipe."""
+    seed: int = 0
+    """Seed of the sequences that calibration is fitted on where all videos are short, at least
+    0."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Videos; calibration is fitted on up to `calibration_sequences` of them, each as it is."""
+    model: RarityConfig = field(default_factory=RarityConfig)
+    """Neighbourhood, smoothing and fusion."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0, got {self.seed}")
+
+
+Recipe: TypeAlias = RaslRecipe | SubspaceRecipe | RarityRecipe
+_KINDS: dict[str, type[Recipe]] = {
+    "rarity": RarityRecipe,
+    "rasl": RaslRecipe,
+    "subspace": SubspaceRecipe,
+}
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -253,10 +281,13 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         RecipeError: Unknown key or bad value.
     """
     kind = values.get("kind")
-    if kind not in ("rasl", "subspace"):
-        raise RecipeError(f"kind is {kind!r}", hint='write kind = "rasl" or kind = "subspace"')
+    if kind not in _KINDS:
+        raise RecipeError(
+            f"kind is {kind!r}",
+            hint=" or ".join(f'kind = "{known}"' for known in _KINDS),
+        )
     try:
-        return fill(RaslRecipe, values) if kind == "rasl" else fill(SubspaceRecipe, values)
+        return fill(_KINDS[kind], values)
     except FieldError as error:
         raise RecipeError(error.message, hint=error.hint) from error
 

@@ -36,9 +36,10 @@ from hlcli.training.distributed import (
     joined,
     ranks_of_environment,
 )
+from hlcli.training.fit_rarity import fit_rarity
 from hlcli.training.fit_subspace import fit_subspace
 from hlcli.training.loop import OnStep, ignore_step, train_network
-from hlcli.training.recipe import RaslRecipe, Recipe, recipe_digest, to_toml
+from hlcli.training.recipe import RarityRecipe, RaslRecipe, Recipe, recipe_digest, to_toml
 
 MODEL_FILE = "model.safetensors"
 """The trained detector."""
@@ -125,9 +126,12 @@ def train_on(
         with memory_errors(where):
             scorer = _train_rasl(corpus, recipe, output, where, ranks, on_step)
     else:
-        progress("fitting the subspace", 0, 1)
-        scorer = fit_subspace(recipe, corpus)
-        progress("fitting the subspace", 1, 1)
+        progress(f"fitting {recipe.kind}", 0, 1)
+        if isinstance(recipe, RarityRecipe):
+            scorer = fit_rarity(recipe, corpus)
+        else:
+            scorer = fit_subspace(recipe, corpus)
+        progress(f"fitting {recipe.kind}", 1, 1)
     path = output / MODEL_FILE
     if not ranks.is_first:
         return path

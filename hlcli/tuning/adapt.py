@@ -1,6 +1,7 @@
-"""Goes on with a network's unsupervised training on a project's own footage. No labels.
+"""Adapts a detector to a project's own footage, without labels.
 
-Forgetting is held back in two ways: small steps, and averaging the tuned weights with the parent's.
+A network goes on with its unsupervised training; the background of the rarity detector moves a
+little towards the footage. Forgetting is held back in two ways: small steps, and averaging the tuned weights with the parent's.
 Rehearsing old data is not possible: the clips the models were trained on may not be passed on.
 """
 
@@ -19,10 +20,12 @@ import torch
 from hlcli.errors import CheckpointError, RecipeError, TrainingError, UsageError
 from hlcli.model.detector import RaslNetwork
 from hlcli.model.fusion import FusedScorer
+from hlcli.model.rarity import RarityScorer
 from hlcli.model.rasl import RaslScorer
 from hlcli.training.clips import ClipSource
 from hlcli.training.dataset import SequenceSampler
 from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.fit_rarity import fit_background
 from hlcli.training.loop import OnStep, ignore_step, train_network
 from hlcli.training.recipe import (
     Precision,
@@ -33,6 +36,10 @@ from hlcli.training.recipe import (
 )
 
 _SAVE_EVERY = 20
+BACKGROUND_SHARE = 0.1
+"""Share of the footage in the background of a rarity detector. On TVSum a tenth of the tested
+category changes nothing and a quarter already costs: what the whole project shows would count as
+ordinary (docs/benchmarks/finetune.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +110,9 @@ def adapt(
         # a tuned one, and nothing of the parent would be left to be averaged with.
         raise UsageError(
             f"a model of kind {scorer.kind!r} has no network that could be trained on",
-            hint="start from rasl, or learn from a cut or from marks alone",
+            hint="start from rarity or rasl, or learn from a cut or from marks alone",
         )
-    if corpus.spec.digest() != scorer.spec_digest:
-        raise CheckpointError(
-            "the footage's features are not those the parent was trained on",
-            hint="extract them with the encoders that the parent names",
-        )
+    _check_spec(scorer, corpus)
     trained = trained_with(recipe)
     network = copy.deepcopy(scorer.network)
     if settings.average:
@@ -139,6 +142,18 @@ def adapt(
     return tuned
 
 
+def adapt_background(scorer: RarityScorer, corpus: ClipSource) -> RarityScorer:
+    """Return the detector with a background that knows the footage, `BACKGROUND_SHARE` of it.
+
+    Raises:
+        TrainingError: All of the footage looks the same.
+        CheckpointError: The footage's features are not the parent's.
+    """
+    _check_spec(scorer, corpus)
+    footage = fit_background(corpus)
+    return scorer.with_background(scorer.background.mixed_with(footage, share=BACKGROUND_SHARE))
+
+
 def trained_with(recipe: Mapping[str, Any] | None) -> RaslRecipe:
     """Find the recipe a network was first trained with; the usual settings where nobody says.
 
@@ -159,6 +174,14 @@ def trained_with(recipe: Mapping[str, Any] | None) -> RaslRecipe:
             f"the parent's recipe is of kind {found.kind!r}, not 'rasl'", hint="take another parent"
         )
     return found
+
+
+def _check_spec(scorer: FusedScorer, corpus: ClipSource) -> None:
+    if corpus.spec.digest() != scorer.spec_digest:
+        raise CheckpointError(
+            "the footage's features are not those the parent was trained on",
+            hint="extract them with the encoders that the parent names",
+        )
 
 
 def _sampler(corpus: ClipSource, trained: RaslRecipe, *, seed: int) -> SequenceSampler:

@@ -56,8 +56,8 @@ class FinetuneSettings:
     steps: int = STEPS
     """Training steps on the footage, at least 1."""
     adapt: bool | None = None
-    """Whether the network goes on training on the footage, without labels. None does so where
-    there are no cuts and no marks: it takes minutes where they take seconds, and teaches less."""
+    """Whether the detector adapts to the footage without labels, a network by training. None does
+    so where there are no cuts and no marks, which teach more."""
     seed: int = 0
     """Seed of everything random, at least 0."""
 
@@ -97,9 +97,14 @@ class Plan:
     estimate: Estimate
     """What it will cost."""
     adapts: bool
-    """Whether the network goes on training."""
+    """Whether the detector adapts to the footage itself."""
     notes: tuple[str, ...]
     """What was decided, one sentence each, without a full stop."""
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps of the network; 0 where none is trained."""
+        return self.settings.steps if self.adapts and self.parent.kind == "rasl" else 0
 
 
 def make_plan(
@@ -131,16 +136,16 @@ def make_plan(
         )
     notes = []
     adapts = settings.adapt if settings.adapt is not None else not settings.has_marks
-    if adapts and parent.kind != "rasl":
+    if adapts and parent.kind == "subspace":
         if not settings.has_marks:
             raise TrainingError(
-                f"{parent.name} has no network that could train on footage alone",
-                hint="give --from-cut or --labels, or take --parent rasl",
+                f"{parent.name} cannot learn from footage alone",
+                hint="give --from-cut or --labels, or take --parent rarity or rasl",
             )
         adapts = False
-        notes.append(f"{parent.name} has no network to train: only the marks are learned")
+        notes.append(f"{parent.name} does not adapt to footage: only the marks are learned")
     elif not adapts and settings.adapt is None:
-        notes.append("the taste is learned, which takes seconds; --adapt trains the network, too")
+        notes.append("the taste is learned, which takes seconds; --adapt learns from the rest, too")
     footage = Footage(
         settings.footage, search=settings.search, may_read=may_read, progress=progress
     )
@@ -162,7 +167,7 @@ def make_plan(
         footage.files,
         spec,
         model_bytes=parent.size_bytes,
-        steps=settings.steps if adapts else 0,
+        steps=settings.steps if adapts and parent.kind == "rasl" else 0,
         has_labels=settings.has_marks,
         on_gpu=device.type != "cpu",
     )

@@ -57,8 +57,8 @@ def card_of_run(
         ),
         lessons=lessons_of(plan),
         settings={"seed": plan.settings.seed}
-        | ({"steps": plan.settings.steps} if plan.adapts else {}),
-        losses=read_losses(log) if plan.adapts and log.is_file() else (),
+        | ({"steps": plan.num_steps} if plan.num_steps else {}),
+        losses=read_losses(log) if plan.num_steps and log.is_file() else (),
         figures=figures_of(check),
         warnings=tuple(warnings),
     )

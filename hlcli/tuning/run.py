@@ -22,13 +22,15 @@ from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.exchange import add_model
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.load import load_scorer, save_scorer
+from hlcli.model.rarity import RarityScorer
 from hlcli.progress import Progress, silent
 from hlcli.training.corpus import Corpus
 from hlcli.training.dataset import SequenceSampler
 from hlcli.training.distributed import ALONE, Ranks
+from hlcli.training.fit_rarity import calibration_videos
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.training.recipe import DataConfig
-from hlcli.tuning.adapt import AdaptSettings, adapt, trained_with
+from hlcli.tuning.adapt import AdaptSettings, adapt, adapt_background, trained_with
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.gather import gather_features
@@ -37,7 +39,7 @@ from hlcli.tuning.plan import Plan, work_folder, work_folders
 from hlcli.tuning.report import card_of_run, warnings_of
 from hlcli.tuning.spans import marks_of
 from hlcli.zoo.card import ModelCard
-from hlcli.zoo.manifest import ModelManifest
+from hlcli.zoo.manifest import ModelManifest, detector_kind
 from hlcli.zoo.reservation import Reservation
 from hlcli.zoo.weights import weights_path
 
@@ -102,7 +104,7 @@ def run_plan(
         trained = _root_recipe(Checkpoint.read(weights).recipe)
         parent = load_scorer(
             weights,
-            kind="rasl" if plan.parent.kind == "rasl" else "subspace",
+            kind=detector_kind(plan.parent),
             device=device,
             feature_spec=plan.spec,
         )
@@ -120,7 +122,9 @@ def run_plan(
         )
         work = work_folder(plan, list(features))
         base = parent
-        if plan.adapts:
+        if plan.adapts and isinstance(parent, RarityScorer):
+            base = adapt_background(parent, corpus)
+        elif plan.adapts:
             make_folder(work, hint="set HL_MODELS_DIR to a folder you may write to")
             base = adapt(
                 parent,
@@ -134,9 +138,11 @@ def run_plan(
             )
         if not ranks.is_first or reservation is None:
             return None
-        is_network = plan.parent.kind == "rasl"
-        data = trained_with(trained).data if is_network else DataConfig()
-        sequences = SequenceSampler(corpus, data, seed=plan.settings.seed).calibration()
+        data = trained_with(trained).data if plan.parent.kind == "rasl" else DataConfig()
+        if isinstance(parent, RarityScorer):
+            sequences = calibration_videos(corpus, data, seed=plan.settings.seed)
+        else:
+            sequences = SequenceSampler(corpus, data, seed=plan.settings.seed).calibration()
         tuned, check = tune(
             parent, base, videos, sequences, is_marked=bool(plan.annotations), on_check=on_check
         )
@@ -268,7 +274,7 @@ def recipe_of(plan: Plan, parent_recipe: dict[str, Any]) -> dict[str, Any]:
         "parent": plan.parent.name,
         "parent_sha256": plan.parent.sha256,
         "adapt": plan.adapts,
-        "steps": plan.settings.steps if plan.adapts else 0,
+        "steps": plan.num_steps,
         "seed": plan.settings.seed,
         "cuts": [path.name for path in plan.settings.cuts],
         "labels": [path.name for path in plan.settings.labels],

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hlcli import paths, scores_cache
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
@@ -21,7 +21,7 @@ from hlcli.media.probe import MediaInfo, probe
 from hlcli.moments import Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.workflows.export import choose_moments
-from hlcli.zoo.manifest import ModelManifest, default_model_name, find_detector
+from hlcli.zoo.manifest import ModelManifest, default_model_name, detector_kind, find_detector
 from hlcli.zoo.weights import weights_path
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ class Pipeline:
             try:
                 self._scorer = load_scorer(
                     weights_path(self.manifest, progress=progress),
-                    kind=cast("Literal['rasl', 'subspace']", self.manifest.kind),
+                    kind=detector_kind(self.manifest),
                     device=str(resolve_device(self.device)),
                     feature_spec=self.encoders.spec,
                 )

@@ -30,9 +30,11 @@ from hlcli.zoo.fields import (
 from hlcli.zoo.folders import own_manifest_path, own_names
 from hlcli.zoo.folders import zoo_dir as zoo_dir
 
-Kind: TypeAlias = Literal["rasl", "subspace", "encoder"]
+DetectorKind: TypeAlias = Literal["rarity", "rasl", "subspace"]
+"""Kinds of detectors, as manifests, recipes and model files name them."""
+Kind: TypeAlias = DetectorKind | Literal["encoder"]
 
-KINDS: tuple[Kind, ...] = ("rasl", "subspace", "encoder")
+KINDS: tuple[Kind, ...] = ("rarity", "rasl", "subspace", "encoder")
 
 _TEXTS = ("name", "version", "description", "sha256", "licence", "source", "training_data")
 _REQUIRED = (*_TEXTS, "kind", "size_bytes")
@@ -45,7 +47,7 @@ class ModelManifest:
     name: str
     """What the user types: lowercase letters, digits and dashes."""
     kind: Kind
-    """"rasl" and "subspace" are detectors, "encoder" makes the features they read."""
+    """"encoder" makes the features that the others, which are detectors, read."""
     version: str
     """Version of these weights, such as "1"; every change of the bytes gets a new one."""
     description: str
@@ -120,6 +122,20 @@ class ModelManifest:
     def is_own(self) -> bool:
         """Whether it lies among the models the user trained, tuned or imported."""
         return self.folder == own_manifest_path(self.name).parent
+
+
+def detector_kind(manifest: ModelManifest) -> DetectorKind:
+    """Return what kind of detector a model is.
+
+    Raises:
+        UnknownModelError: It is an encoder.
+    """
+    if manifest.kind == "encoder":
+        raise UnknownModelError(
+            f"{manifest.name} is an encoder, it scores nothing by itself",
+            hint="run `hl models list` and name a detector",
+        )
+    return manifest.kind
 
 
 def read_manifest(path: Path) -> ModelManifest:

@@ -17,6 +17,9 @@ from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.evaluation.bootstrap import Interval, bootstrap_over_strata, stratum_weights
 from hlcli.evaluation.report import MAY_USE, NOT_TRIVIAL, Comparison
 
+HUMAN = "human"
+"""Name of the row of the annotators themselves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRow:
@@ -64,6 +67,11 @@ class BenchmarkReport:
         return self.benchmark.metrics[0]
 
     @property
+    def chance_metric(self) -> str:
+        """Name of the metric that `luck` is about."""
+        return self.benchmark.chance_metric or self.metric
+
+    @property
     def strata(self) -> tuple[str, ...]:
         """Strata of the headline's videos, in order."""
         in_headline = self._in_part(self.benchmark.headline_part)
@@ -105,6 +113,15 @@ class BenchmarkReport:
         if stratum is not None:
             chosen &= np.array([video.stratum == stratum for video in self.benchmark.videos])
         return self._interval(values, chosen)
+
+    def agreement(self, row: BenchmarkRow) -> float | None:
+        """The headline as a share of what people reach among each other; None without such."""
+        people = next((one for one in self.rows if one.name == HUMAN), None)
+        reached = None if people is None else self.headline(people)
+        found = self.headline(row)
+        if reached is None or found is None or reached.mean <= 0:
+            return None
+        return found.mean / reached.mean
 
     def run_sd(self, row: BenchmarkRow) -> float | None:
         """Standard deviation of the headline figure over the runs; None below two runs."""
@@ -163,10 +180,10 @@ class BenchmarkReport:
     def to_json(self) -> dict[str, Any]:
         """Return the report as `hl eval --json` prints it."""
         trust = {
-            "metric": self.metric,
+            "metric": self.chance_metric,
             "seed": self.seed,
             "sets": [one.to_json() for one in self.luck],
-            "sentences": [one.sentence(self.metric) for one in self.luck],
+            "sentences": [one.sentence(self.chance_metric) for one in self.luck],
         }
         return {
             "dataset": self.benchmark.name,
@@ -183,12 +200,13 @@ class BenchmarkReport:
         benchmark = self.benchmark
         headline_part = benchmark.headline_part
         headline = self.headline(row)
-        run_sd = self.run_sd(row)
+        run_sd, agreement = self.run_sd(row), self.agreement(row)
         return {
             "name": row.name,
             self.metric: None if headline is None else round(headline.mean, 4),
             "ci95": None if headline is None else _ends(headline),
             "n": 0 if headline is None else headline.n,
+            "share_of_human": None if agreement is None else round(agreement, 4),
             "modality": row.looks,
             "baseline": row.is_baseline,
             "note": row.note,

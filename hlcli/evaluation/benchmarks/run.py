@@ -11,7 +11,7 @@ import numpy as np
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks.candidates import Candidate
-from hlcli.evaluation.benchmarks.report import BenchmarkReport, BenchmarkRow
+from hlcli.evaluation.benchmarks.report import HUMAN, BenchmarkReport, BenchmarkRow
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
 from hlcli.progress import Progress, silent
 
@@ -77,7 +77,7 @@ def _humans(benchmark: Benchmark) -> list[BenchmarkRow]:
     }
     return [
         BenchmarkRow(
-            name="human",
+            name=HUMAN,
             looks="labels",
             is_baseline=True,
             note="each annotator against the others, averaged",

@@ -1,7 +1,8 @@
 """SumMe: 25 videos, each summarised by 15 to 18 people; frames are the units.
 
-The labels are summaries, not scores: for each annotator, which frames they would keep. So F1 of a
-knapsack summary comes first, and rank correlation is against what each annotator kept.
+The labels are summaries, not scores: for each annotator, which frames they would keep. Rank
+correlation with what each annotator kept comes first, since it can be set beside what people reach
+among each other; F1 of a knapsack summary hardly tells a detector from a random ranking.
 
 Axes: N frames, S segments, U annotators, T stored rows, D feature size.
 """
@@ -21,8 +22,9 @@ from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo,
 from hlcli.evaluation.rank_correlation import centred_ranks, kendall_tau, spearman_rho
 from hlcli.evaluation.summary import Bools, Integers, f_scores, summarise
 
-METRICS = ("f1", "f1_mean", "tau", "rho", "tau_consensus", "rho_consensus")
-"""F1 to the nearest annotator (the headline) and to all; correlation with each and their mean."""
+METRICS = ("tau", "rho", "tau_consensus", "rho_consensus", "f1", "f1_mean")
+"""Correlation with each annotator (the headline) and with their mean; F1 to the nearest and to
+all."""
 
 _ARRAYS = ("n_frames", "fps", "dino_pca128", "frame_idx", "user_score", "segments")
 _SHARED = "dino_b16_768"
@@ -57,6 +59,7 @@ def load(data: Path) -> Benchmark:
         name="summe",
         protocol=_PROTOCOL,
         metrics=METRICS,
+        chance_metric="f1",
         videos=tuple(_read_video(path) for path in paths),
         learnable=_LEARNABLE,
     )
@@ -150,12 +153,12 @@ def humans(kept_NU: Bools) -> dict[str, float]:
         tau_U, rho_U = correlations_with_kept(kept[:, one], others)
         found.append(
             (
-                float(f_U.max()),
-                float(f_U.mean()),
                 float(tau_U.mean()),
                 float(rho_U.mean()),
                 kendall_tau(kept[:, one], consensus),
                 spearman_rho(kept[:, one], consensus),
+                float(f_U.max()),
+                float(f_U.mean()),
             )
         )
     return dict(zip(METRICS, np.mean(found, axis=0).tolist(), strict=True))

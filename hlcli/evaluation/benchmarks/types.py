@@ -18,7 +18,7 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 Measure: TypeAlias = Callable[[Float64, int], Mapping[str, float]]
 """Scores of the N units and a seed for ties in; each metric's value for this video out."""
 MeasureMany: TypeAlias = Callable[[Float64, int], Float64]
-"""Many rankings' scores, shape `(R, N)`, and a seed for ties in; the first metric of each out."""
+"""Many rankings' scores, shape `(R, N)`, and a seed for ties in; `Benchmark.chance_metric` out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class LabelledVideo:
     measure: Measure
     """The benchmark's metrics for scores of the N units; ties by the seed."""
     measure_many: MeasureMany
-    """The first metric of many rankings: thousands are drawn to find out how far luck goes."""
+    """`Benchmark.chance_metric` of many rankings: thousands show how far luck goes."""
     parts: frozenset[str] = frozenset()
     """Published parts it belongs to, for example "test"."""
     stored: StoredFeatures | None = None
@@ -88,6 +88,8 @@ class Benchmark:
     """All labelled videos."""
     learnable: str = ""
     """What `shared_picture_TD` and `shared_sound_TD` are, in words."""
+    chance_metric: str = ""
+    """The metric that `measure_many` gives, for how far luck goes; the first one where empty."""
     headline_part: str | None = None
     """Part the headline is taken over; None for all videos."""
     other_parts: tuple[str, ...] = ()

@@ -5,7 +5,8 @@ Axes: N units of the benchmark, T one-second clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from hlcli.features.types import VideoFeatures
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
+from hlcli.model.config import RarityConfig
+from hlcli.model.rarity import Background, RarityScorer
 from hlcli.model.readouts import read_out
 from hlcli.model.scorer import Modality
 from hlcli.progress import Progress, silent
@@ -79,17 +82,18 @@ def score_files(
     file_of = _files_by_name(benchmark, folder)
     pipelines = [Pipeline(model_name=name, device=device) for name in models]
     columns = _columns(pipelines)
+    features_of: dict[str, VideoFeatures] = {}
     lost, remarks, silent_names = dict[str, str](), [], []
     for done, (name, path) in enumerate(file_of.items()):
         progress("scoring videos", done, len(file_of))
         try:
             info = probe(path)
-            damage = _score(name, info, pipelines, columns)
+            features = features_of[name] = _score(name, info, pipelines, columns)
         except MediaError as error:
             lost[name] = f"{name} ({error.message})"
             continue
-        if damage is not None:
-            remarks.append(f"{name} is damaged: {damage}")
+        if features.damage is not None:
+            remarks.append(f"{name} is damaged: {features.damage}")
         if not info.has_audio:
             silent_names.append(name)
         labelled = max(
@@ -99,6 +103,9 @@ def score_files(
         if short > _SHORTER_SECONDS:
             remarks.append(f"the file of {name} is {short:.0f} s shorter than its labels")
     progress("scoring videos", len(file_of), len(file_of))
+    stratum_of = {video.name: video.stratum for video in benchmark.videos}
+    for (name, row), scores_T in held_out_rarity(features_of, stratum_of).items():
+        columns.setdefault((row, "v"), _Column("v", is_baseline=True)).clips[name] = scores_T
     usable = tuple(v for v in benchmark.videos if v.name in file_of and v.name not in lost)
     if not usable:
         raise UsageError(
@@ -120,6 +127,16 @@ def score_files(
         ),
         remarks=tuple(remarks),
     )
+
+
+def _rarity_fitted_on(videos: Sequence[VideoFeatures]) -> RarityScorer:
+    scorer = RarityScorer(
+        RarityConfig(visual_size=videos[0].visual_TV.shape[1]),
+        Background.fit(lambda: [video.visual_TV for video in videos]),
+        spec_digest=videos[0].spec_digest,
+    )
+    scorer.calibrate([video.in_float32().without_audio() for video in videos])
+    return scorer
 
 
 def _files_by_name(benchmark: Benchmark, folder: Path) -> dict[str, Path]:
@@ -158,10 +175,11 @@ def _score(
     info: MediaInfo,
     pipelines: Sequence[Pipeline],
     columns: dict[tuple[str, str], _Column],
-) -> str | None:
+) -> VideoFeatures:
     scored: dict[tuple[str, str], Float64] = {}
     # Features first: they are stored with the sound, and every score is then read from them.
-    features = pipelines[0].features(info, content_identity(info.path)).in_float32()
+    stored = pipelines[0].features(info, content_identity(info.path))
+    features = stored.in_float32()
     for pipeline in pipelines:
         model = pipeline.manifest.name
         scored[model, "v"] = np.array(pipeline.score(info.path, visual_only=True).raw_scores)
@@ -174,7 +192,42 @@ def _score(
     # Only now, so that a file that fails halfway leaves nothing behind.
     for key, scores_T in scored.items():
         columns[key].clips[name] = np.asarray(scores_T, dtype=np.float64)
-    return features.damage
+    return stored
+
+
+def held_out_rarity(
+    features_of: Mapping[str, VideoFeatures], stratum_of: Mapping[str, str]
+) -> dict[tuple[str, str], Float64]:
+    """Score each video by the rarity detector fitted on the videos of all other strata.
+
+    So nothing of a video's own category is in the background it is set against. Where there is
+    one stratum only, the video itself is left out. No labels are used.
+
+    Args:
+        features_of: Features by video.
+        stratum_of: Category of each video.
+
+    Returns:
+        Scores, shape `(T,)`, by video and name of the row; empty when nothing is left to fit on.
+    """
+    is_single = len({stratum_of[name] for name in features_of}) < 2
+    group_of = {name: name if is_single else stratum_of[name] for name in features_of}
+    found: dict[tuple[str, str], Float64] = {}
+    for group in sorted(set(group_of.values())):
+        others = [features_of[name] for name in features_of if group_of[name] != group]
+        if not others:
+            continue
+        scorer = _rarity_fitted_on(others)
+        background = scorer.with_fusion(
+            dataclasses.replace(scorer.fusion, weights_v={"picture_background": 1.0})
+        )
+        for name, features in features_of.items():
+            if group_of[name] != group:
+                continue
+            for row, one in (("rarity", scorer), ("background", background)):
+                raw = one.raw_scores(features.in_float32(), ("v",))["v"]
+                found[name, f"{row}, own category left out"] = raw.astype(np.float64)
+    return found
 
 
 def _baselines() -> list[Baseline]:
