@@ -30,7 +30,7 @@ from hlcli.zoo.manifest import ModelManifest, write_manifest
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "docs/demo/big-buck-bunny-excerpt.mp4"
 GOLDEN_CLIPS = 24
-LICENCE = "MIT, as hl; trained on research clips that may not be redistributed, see the model card"
+LICENCE = "MIT, as hl; see the model card for what it was trained on"
 
 
 def main() -> None:

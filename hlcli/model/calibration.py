@@ -18,7 +18,6 @@ from hlcli.model.scorer import Modality
 
 HIGHLIGHT_QUANTILE = 0.9
 """This share of the corpus scores below 0.5; half of it shows nothing that stands out."""
-_LEAST_CENTRE = 2.0
 ORDINARY_SCORE = 0.1
 """Score of a video's median clip."""
 _SMALLEST_SPREAD = 1e-3
@@ -62,15 +61,16 @@ class Squash:
         return (1 / (1 + np.exp(-exponent))).astype(np.float32)
 
     @classmethod
-    def fit(cls, videos: Sequence[FloatArray]) -> Squash:
-        """Put the corpus's `HIGHLIGHT_QUANTILE` at 0.5, or 2 spreads where that is more.
+    def fit(cls, videos: Sequence[FloatArray], *, least_centre: float) -> Squash:
+        """Put the corpus's `HIGHLIGHT_QUANTILE` at 0.5, or `least_centre` where that is more.
 
         Args:
             videos: Raw scores of each video of an unlabelled corpus, at least one.
+            least_centre: In spreads, above 0.
         """
         least = max(float(np.median([spread(raw_T) for raw_T in videos])), _SMALLEST_SPREAD)
         every = np.concatenate([standing(raw_T, least) for raw_T in videos])
-        return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), _LEAST_CENTRE), least)
+        return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), least_centre), least)
 
 
 def spread(raw_T: FloatArray) -> float:

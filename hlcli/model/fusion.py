@@ -27,6 +27,9 @@ class FusedScorer(abc.ABC):
     kind: ClassVar[str]
     """Name of this kind of model in manifests and checkpoints."""
 
+    least_centre: ClassVar[float] = 2.0
+    """Distance from a video's median, in its spreads, that scores 0.5 at the least: sequences
+    composed for calibration stand out more than footage does."""
     taste: TasteHead | None = None
     """What an editor keeps, added to the raw scores; None for a detector that was not told."""
 
@@ -129,7 +132,11 @@ class FusedScorer(abc.ABC):
             sides: tuple[Modality, ...] = ("v", "a", "va") if has_sound(features) else ("v",)
             for side, one in self.raw_scores(features, sides).items():
                 raw[side].append(one)
-        squash = {side: Squash.fit(parts) for side, parts in raw.items() if parts}
+        squash = {
+            side: Squash.fit(parts, least_centre=self.least_centre)
+            for side, parts in raw.items()
+            if parts
+        }
         for side in raw:
             squash.setdefault(side, squash["v"])
         self.statistics = Statistics(terms=self.statistics.terms, squash=squash)

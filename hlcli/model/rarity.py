@@ -120,6 +120,8 @@ class RarityScorer(FusedScorer):
     """
 
     kind = "rarity"
+    # Calibrated on real videos as they are, and smooth: its peaks are one to two spreads high.
+    least_centre = 0.5
 
     def __init__(
         self,

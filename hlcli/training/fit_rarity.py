@@ -49,7 +49,7 @@ def fit_background(corpus: ClipSource) -> Background:
 
 
 def calibration_videos(corpus: ClipSource, data: DataConfig, *, seed: int) -> list[VideoFeatures]:
-    """Return whole videos that raw scores get their meaning from, evenly chosen, at most an hour each.
+    """Return the videos that raw scores get their meaning from: whole, at most an hour of each.
 
     Where no video is as long as a training sequence, sequences are composed of them instead: a
     clip of a few seconds says nothing about what is rare in a recording.

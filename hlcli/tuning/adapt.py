@@ -1,8 +1,9 @@
 """Adapts a detector to a project's own footage, without labels.
 
 A network goes on with its unsupervised training; the background of the rarity detector moves a
-little towards the footage. Forgetting is held back in two ways: small steps, and averaging the tuned weights with the parent's.
-Rehearsing old data is not possible: the clips the models were trained on may not be passed on.
+little towards the footage. Forgetting is held back in two ways: small steps, and averaging the
+tuned weights with the parent's. Rehearsing old data is not possible: the clips the models were
+trained on may not be passed on.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from hlcli.evaluation.baselines import Looks, deviation, negative_shot_length, step
+from hlcli.evaluation.baselines import Looks, deviation, negative_shot_length, smoothed, step
 from hlcli.evaluation.benchmarks.resample import rows_to_spans
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
-from hlcli.model.readouts import read_out
+from hlcli.model.readouts import knn, read_out
 
 READOUT_NAMES = ("knn", "edev1", "dmean", "pc1")
 """Read-outs of the stored features that need no training; see `hlcli.model.readouts`."""
@@ -105,6 +105,15 @@ def stored_candidates(benchmark: Benchmark) -> list[Candidate]:
         candidate("shot-length", "v", "shot boundaries", _shot_length, "shorter is better"),
     ]
     if any(one.picture_TD is not None or one.sound_TD is not None for one in stored):
+        for share in (0.05, 0.1):
+            found.append(
+                Candidate(
+                    name=f"nearest {share:.0%}, smoothed".replace("%", " %"),
+                    looks=looks,
+                    note=f"{note}, over 2 s",
+                    rank=_resampled(_nearest(looks, share)),
+                )
+            )
         found += [
             candidate(name, looks, what, of_rows(_readout(name)), f"read-out {note}")
             for name in READOUT_NAMES
@@ -132,6 +141,18 @@ def _shot_length(features: StoredFeatures) -> Float64 | None:
         boundaries_seconds=features.shot_boundaries_seconds,
         duration_seconds=features.duration_seconds,
     )
+
+
+def _nearest(looks: Looks, share: float) -> Callable[[StoredFeatures], Float64 | None]:
+    def score(features: StoredFeatures) -> Float64 | None:
+        rows_TD = features.picture_TD if looks == "v" else features.sound_TD
+        if rows_TD is None:
+            return None
+        times = features.times_seconds_T
+        seconds = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+        return smoothed(knn(rows_TD, nearest_fraction=share), sigma=2.0 / seconds)
+
+    return score
 
 
 def _readout(name: str) -> Callable[[Float64], Float64]:

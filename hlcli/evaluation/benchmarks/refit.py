@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from hlcli.errors import CheckpointError, UsageError
 from hlcli.evaluation.baselines import Looks
 from hlcli.evaluation.benchmarks.candidates import Candidate
+from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
@@ -29,7 +30,7 @@ from hlcli.model.scorer import Modality, Scorer
 from hlcli.progress import Progress, silent
 from hlcli.training.corpus import Corpus
 from hlcli.training.loop import StepReport
-from hlcli.training.recipe import RaslRecipe, Recipe, parse_recipe
+from hlcli.training.recipe import RarityRecipe, RaslRecipe, Recipe, parse_recipe
 from hlcli.training.run import train_on
 from hlcli.zoo.manifest import find_detector
 from hlcli.zoo.weights import weights_path
@@ -73,6 +74,9 @@ def refitted_candidates(
     features_of = dict(zip(corpus.names, corpus.videos, strict=True))
     found = []
     for name, recipe in recipes.items():
+        if isinstance(recipe, RarityRecipe):
+            found += _held_out_candidates(benchmark, features_of, recipe)
+            continue
         seeds = range(num_seeds if isinstance(recipe, RaslRecipe) else 1)
         scorers = [
             _fit(corpus, recipe, seed=seed, seeds=len(seeds), device=device, progress=progress)
@@ -83,6 +87,25 @@ def refitted_candidates(
         note = "; ".join(words for words in (note, benchmark.learnable, runs) if words)
         found += [_candidate(name, modality, note, scorers, features_of) for modality in modalities]
     return found
+
+
+def _held_out_candidates(
+    benchmark: Benchmark, features_of: Mapping[str, VideoFeatures], recipe: RarityRecipe
+) -> list[Candidate]:
+    stratum_of = {video.name: video.stratum for video in benchmark.videos}
+    found = held_out_scores(features_of, stratum_of, config=recipe.model)
+
+    def candidate(row: str, scores_of: Mapping[str, Float64]) -> Candidate:
+        def rank(video: LabelledVideo) -> Sequence[Float64] | None:
+            scores_T = scores_of.get(video.name)
+            if scores_T is None:
+                return None
+            return [clips_to_spans(scores_T, video.spans_seconds_N2, clip_seconds=1.0)]
+
+        note = "; ".join(words for words in (HELD_OUT_NOTE, benchmark.learnable) if words)
+        return Candidate(name=row, looks="v", is_baseline=False, note=note, rank=rank)
+
+    return [candidate(row, scores_of) for row, scores_of in found.items()]
 
 
 def stored_corpus(benchmark: Benchmark) -> Corpus:

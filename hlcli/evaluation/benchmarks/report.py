@@ -115,11 +115,18 @@ class BenchmarkReport:
         return self._interval(values, chosen)
 
     def agreement(self, row: BenchmarkRow) -> float | None:
-        """The headline as a share of what people reach among each other; None without such."""
+        """The headline as a share of what people reach among each other, on the same videos.
+
+        None where people were not compared, or do not agree at all.
+        """
         people = next((one for one in self.rows if one.name == HUMAN), None)
-        reached = None if people is None else self.headline(people)
-        found = self.headline(row)
-        if reached is None or found is None or reached.mean <= 0:
+        theirs = None if people is None else people.per_video(self.metric)
+        mine = row.per_video(self.metric)
+        if theirs is None or mine is None:
+            return None
+        compared = self._compared(mine, theirs)
+        found, reached = self._interval(mine, compared), self._interval(theirs, compared)
+        if found is None or reached is None or reached.mean <= 0:
             return None
         return found.mean / reached.mean
 

@@ -5,8 +5,7 @@ Axes: N units of the benchmark, T one-second clips.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,14 +14,13 @@ import numpy as np
 from hlcli.errors import MediaError, MediaNotFoundError, UsageError
 from hlcli.evaluation.baselines import BASELINES, Baseline, Looks, Scores
 from hlcli.evaluation.benchmarks.candidates import READOUT_NAMES, Candidate
+from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
 from hlcli.evaluation.benchmarks.resample import clips_to_spans
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
 from hlcli.features.types import VideoFeatures
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
-from hlcli.model.config import RarityConfig
-from hlcli.model.rarity import Background, RarityScorer
 from hlcli.model.readouts import read_out
 from hlcli.model.scorer import Modality
 from hlcli.progress import Progress, silent
@@ -104,8 +102,8 @@ def score_files(
             remarks.append(f"the file of {name} is {short:.0f} s shorter than its labels")
     progress("scoring videos", len(file_of), len(file_of))
     stratum_of = {video.name: video.stratum for video in benchmark.videos}
-    for (name, row), scores_T in held_out_rarity(features_of, stratum_of).items():
-        columns.setdefault((row, "v"), _Column("v", is_baseline=True)).clips[name] = scores_T
+    for row, scores in held_out_scores(features_of, stratum_of).items():
+        columns[row, "v"] = _Column("v", is_baseline=False, note=HELD_OUT_NOTE, clips=scores)
     usable = tuple(v for v in benchmark.videos if v.name in file_of and v.name not in lost)
     if not usable:
         raise UsageError(
@@ -127,16 +125,6 @@ def score_files(
         ),
         remarks=tuple(remarks),
     )
-
-
-def _rarity_fitted_on(videos: Sequence[VideoFeatures]) -> RarityScorer:
-    scorer = RarityScorer(
-        RarityConfig(visual_size=videos[0].visual_TV.shape[1]),
-        Background.fit(lambda: [video.visual_TV for video in videos]),
-        spec_digest=videos[0].spec_digest,
-    )
-    scorer.calibrate([video.in_float32().without_audio() for video in videos])
-    return scorer
 
 
 def _files_by_name(benchmark: Benchmark, folder: Path) -> dict[str, Path]:
@@ -195,41 +183,6 @@ def _score(
     return stored
 
 
-def held_out_rarity(
-    features_of: Mapping[str, VideoFeatures], stratum_of: Mapping[str, str]
-) -> dict[tuple[str, str], Float64]:
-    """Score each video by the rarity detector fitted on the videos of all other strata.
-
-    So nothing of a video's own category is in the background it is set against. Where there is
-    one stratum only, the video itself is left out. No labels are used.
-
-    Args:
-        features_of: Features by video.
-        stratum_of: Category of each video.
-
-    Returns:
-        Scores, shape `(T,)`, by video and name of the row; empty when nothing is left to fit on.
-    """
-    is_single = len({stratum_of[name] for name in features_of}) < 2
-    group_of = {name: name if is_single else stratum_of[name] for name in features_of}
-    found: dict[tuple[str, str], Float64] = {}
-    for group in sorted(set(group_of.values())):
-        others = [features_of[name] for name in features_of if group_of[name] != group]
-        if not others:
-            continue
-        scorer = _rarity_fitted_on(others)
-        background = scorer.with_fusion(
-            dataclasses.replace(scorer.fusion, weights_v={"picture_background": 1.0})
-        )
-        for name, features in features_of.items():
-            if group_of[name] != group:
-                continue
-            for row, one in (("rarity", scorer), ("background", background)):
-                raw = one.raw_scores(features.in_float32(), ("v",))["v"]
-                found[name, f"{row}, own category left out"] = raw.astype(np.float64)
-    return found
-
-
 def _baselines() -> list[Baseline]:
     readouts = [Baseline(name=name, looks="v", score=_readout(name)) for name in READOUT_NAMES]
     return [*(one for one in BASELINES if one.name not in _CLOCK), *readouts]
@@ -246,7 +199,7 @@ def _candidate(name: str, column: _Column) -> Candidate:
             return None
         return [clips_to_spans(scores_T, video.spans_seconds_N2, clip_seconds=1.0)]
 
-    note = "" if column.clips else "not computable: no file has what it looks at"
+    note = column.note if column.clips else "not computable: no file has what it looks at"
     return Candidate(
         name=name, looks=column.looks, is_baseline=column.is_baseline, note=note, rank=rank
     )
