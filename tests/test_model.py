@@ -237,7 +237,7 @@ def test_squash_is_rising_and_says_what_stands_out_of_its_own_video() -> None:
         np.random.default_rng(seed).gamma(2.0, size=400).astype(np.float32) + 10 * seed
         for seed in range(8)
     ]
-    squash = Squash.fit(videos)
+    squash = Squash.fit(videos, least_centre=2.0)
     for raw in videos:
         scores = squash(raw)
         assert (np.diff(scores[np.argsort(raw)]) >= 0).all()
@@ -251,13 +251,15 @@ def test_squash_is_rising_and_says_what_stands_out_of_its_own_video() -> None:
 
 def test_nothing_stands_out_of_an_uneventful_video() -> None:
     random = np.random.default_rng(0)
-    squash = Squash.fit([random.normal(0, 1, 300).astype(np.float32) for _ in range(8)])
+    squash = Squash.fit(
+        [random.normal(0, 1, 300).astype(np.float32) for _ in range(8)], least_centre=2.0
+    )
     calm = random.normal(0, 0.05, 300).astype(np.float32)
     assert squash(calm).max() < 0.2
     eventful = calm.copy()
     eventful[100:110] = 5
     assert squash(eventful)[100:110].min() > 0.9
-    still = Squash.fit([np.zeros(5, np.float32)])(np.zeros(2, np.float32))
+    still = Squash.fit([np.zeros(5, np.float32)], least_centre=2.0)(np.zeros(2, np.float32))
     np.testing.assert_allclose(still, [0.1, 0.1], rtol=1e-6)
 
 

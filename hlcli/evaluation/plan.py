@@ -7,6 +7,8 @@ Kinds (the highlight share is 20 % unless the name says otherwise):
 * `foreign`: one label in a background of other sources
 * `distractors`: `rare`, with 15 % of one-off pieces of other sources that are no highlights
 * `action-10`, `action-35`, `action-50`: `action` with that share of highlights
+* `block`: one label, with one coherent stretch of another (20 %) that is no highlight, as credits
+  or an interview are none, and 15 % of short one-off highlights of other sources
 
 `action` has one moving label per video on purpose: with several, all variety is in the highlights
 and whatever differs from the mean stays right even at a share of 50 %, which real footage with one
@@ -33,7 +35,7 @@ HEADLINE_KINDS = ("rare", "action", "foreign", "distractors")
 """The kinds whose mean is the headline figure."""
 SHARE_KINDS = ("action-10", "action-35", "action-50")
 """`action` with other shares of highlights (20 % is `action` itself); not in the headline."""
-KINDS = HEADLINE_KINDS + SHARE_KINDS
+KINDS = (*HEADLINE_KINDS, *SHARE_KINDS, "block")
 
 CALM_LABELS = frozenset({"ApplyEyeMakeup", "ApplyLipstick", "BabyCrawling"})
 """UCF101 labels that serve as background of `action`: little happens and nobody competes."""
@@ -44,8 +46,13 @@ MIN_VIDEO_SECONDS = 60.0
 MAX_VIDEO_SECONDS = 150.0
 MIN_SEGMENT_SECONDS = 4.0
 MAX_SEGMENT_SECONDS = 10.0
+_SEGMENT_SECONDS = (MIN_SEGMENT_SECONDS, MAX_SEGMENT_SECONDS)
 HIGHLIGHT_SHARE = 0.2
 DISTRACTOR_SHARE = 0.15
+BLOCK_SHARE = 0.2
+MOMENT_SHARE = 0.15
+MOMENT_SECONDS = (3.0, 6.0)
+"""Shortest and longest highlight of `block`."""
 # A container's duration may count sound that outlasts the picture.
 _TAIL_SECONDS = 0.1
 _SHORTEST_FRAMES = FRAME_RATE
@@ -171,7 +178,9 @@ def plan_composites(
     if kind not in KINDS:
         raise UsageError(f"unknown kind of composite {kind!r}", hint=f"choose from {list(KINDS)}")
     random = np.random.default_rng([seed, KINDS.index(kind)])
-    share = int(kind.removeprefix("action-")) / 100 if kind in SHARE_KINDS else HIGHLIGHT_SHARE
+    share = MOMENT_SHARE if kind == "block" else HIGHLIGHT_SHARE
+    if kind in SHARE_KINDS:
+        share = int(kind.removeprefix("action-")) / 100
     casts = _casts(clips, kind=kind)
     if not casts:
         raise UsageError(
@@ -195,6 +204,8 @@ class _Cast:
     highlights: tuple[SourceClip, ...]
     background: tuple[SourceClip, ...]
     distractors: tuple[SourceClip, ...] = ()
+    block: tuple[SourceClip, ...] = ()
+    """What the one coherent stretch is made of; empty where there is none."""
 
 
 def _casts(clips: Sequence[SourceClip], *, kind: str) -> list[_Cast]:
@@ -220,16 +231,29 @@ def _casts(clips: Sequence[SourceClip], *, kind: str) -> list[_Cast]:
             for (source, _), members in sorted(by_label.items())
             if of_other_sources(source)
         ]
-    distractors = kind == "distractors"
-    casts = [
-        _Cast(
-            highlights=by_label[rare],
-            background=by_label[common],
-            distractors=of_other_sources(common[0]) if distractors else (),
-        )
-        for common, rare in itertools.permutations(sorted(by_label), 2)
-        if common[0] == rare[0] and (not distractors or of_other_sources(common[0]))
+    pairs = [
+        (common, other)
+        for common, other in itertools.permutations(sorted(by_label), 2)
+        if common[0] == other[0] and (kind == "rare" or of_other_sources(common[0]))
     ]
+    if kind == "block":
+        casts = [
+            _Cast(
+                highlights=of_other_sources(common[0]),
+                background=by_label[common],
+                block=by_label[other],
+            )
+            for common, other in pairs
+        ]
+    else:
+        casts = [
+            _Cast(
+                highlights=by_label[rare],
+                background=by_label[common],
+                distractors=of_other_sources(common[0]) if kind == "distractors" else (),
+            )
+            for common, rare in pairs
+        ]
     enough = MIN_VIDEO_SECONDS * (1 - HIGHLIGHT_SHARE) * FRAME_RATE
     ample = [cast for cast in casts if _frames(cast.background) >= enough]
     return ample or casts
@@ -242,21 +266,33 @@ def _frames(clips: Sequence[SourceClip]) -> int:
 
 def _fill_video(cast: _Cast, *, share: float, random: np.random.Generator) -> tuple[Segment, ...]:
     distractor_share = DISTRACTOR_SHARE if cast.distractors else 0.0
-    background_share = 1 - share - distractor_share
+    block_share = BLOCK_SHARE if cast.block else 0.0
+    background_share = 1 - share - distractor_share - block_share
     seconds = random.uniform(MIN_VIDEO_SECONDS, MAX_VIDEO_SECONDS)
     # Rather a shorter video than the same clip twice.
     limits = [_frames(cast.background) / background_share, _frames(cast.highlights) / share]
     seconds = min(seconds, max(MIN_VIDEO_SECONDS, min(limits) / FRAME_RATE))
+    lengths = MOMENT_SECONDS if cast.block else _SEGMENT_SECONDS
     segments = [
-        *_fill(cast.highlights, seconds * share, highlight=True, random=random),
+        *_fill(cast.highlights, seconds * share, highlight=True, random=random, lengths=lengths),
         *_fill(cast.background, seconds * background_share, highlight=False, random=random),
         *_fill(cast.distractors, seconds * distractor_share, highlight=False, random=random),
     ]
-    return tuple(segments[i] for i in random.permutation(len(segments)))
+    mixed = [segments[i] for i in random.permutation(len(segments))]
+    if cast.block:
+        block = _fill(cast.block, seconds * block_share, highlight=False, random=random)
+        place = int(random.integers(len(mixed) + 1))
+        mixed[place:place] = block
+    return tuple(mixed)
 
 
 def _fill(
-    clips: Sequence[SourceClip], seconds: float, *, highlight: bool, random: np.random.Generator
+    clips: Sequence[SourceClip],
+    seconds: float,
+    *,
+    highlight: bool,
+    random: np.random.Generator,
+    lengths: tuple[float, float] = _SEGMENT_SECONDS,
 ) -> list[Segment]:
     """Draw segments that last `seconds` together, each clip once before any comes again."""
     left = round(seconds * FRAME_RATE)
@@ -265,9 +301,9 @@ def _fill(
     while clips and left >= _SHORTEST_FRAMES:
         deck = deck or [clips[i] for i in random.permutation(len(clips))]
         clip = deck.pop()
-        wanted = round(random.uniform(MIN_SEGMENT_SECONDS, MAX_SEGMENT_SECONDS) * FRAME_RATE)
+        wanted = round(random.uniform(*lengths) * FRAME_RATE)
         # Where material is scarce take more of each clip, so that none comes again.
-        wanted = min(max(wanted, left - _frames(deck)), _LONGEST_FRAMES)
+        wanted = min(max(wanted, left - _frames(deck)), round(lengths[1] * FRAME_RATE))
         num_frames = min(wanted, clip.num_frames, left)
         start = int(random.integers(0, clip.num_frames - num_frames + 1))
         segments.append(
