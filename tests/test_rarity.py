@@ -12,7 +12,6 @@ from synthetic_features import SPEC, VISUAL, World, features_of
 from hlcli.errors import CheckpointError, RecipeError, TrainingError
 from hlcli.evaluation.benchmarks.held_out import held_out_scores
 from hlcli.features.types import VideoFeatures
-from hlcli.finetune.adapt import BACKGROUND_SHARE, adapt_background
 from hlcli.model.config import FusionConfig, RarityConfig
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.rarity import USUAL_LOUDNESS, Background, RarityScorer, gaussian_smoothed
@@ -20,6 +19,7 @@ from hlcli.training.corpus import Corpus
 from hlcli.training.fit_rarity import calibration_videos, fit_background, fit_rarity
 from hlcli.training.recipe import DataConfig, RarityRecipe, parse_recipe
 from hlcli.training.run import train_on
+from hlcli.tuning.adapt import BACKGROUND_SHARE, adapt_background
 
 
 def silent(types: list[int], *, seed: int, world: World | None = None) -> VideoFeatures:

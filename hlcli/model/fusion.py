@@ -81,7 +81,7 @@ class FusedScorer(abc.ABC):
         weights = {side: self._weights(side) for side in sides}
         names = sorted({name for one in weights.values() for name in one})
         terms = self._presented(self.compute_terms(features, names))
-        raw = {side: _weighted_mean(terms, one) for side, one in weights.items()}
+        raw = {side: self._smoothed(_weighted_mean(terms, one)) for side, one in weights.items()}
         if self.taste is None:
             return raw
         return {side: one + self.taste.preferences(features, side) for side, one in raw.items()}
@@ -105,6 +105,10 @@ class FusedScorer(abc.ABC):
         other = self._copy(self.fusion)
         other.taste = taste
         return other
+
+    def _smoothed(self, raw_T: FloatArray) -> FloatArray:
+        """The fused score along the video; a kind of model that smooths it says how."""
+        return raw_T
 
     @abc.abstractmethod
     def _copy(self, fusion: FusionConfig) -> FusedScorer: ...

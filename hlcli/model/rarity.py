@@ -26,7 +26,6 @@ from hlcli.model.config import FusionConfig, RarityConfig
 from hlcli.model.fusion import FusedScorer, signal_term
 from hlcli.model.projection import ROWS_AT_ONCE
 from hlcli.model.readouts import knn
-from hlcli.model.scorer import Modality
 
 USUAL_LOUDNESS = TermStatistics(mean=-25.0, sd=13.0)
 """Loudness of clips in dBFS where the corpus is silent: measured on 33 minutes of short clips."""
@@ -158,14 +157,9 @@ class RarityScorer(FusedScorer):
                 terms[name] = self.background.distance(features.visual_TV)
         return terms
 
-    def raw_scores(
-        self, features: VideoFeatures, sides: Sequence[Modality]
-    ) -> dict[Modality, FloatArray]:
-        """See `FusedScorer.raw_scores`; smoothed along the video, since moments last seconds."""
-        return {
-            side: gaussian_smoothed(raw_T, sigma=self.config.smoothing_clips)
-            for side, raw_T in super().raw_scores(features, sides).items()
-        }
+    def _smoothed(self, raw_T: FloatArray) -> FloatArray:
+        """Smoothed by a Gaussian, since moments last seconds."""
+        return gaussian_smoothed(raw_T, sigma=self.config.smoothing_clips)
 
     def calibrate(self, corpus: Sequence[VideoFeatures]) -> None:
         """See `FusedScorer.calibrate`; a silent corpus has `USUAL_LOUDNESS`."""
