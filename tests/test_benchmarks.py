@@ -316,7 +316,9 @@ def test_real_files_through_the_real_pipeline(tmp_path: Path) -> None:
         "the file of loud is 4 s shorter than its labels",
         "the file of mute is 4 s shorter than its labels",
     ]
-    assert [one["name"] for one in report["comparisons"]] == ["subspace", "subspace"]
+    compared = ["subspace", "subspace", "rarity, held out", "background alone, held out"]
+    assert [one["name"] for one in report["comparisons"]] == compared
+    assert rows["rarity, held out", "v"]["baseline"] is False
     assert "2 of 4 videos are scored; missing: absent, broken (" in page.read_text(encoding="utf-8")
 
 

@@ -127,6 +127,7 @@ def test_lengths_and_shares() -> None:
         assert 58 <= seconds <= 152, plan.name
         highlight = sum(float(end - start) for start, end in plan.highlight_spans()) / seconds
         share = int(plan.kind.split("-")[1]) / 100 if "-" in plan.kind else 0.2
+        share = 0.15 if plan.kind == "block" else share
         assert highlight == pytest.approx(share, abs=0.03), plan.name
         for segment in plan.segments:
             assert 1 <= segment.num_frames / FRAME_RATE <= 10
@@ -145,6 +146,18 @@ def test_each_kind_is_what_its_name_says() -> None:
         elif plan.kind == "foreign":
             assert len(inside) == 1
             assert {str(row["source"])[:3] for row in outside} == {"web"}
+        elif plan.kind == "block":
+            assert len(around) == 2
+            assert None not in around
+            # One stretch, of the label that fills less of the video.
+            labels = [None if s.highlight else rows[s.clip]["label"] for s in plan.segments]
+            block = min(around, key=labels.count)
+            first = labels.index(block)
+            assert labels[first : first + labels.count(block)] == [block] * labels.count(block)
+            for segment in plan.segments:
+                if segment.highlight:
+                    assert str(rows[segment.clip]["source"])[:3] == "web"
+                    assert segment.num_frames <= 6 * FRAME_RATE
         else:
             assert len(inside) == 1
             assert len(around - {None}) == 1

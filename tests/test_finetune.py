@@ -71,15 +71,15 @@ def test_opposite_cuts_of_one_footage_give_opposite_models(tmp_path: Path, raw: 
     assert precision("second", unseen, 0) < 0.5
     listed = hl("models", "list")
     assert "first" in listed.stdout
-    assert "own, from rasl" in listed.stdout
-    assert default_model_name() == "rasl"
+    assert "own, from rarity" in listed.stdout
+    assert default_model_name() == "rarity"
     card = read_card("first")
     assert [one.file for one in card.footage] == ["take0.mp4", "take1.mp4", "take2.mp4"]
     assert card.footage[0].sha256_head == raw_file(raw / "take0.mp4").identity
     (lesson,) = card.lessons
     assert (lesson.way, lesson.file, lesson.num_unmatched) == ("cut", "first.otio", 0)
     assert card.parent is not None
-    assert card.parent.sha256 == find_model("rasl").sha256
+    assert card.parent.sha256 == find_model("rarity").sha256
     (figure,) = card.figures
     assert figure.held_out
     assert figure.after > (figure.before or 1) + 0.2
@@ -138,11 +138,11 @@ def test_a_model_that_is_not_better_says_so_and_is_not_recommended(
     cut = cut_of(raw, 0, tmp_path / "cut.otio")
     result = hl("finetune", raw, "--name", "worse", "--from-cut", cut, "--json")
     assert result.exit_code == 0
-    assert "it is not better than its parent rasl" in result.stderr
+    assert "it is not better than its parent rarity" in result.stderr
     assert "hl models default" not in result.stderr
     assert json.loads(result.stdout)["recommended"] is False
-    assert default_model_name() == "rasl"
-    assert find_model("worse").parent == "rasl"
+    assert default_model_name() == "rarity"
+    assert find_model("worse").parent == "rarity"
 
 
 def test_one_file_is_checked_on_stretches_of_itself(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_files_are_held_out_whole_and_once() -> None:
         (("--name", "x", "--no-adapt"), 2, "leaves nothing to learn from"),
         (("--name", "x", "--parent", "nobody"), 4, "there is no model 'nobody'"),
         (("--name", "x", "--parent", "yamnet"), 4, "is an encoder"),
-        (("--name", "x", "--parent", "subspace"), 7, "has no network"),
+        (("--name", "x", "--parent", "subspace"), 7, "cannot learn from footage alone"),
         (("--name", "x", "--device", "cuda:9"), 5, ""),
         (("--name", "x", "--labels", "gone.csv"), 2, "no such file of marks"),
         (("--name", "x", "--from-cut", "gone.otio"), 3, "no such timeline"),
@@ -267,13 +267,13 @@ def test_too_little_room_is_said_before_it_starts(
 ) -> None:
 
     class Usage:
-        free = 5 << 20
+        free = 5 << 10
 
     monkeypatch.setattr("hlcli.tuning.estimate.shutil.disk_usage", lambda _: Usage)
     marks = labels(tmp_path / "m.csv", *MARKS)
     result = hl("finetune", raw, "--name", "x", "--labels", marks)
     assert result.exit_code == 6
-    assert "has room for 5 MiB" in result.stderr
+    assert "has room for 0 MiB" in result.stderr
 
 
 def test_a_disk_that_fills_up_loses_nothing(

@@ -324,7 +324,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(
     blocked.write_text("")
     monkeypatch.setenv("HL_MODELS_DIR", str(blocked / "models"))
     assert own.remove("weddings") is None
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
     with pytest.raises(OutputError) as caught:
         register()
     assert caught.value.hint == "set HL_MODELS_DIR to a folder you may write to"
@@ -404,7 +404,7 @@ def test_remove_deletes_the_whole_model_and_says_what() -> None:
         path=manifest.folder, size_bytes=size_bytes, was_default=True
     )
     assert standing() == []
-    assert default_model_name() == bundled_default_name() == "rasl"
+    assert default_model_name() == bundled_default_name() == "rarity"
     assert own.remove("weddings") is None
     register()
     assert remove(find_model("weddings"))
@@ -453,17 +453,17 @@ def test_remove_of_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
 
 def test_an_own_model_can_be_the_default() -> None:
     register()
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
     own.make_default("weddings")
     assert (default_model_name(), chosen_name()) == ("weddings", "weddings")
     # The bundled default is no choice: a later version may bring a better one.
-    own.make_default("rasl")
-    assert (default_model_name(), chosen_name()) == ("rasl", None)
+    own.make_default("rarity")
+    assert (default_model_name(), chosen_name()) == ("rarity", None)
     own.make_default("subspace")
     assert (default_model_name(), chosen_name()) == ("subspace", "subspace")
     reset_choice()
     reset_choice()
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
 
 
 def test_what_cannot_be_the_default() -> None:
@@ -482,11 +482,11 @@ def test_a_default_that_is_gone_is_an_error_and_no_other_model() -> None:
         default_model_name()
     code, out, err = hl("list")
     assert code == 4
-    assert "rasl" in out
+    assert "rarity" in out
     assert "* taken" not in out
     assert "hint: `hl models default --reset` goes back to the one that comes with hl\n" in err
     assert hl("default", "--reset")[0] == 0
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
 
 
 @pytest.mark.parametrize(
@@ -509,7 +509,7 @@ def test_a_damaged_choice_is_an_error_until_it_is_reset(text: str) -> None:
     with pytest.raises(CheckpointError, match="the choice of a default model cannot be read"):
         default_model_name()
     reset_choice()
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
 
 
 def test_added_models_cannot_say_that_they_are_the_default() -> None:
@@ -518,7 +518,7 @@ def test_added_models_cannot_say_that_they_are_the_default() -> None:
     path.write_text("default = true\n" + path.read_text())
     with pytest.raises(CheckpointError, match=r"weddings\.toml is the default"):
         list_models()
-    assert default_model_name() == "rasl"
+    assert default_model_name() == "rarity"
 
 
 # The card
@@ -708,7 +708,7 @@ def test_add_list_show_default_remove() -> None:
     code, out, err = hl("add", str(TRAINED), "--name", "weddings", "--description", "Mine.")
     folder = own_models_dir() / "weddings"
     assert (code, out, err) == (0, "", f"weddings is one of your models now: {folder}\n")
-    assert hl("default") == (0, "rasl\n", "")
+    assert hl("default") == (0, "rarity\n", "")
     said = "weddings is taken from now on where --model names no other\n"
     assert hl("default", "weddings") == (0, "", said)
     assert hl("default") == (0, "weddings\n", "")

@@ -42,7 +42,7 @@ def test_shipped_recipes_load_and_survive_the_round_trip(path: Path, tmp_path: P
 
 def test_both_kinds_are_shipped() -> None:
     kinds = {read_recipe(path).kind for path in RECIPES.glob("*.toml")}
-    assert kinds == {"rasl", "subspace"}
+    assert kinds == {"rarity", "rasl", "subspace"}
 
 
 def test_odd_words_survive_the_round_trip(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def match(tmp_path: Path) -> Path:
 def test_finds_the_event_and_writes_every_format(match: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / f"out.{suffix}" for suffix in ("otio", "json", "csv")]
     code, stdout, stderr = run(
-        "score", match, "--top", "1", *(word for path in outputs for word in ("-o", path))
+        "score", match, "--model", "rasl", "--top", "1",
+        *(word for path in outputs for word in ("-o", path))
     )
 
     assert code == 0, stderr
@@ -160,7 +161,7 @@ def test_one_bad_video_among_many_is_named_and_the_others_are_done(
     bad = tmp_path / "notes.mp4"
     bad.write_text("this is text\n" * 50)
     output = tmp_path / "out.csv"
-    code, _, stderr = run("score", match, bad, tmp_path / "gone.mp4", "-o", output)
+    code, _, stderr = run("score", match, bad, tmp_path / "gone.mp4", "-o", output, "--top", "1")
     assert code == 3
     assert "notes.mp4" in stderr
     assert "gone.mp4" in stderr
@@ -264,7 +265,7 @@ def test_an_unusable_cache_folder_has_a_way_out(
     assert code == 6
     assert stdout == ""
     assert "--no-cache" in stderr
-    code, stdout, stderr = run("score", match, "--json", "--no-cache")
+    code, stdout, stderr = run("score", match, "--json", "--no-cache", "--top", "1")
     assert code == 0, stderr
     assert json.loads(stdout)["moments"]
 
@@ -280,7 +281,7 @@ def test_a_full_disk_leaves_no_half_file(
 
     run("score", match)
     monkeypatch.setattr(os, "fsync", full)
-    code, _, stderr = run("score", match, "-o", output)
+    code, _, stderr = run("score", match, "-o", output, "--top", "1")
     assert code == 6
     assert "disk is full" in stderr
     assert output.read_text() == "the cut of yesterday"

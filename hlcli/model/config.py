@@ -126,7 +126,7 @@ class RarityConfig:
 
     visual_size: int = 1280
     """V, length of one visual feature vector; training sets it from the corpus."""
-    nearest_fraction: float = 0.05
+    nearest_fraction: float = 0.1
     """Share of the other clips that `picture_knn` averages the distance to, in (0, 1]."""
     smoothing_clips: float = 2.0
     """Standard deviation of the Gaussian that scores are smoothed by, in clips, in [0, 60]."""

@@ -281,7 +281,7 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         RecipeError: Unknown key or bad value.
     """
     kind = values.get("kind")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise RecipeError(
             f"kind is {kind!r}",
             hint=" or ".join(f'kind = "{known}"' for known in _KINDS),
