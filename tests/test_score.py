@@ -59,8 +59,13 @@ def match(tmp_path: Path) -> Path:
 def test_finds_the_event_and_writes_every_format(match: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / f"out.{suffix}" for suffix in ("otio", "json", "csv")]
     code, stdout, stderr = run(
-        "score", match, "--model", "rasl", "--top", "1",
-        *(word for path in outputs for word in ("-o", path))
+        "score",
+        match,
+        "--model",
+        "rasl",
+        "--top",
+        "1",
+        *(word for path in outputs for word in ("-o", path)),
     )
 
     assert code == 0, stderr
