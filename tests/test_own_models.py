@@ -736,7 +736,7 @@ def test_add_list_show_default_remove() -> None:
     removed, default = err.splitlines()
     assert removed.startswith("removed weddings, 2")
     assert removed.endswith(f" KiB in {folder}")
-    assert default == "rasl is taken from now on where --model names no other"
+    assert default == "rarity is taken from now on where --model names no other"
     assert standing() == []
 
 

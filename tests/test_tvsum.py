@@ -207,7 +207,8 @@ def test_known_figures(real: BenchmarkReport) -> None:
     assert test["top5_map"]["value"] == pytest.approx(0.843, abs=0.01)
     assert test["top5_map"]["n"] == 10
     assert abs(rows["random"]["metrics"]["tau"]["value"]) < 0.01
-    assert rows["random"]["run_sd"] == pytest.approx(0.020, abs=0.005)
+    # Of tau, the headline; that of top5_map is in test_known_luck.
+    assert rows["random"]["run_sd"] == pytest.approx(0.005, abs=0.002)
 
 
 @pytest.mark.shared
