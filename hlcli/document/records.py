@@ -8,15 +8,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hlcli.document.fields import Fields
-from hlcli.media.rates import rate_text
+from hlcli.media.rates import TIMECODE, rate_text
 
 if TYPE_CHECKING:
     from hlcli.media.probe import MediaInfo
 
 Modality: TypeAlias = Literal["v", "a", "va"]
 """What a detector may look at: picture, sound, or both."""
-TIMECODE = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
-"""Pattern of a timecode in a document."""
 _DECIMALS = 6
 _MOST_CHANNELS = 1_024
 _MOST_SECONDS = 1e10

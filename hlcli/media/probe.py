@@ -28,11 +28,11 @@ from hlcli.media.container import (
     unreadable,
 )
 from hlcli.media.extent import Extent, measure_extent
-from hlcli.media.rates import choose_frame_rate
+from hlcli.media.rates import TIMECODE, choose_frame_rate
 from hlcli.media.source import plain_path
 from hlcli.media.time_stamps import Span, measure_span, needs_reading
 
-_TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}")
+_TIMECODE = re.compile(TIMECODE)
 # A header that states no rate at all, and one frame to measure it from.
 _FALLBACK_RATE = Fraction(25)
 _AGREES = (Fraction(9, 10), Fraction(10, 9))

@@ -6,6 +6,8 @@ from fractions import Fraction
 
 NTSC = Fraction(1000, 1001)
 """What NTSC made of whole rates: 30 became 30000/1001."""
+TIMECODE = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
+"""Pattern of a timecode; ";" or "." before the frames is drop-frame."""
 STANDARD_RATES: tuple[Fraction, ...] = tuple(
     sorted(
         [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 96, 100, 120, 240)]

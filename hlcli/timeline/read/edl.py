@@ -25,6 +25,7 @@ import opentimelineio as otio
 
 from hlcli.errors import MediaError, TimelineError
 from hlcli.media.probe import probe
+from hlcli.media.rates import TIMECODE
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
@@ -32,20 +33,19 @@ from hlcli.timeline.read.types import Notes, ReadTimeline
 from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
 from hlcli.timeline.timecode import has_drop_frame, labels_per_second, parse_timecode
 
-_LABEL = r"\d{2}:\d{2}:\d{2}[:;.]\d{2,3}"
 _EVENT = re.compile(
     r"^\s*(?P<number>\d+)\s+(?P<reel>\S.*?)\s+(?P<channels>\S+)\s+(?P<kind>C|D|W\d+|K[BO]?)\s+"
     r"(?:(?P<length>\d+)\s+)?"
-    rf"(?P<labels>{_LABEL}\s+{_LABEL}\s+{_LABEL}\s+{_LABEL})\s*$",
+    rf"(?P<labels>{TIMECODE}\s+{TIMECODE}\s+{TIMECODE}\s+{TIMECODE})\s*$",
     re.IGNORECASE,
 )
-_LOOKS_LIKE_AN_EVENT = re.compile(rf"^\s*\d+\s+\S+.*\s{_LABEL}\s+{_LABEL}")
+_LOOKS_LIKE_AN_EVENT = re.compile(rf"^\s*\d+\s+\S+.*\s{TIMECODE}\s+{TIMECODE}")
 _COMMENT = re.compile(
     r"^[*\s]*(?P<word>FROM CLIP NAME|TO CLIP NAME|FROM CLIP|FROM FILE|SOURCE FILE|FREEZE FRAME|"
     r"OTIO REFERENCE \w+)\s*(?::\s*(?P<text>.*?))?\s*$",
     re.IGNORECASE,
 )
-_SPEED = re.compile(rf"^M2\s+(?P<reel>.*?)\s*(?P<speed>-?\d+(?:\.\d*)?)\s+{_LABEL}\s*$")
+_SPEED = re.compile(rf"^M2\s+(?P<reel>.*?)\s*(?P<speed>-?\d+(?:\.\d*)?)\s+{TIMECODE}\s*$")
 _LOCATOR = re.compile(r"^\*\s*LOC:\s*((?:\d{2}[:;]){3}\d{2})\s+(\w+)\s*(.*?)\s*$")
 _MORE_SOUND = re.compile(r"^AUD((?:\s+\d{1,2})+)\s*$")
 _BLACK = ("BL", "BLACK")
