@@ -336,6 +336,20 @@ def test_a_device_that_is_named_must_be_there_also_for_stored_scores(match: Path
     assert run("score", match, "--device", "cpu")[0] == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are another thing there")
+def test_a_reader_that_leaves_costs_no_file(match: Path, tmp_path: Path) -> None:
+    assert run("score", match, "-q")[0] == 0
+    output = tmp_path / "x.otio"
+    reading, writing = os.pipe()
+    os.close(reading)  # As `hl score VIDEO -o x.otio | head` with a head that is done.
+    command = [sys.executable, "-m", "hlcli", "score", str(match), "-o", str(output)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert output.exists()
+    assert f"wrote {output}: 1 moment by rasl 2" in done.stderr
+
+
 def test_options_without_a_file_to_write_are_said(match: Path, tmp_path: Path) -> None:
     code, _, stderr = run("score", match, "--for", "resolve", "--order", "rank")
     assert code == 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hlcli.media.probe import MediaInfo
     from hlcli.rendering.sheet_plan import Section
     from hlcli.timeline.edit_list import EditList
+    from hlcli.timeline.relink import Relinker
 
 
 def contact_sheet(
@@ -86,6 +87,7 @@ def contact_sheet(
     from hlcli.atomic import check_folder, check_not_a_source
     from hlcli.rendering.contact_sheet import SheetLook, check_suffix, write_contact_sheet
     from hlcli.rendering.sheet_plan import plan_sheet
+    from hlcli.timeline.relink import Relinker
     from hlcli.workflows.export import stored_documents
     from hlcli.workflows.requests import selection_of
 
@@ -106,6 +108,7 @@ def contact_sheet(
         columns=columns, width=width, font=None if font is None else Path(font).expanduser()
     )
     folders = [Path(folder).expanduser() for folder in search or []]
+    relinker = Relinker(folders)  # Here: a slip in a folder is said once.
     timelines = [text for text in inputs if _is_timeline(text)]
     on = ConsoleListener(quiet=quiet)
     documents = stored_documents(
@@ -119,7 +122,7 @@ def contact_sheet(
     edits = _edit_lists(documents, timelines, name=path.stem, search=folders, on=on)
     sections = plan_sheet(edits, order=order.value)
     check_not_a_source(path, [Path(section.source.path) for section in sections])
-    videos = _readable(sections, folders, on)
+    videos = _readable(sections, relinker, on)
     if videos:
         with on:
             changed = write_contact_sheet(path, videos, look=look, progress=on.progress)
@@ -161,13 +164,12 @@ def _edit_lists(
 
 
 def _readable(
-    sections: list[Section], search: list[Path], on: Listener
+    sections: list[Section], relinker: Relinker, on: Listener
 ) -> list[tuple[Section, MediaInfo]]:
     """Look at the files; one that is gone does not keep the others from being drawn."""
     from hlcli.media.probe import probe
-    from hlcli.timeline.relink import Relinker, Wanted
+    from hlcli.timeline.relink import Wanted
 
-    relinker = Relinker(search)
     videos: list[tuple[Section, MediaInfo]] = []
     for section in sections:
         source = section.source

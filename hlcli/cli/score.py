@@ -8,6 +8,7 @@ import typer
 
 from hlcli.cli import layout_options, options
 from hlcli.cli.console import ConsoleListener, stdout_console
+from hlcli.cli.streams import unread_is_no_end
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
@@ -106,10 +107,12 @@ def score(
             documents.append(document)
             if not as_json and not (outputs and quiet):
                 on.clear()
-                _show(document)
+                with unread_is_no_end(bool(outputs)):
+                    _show(document)
 
     if as_json and documents:
-        typer.echo(scores_text(documents), nl=False)
+        with unread_is_no_end(bool(outputs)):
+            typer.echo(scores_text(documents), nl=False)
     with on:
         write_outputs(
             outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on

@@ -53,6 +53,16 @@ def guarded_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = stdout, stderr
 
 
+@contextlib.contextmanager
+def unread_is_no_end(has_more_to_do: bool) -> Iterator[None]:
+    """Go on when the reader of standard output went away, where files are still to be written."""
+    try:
+        yield
+    except ReaderGone:
+        if not has_more_to_do:
+            raise
+
+
 class _Stream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
