@@ -28,7 +28,11 @@ class Scores:
     asked: list[tuple[str | None, str, bool]] = []  # noqa: RUF012
 
     def __init__(self, *, model_name: str | None, device: str) -> None:
+        self.device = device
         self.settings = (model_name, device)
+
+    def check_device(self) -> None:
+        """Nothing is computed."""
 
     def score(self, path: Path, *, visual_only: bool, progress: Any) -> ScoresDocument:
         self.asked.append((*self.settings, visual_only))
