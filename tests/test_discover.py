@@ -88,9 +88,9 @@ def test_relative_inputs_become_absolute(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_dots_go_and_links_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     footage, elsewhere = touch(tmp_path, "footage/a.mp4", "disk/day/a.mp4")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    assert find_videos(["../footage/a.mp4", "../work/../footage/./a.mp4", "../footage"]) == [
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_videos(["../footage/a.mp4", "../here/../footage/./a.mp4", "../footage"]) == [
         footage
     ]
     (tmp_path / "link").symlink_to(tmp_path / "footage")

@@ -311,7 +311,7 @@ def test_posix_names_survive_the_url(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "written"),
     [
-        ("/footage/work/../day 1/./a.mp4", "/footage/day 1/a.mp4"),
+        ("/footage/old/../day 1/./a.mp4", "/footage/day 1/a.mp4"),
         ("C:\\work\\..\\day 1\\a.mp4", "C:\\day 1\\a.mp4"),
         ("\\\\srv\\share\\work\\..\\a.mp4", "\\\\srv\\share\\a.mp4"),
         ("\\\\?\\C:\\work\\..\\a.mp4", "C:\\a.mp4"),
@@ -335,7 +335,7 @@ _TIMELINES = sorted({one.suffix for one in FORMATS.values() if one.kind == "time
 def test_no_format_writes_dots(tmp_path: Path, suffix: str) -> None:
     video = make_video(tmp_path, name="a.mp4", num_frames=120)
     document = make_document(
-        path=f"{tmp_path}/work/../a.mp4", audio=False, num_frames=120, spans=[(1.0, 3.0)]
+        path=f"{tmp_path}/old/../a.mp4", audio=False, num_frames=120, spans=[(1.0, 3.0)]
     )
     document = dataclasses.replace(
         document, video=dataclasses.replace(document.video, sha256_head=content_identity(video))
