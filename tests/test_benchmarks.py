@@ -20,10 +20,10 @@ from hlcli.evaluation.benchmarks.candidates import (
     clock_candidates,
     stored_candidates,
 )
+from hlcli.evaluation.benchmarks.chance import chance_levels
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.trust import measure_luck
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.bootstrap import bootstrap_over_strata
 from hlcli.evaluation.metrics import best_first
@@ -237,7 +237,7 @@ def test_luck_grows_with_the_choice_and_shrinks_with_the_videos() -> None:
         for s in "abcd"
         for i in range(8)
     )
-    everyone, test = measure_luck(benchmark(*few, other_parts=("test",)), seed=3)
+    everyone, test = chance_levels(benchmark(*few, other_parts=("test",)), seed=3)
     assert (everyone.part, everyone.num_videos, everyone.num_rankings) == ("all", 32, 2000)
     assert (test.part, test.num_videos) == ("test", 4)
     for luck in (everyone, test):
@@ -252,7 +252,7 @@ def test_luck_grows_with_the_choice_and_shrinks_with_the_videos() -> None:
     # With one video a category, somebody always guesses right.
     assert test.best_each[20] > 0.99
     assert everyone.best_each[20] < 0.75
-    again, _ = measure_luck(benchmark(*few, other_parts=("test",)), seed=3)
+    again, _ = chance_levels(benchmark(*few, other_parts=("test",)), seed=3)
     assert again == everyone
     words = everyone.sentence("hit")
     assert words.startswith("On all (32 videos) a ranking that knows nothing has a hit of 0.2")

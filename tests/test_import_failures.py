@@ -671,12 +671,12 @@ def test_t17_sound_words_that_final_cut_refuses(tmp_path: Path, mono: EditList) 
 
 
 _TWO_RUNS = """
-import importlib, sys
+import sys
 sys.path.insert(0, "tests")
 from pathlib import Path
 from document_factory import make_document
 from hlcli.timeline.build import Layout, build_edit_list
-from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.formats import FORMATS, module_of
 from hlcli.timeline.formats.table import table_text
 spans = [(10, 22), (30, 45)]
 documents = [make_document(path=f"/{name}.mp4", audio=2, spans=spans) for name in "cabd"]

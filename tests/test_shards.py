@@ -73,8 +73,8 @@ def test_shards_give_back_every_number(tmp_path: Path) -> None:
     assert on_disk.spec == SPEC
     assert on_disk.names == corpus.names
     assert on_disk.clip_counts == corpus.clip_counts
-    assert on_disk.heard == corpus.heard
-    assert on_disk.heard.count(False) == 1
+    assert on_disk.has_audio == corpus.has_audio
+    assert on_disk.has_audio.count(False) == 1
     assert on_disk.duration_seconds == corpus.duration_seconds
     assert on_disk.digest() == corpus.digest()
     for video in (0, 3, 23):

@@ -14,14 +14,14 @@ from synthetic_features import AUDIO, SPEC, VISUAL, World, features_of
 from test_training import DATA, make_corpus, make_recipe
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hlcli.model import standing as standing_module
+from hlcli.model import relational as standing_module
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork, count_parameters
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.projection import fit_projections
 from hlcli.model.rasl import RaslScorer, install_projections
 from hlcli.model.readouts import dmean, edev1, pc1
-from hlcli.model.standing import MAX_REFERENCES, signal_standing, standing, standing_size
+from hlcli.model.relational import MAX_REFERENCES, signal_standing, standing, standing_size
 from hlcli.model.subspace import quieten_empty
 from hlcli.training.dataset import Batch, SequenceSampler
 from hlcli.training.objective import compute_losses

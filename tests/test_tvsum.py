@@ -12,9 +12,9 @@ from scipy.stats import kendalltau, spearmanr
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks import tvsum
 from hlcli.evaluation.benchmarks.candidates import clock_candidates, stored_candidates
+from hlcli.evaluation.benchmarks.chance import chance_levels
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.trust import measure_luck
 from hlcli.evaluation.metrics import top5_average_precision, trapezoid_area
 
 
@@ -214,7 +214,7 @@ def test_known_figures(real: BenchmarkReport) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_known_luck(shared_dir: Path) -> None:
-    everyone, test = measure_luck(tvsum.load(shared_dir / "data"))
+    everyone, test = chance_levels(tvsum.load(shared_dir / "data"))
     assert everyone.mean == pytest.approx(0.415, abs=0.01)
     assert everyone.sd == pytest.approx(0.020, abs=0.002)
     assert everyone.sd_stratum == pytest.approx(0.065, abs=0.005)

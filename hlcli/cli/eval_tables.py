@@ -143,13 +143,13 @@ def luck_table(report: BenchmarkReport) -> RenderableType:
     """Return how far rankings that know nothing go, one column per set of videos."""
     from rich.table import Table
 
-    from hlcli.evaluation.benchmarks.trust import luck_lines
+    from hlcli.evaluation.benchmarks.chance import chance_lines
 
     table = Table(title=f"luck alone: {report.chance_metric}", title_justify="left")
     table.add_column("what is picked on these very videos")
     for one in report.luck:
         table.add_column(f"{one.part} ({one.num_videos})", justify="right")
-    for words, figures in luck_lines(report.luck):
+    for words, figures in chance_lines(report.luck):
         table.add_row(words, *("-" if x is None else f"{x:.3f}" for x in figures))
     return table
 

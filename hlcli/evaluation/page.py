@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from hlcli.evaluation.benchmarks.chance import chance_lines
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
-from hlcli.evaluation.benchmarks.trust import luck_lines
 from hlcli.evaluation.bootstrap import Interval
 from hlcli.evaluation.report import Comparison, Report
 
@@ -71,7 +71,7 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
         header = ("what is picked on these very videos", *(one.part for one in report.luck))
         lines = [
             (True, [escape(words), *("-" if x is None else f"{x:.3f}" for x in figures)])
-            for words, figures in luck_lines(report.luck)
+            for words, figures in chance_lines(report.luck)
         ]
         content += f"<h2>How far luck alone goes: {escape(report.chance_metric)}</h2>"
         content += _table(header, lines)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from hlcli.model.activation import RaslHead
 from hlcli.model.attention import SelfAttentionLayer, masked_mean, sinusoidal_positions
 from hlcli.model.config import RaslConfig
-from hlcli.model.standing import StandingHead, signal_standing, standing
+from hlcli.model.relational import RelationalHead, signal_standing, standing
 
 Side: TypeAlias = Literal["visual", "audio"]
 SIDES: Final[tuple[Side, ...]] = ("visual", "audio")
@@ -99,7 +99,7 @@ class RaslNetwork(nn.Module):
         )
         self.rasl = RaslHead(config)
         if config.activation == "standing":
-            self.standing = StandingHead(config)
+            self.standing = RelationalHead(config)
         table = sinusoidal_positions(config.window_clips, config.width)
         self.register_buffer("position_table", table, persistent=False)
 

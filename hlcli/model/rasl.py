@@ -22,7 +22,7 @@ from hlcli.model.detector import SIDES, RaslNetwork, Side
 from hlcli.model.fusion import FusedScorer, side_of
 from hlcli.model.projection import LinearMap, ProjectionPair, scale_features
 from hlcli.model.readouts import read_out
-from hlcli.model.standing import standing
+from hlcli.model.relational import standing
 from hlcli.model.subspace import closed_form_terms, quieten_empty
 from hlcli.model.windows import encode_in_windows
 

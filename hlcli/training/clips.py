@@ -33,7 +33,7 @@ class ClipSource(Protocol):
         """Number of clips of each video, at least 1."""
 
     @property
-    def heard(self) -> Sequence[bool]:
+    def has_audio(self) -> Sequence[bool]:
         """Whether each video has sound."""
 
     def read(self, video: int, start: int, stop: int) -> VideoFeatures:
@@ -74,7 +74,7 @@ def count_paired(source: ClipSource) -> int:
     Raises:
         TrainingError: None has.
     """
-    count = sum(n for n, heard in zip(source.clip_counts, source.heard, strict=True) if heard)
+    count = sum(n for n, heard in zip(source.clip_counts, source.has_audio, strict=True) if heard)
     if not count:
         raise TrainingError(
             "no video of the corpus has sound, and the detector learns from both",
@@ -90,7 +90,9 @@ def paired_blocks(source: ClipSource) -> Iterator[tuple[FloatArray, FloatArray]]
     """
     waiting: list[VideoFeatures] = []
     num_waiting = 0
-    for video, (num_clips, heard) in enumerate(zip(source.clip_counts, source.heard, strict=True)):
+    for video, (num_clips, heard) in enumerate(
+        zip(source.clip_counts, source.has_audio, strict=True)
+    ):
         start = 0
         while heard and start < num_clips:
             stop = min(num_clips, start + ROWS_AT_ONCE - num_waiting)

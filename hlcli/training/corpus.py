@@ -57,8 +57,8 @@ class Corpus:
         return tuple(video.num_clips for video in self.videos)
 
     @property
-    def heard(self) -> tuple[bool, ...]:
-        """See `ClipSource.heard`."""
+    def has_audio(self) -> tuple[bool, ...]:
+        """See `ClipSource.has_audio`."""
         return tuple(has_sound(video) for video in self.videos)
 
     @property

@@ -76,7 +76,7 @@ class SequenceSampler:
             num_categories=data.pseudo_categories,
             seed=seed,
         )
-        is_heard = corpus.heard
+        is_heard = corpus.has_audio
         heard = [i for i, segment in enumerate(self.segments) if is_heard[segment.video]]
         self._every = SegmentPool(self.segments)
         self._heard = SegmentPool(self.segments, np.array(heard, np.int64))

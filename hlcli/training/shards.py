@@ -187,8 +187,8 @@ class ShardedCorpus:
         return tuple(one.num_clips for one in self._videos)
 
     @cached_property
-    def heard(self) -> tuple[bool, ...]:
-        """See `ClipSource.heard`."""
+    def has_audio(self) -> tuple[bool, ...]:
+        """See `ClipSource.has_audio`."""
         return tuple(one.sound_row is not None for one in self._videos)
 
     @property

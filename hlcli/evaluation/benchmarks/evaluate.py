@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hlcli.evaluation.benchmarks.candidates import clock_candidates, stored_candidates
+from hlcli.evaluation.benchmarks.chance import chance_levels
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.trust import measure_luck
 from hlcli.evaluation.benchmarks.types import Benchmark
 from hlcli.evaluation.datasets import load_benchmark
 from hlcli.progress import Progress, silent
@@ -59,7 +59,7 @@ def evaluate_dataset(
     if not settings.trust:
         return report
     return replace(
-        report, luck=measure_luck(report.benchmark, seed=settings.seed, progress=progress)
+        report, luck=chance_levels(report.benchmark, seed=settings.seed, progress=progress)
     )
 
 

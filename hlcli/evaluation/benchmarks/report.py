@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.evaluation.benchmarks.trust import Luck
+from hlcli.evaluation.benchmarks.chance import ChanceLevel
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.evaluation.bootstrap import Interval, bootstrap_over_strata, stratum_weights
 from hlcli.evaluation.report import MAY_USE, NOT_TRIVIAL, Comparison
@@ -58,7 +58,7 @@ class BenchmarkReport:
     """Videos of the benchmark that were not there to be scored."""
     remarks: tuple[str, ...] = ()
     """What readers must know about this run, one sentence each."""
-    luck: tuple[Luck, ...] = ()
+    luck: tuple[ChanceLevel, ...] = ()
     """How far rankings that know nothing go; empty when it was not asked for."""
 
     @property

@@ -135,7 +135,7 @@ def signal_standing(signal_BT: Tensor, mask_BT: Tensor, *, least_spread: float) 
     return bounded_BT
 
 
-class StandingHead(nn.Module):
+class RelationalHead(nn.Module):
     """Self-attention over the standing of a video's clips: activation logits.
 
     A committee of equal networks with starts of their own: what a single one makes of few
@@ -155,8 +155,8 @@ class StandingHead(nn.Module):
             signal_BT: What `signal_standing` returns: motion for the picture, loudness for sound.
             mask_BT: True for valid clips.
         """
-        told_BTS = torch.cat([row_BTS, signal_BT[..., None]], dim=-1)
-        logit_BTM = torch.cat([member(told_BTS, mask_BT) for member in self.members], dim=-1)
+        input_BTS = torch.cat([row_BTS, signal_BT[..., None]], dim=-1)
+        logit_BTM = torch.cat([member(input_BTS, mask_BT) for member in self.members], dim=-1)
         return logit_BTM.masked_fill(~mask_BT[..., None], 0.0)
 
 
@@ -169,8 +169,8 @@ class _Member(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.score = nn.Linear(config.width, 1)
 
-    def forward(self, told_BTS: Tensor, mask_BT: Tensor) -> Tensor:
-        x_BTD = self.embed(told_BTS)
+    def forward(self, input_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        x_BTD = self.embed(input_BTS)
         for layer in self.layers:
             x_BTD = layer(x_BTD, mask_BT, None)
         logit_BT1: Tensor = self.alpha * self.score(self.norm(x_BTD))

@@ -32,7 +32,7 @@ _CORRELATION = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Luck:
+class ChanceLevel:
     """What rankings that know nothing reach on one set of videos."""
 
     part: str
@@ -107,9 +107,9 @@ class Luck:
         }
 
 
-def measure_luck(
+def chance_levels(
     benchmark: Benchmark, *, seed: int = 0, progress: Progress = silent
-) -> tuple[Luck, ...]:
+) -> tuple[ChanceLevel, ...]:
     """Draw random rankings of every video and see what picking the best of them gives.
 
     2,000 rankings are drawn of each video, fewer where a benchmark is large; "best of N" is given
@@ -164,7 +164,7 @@ def _members(benchmark: Benchmark, part: str | None) -> list[int]:
     return [i for i, video in enumerate(benchmark.videos) if part is None or part in video.parts]
 
 
-def luck_lines(luck: Sequence[Luck]) -> list[tuple[str, list[float | None]]]:
+def chance_lines(luck: Sequence[ChanceLevel]) -> list[tuple[str, list[float | None]]]:
     """Return the rows of a table of luck: what is picked, and the figure of each set.
 
     Args:
@@ -206,7 +206,7 @@ def _idle_training(random: np.random.Generator, num_units: int) -> Float64:
 
 def _luck(
     part: str | None, strata: Sequence[str], drawn_RM: Float64, trained_XKM: Float64, seed: int
-) -> Luck:
+) -> ChanceLevel:
     by_stratum_MC = _stratum_means(strata)
     drawn_RC = drawn_RM @ by_stratum_MC
     trained_XKC = trained_XKM @ by_stratum_MC
@@ -222,7 +222,7 @@ def _luck(
         best_each[number] = float(
             np.mean([random.choice(column, (_PICKS, number)).max(axis=1) for column in drawn_RC.T])
         )
-    return Luck(
+    return ChanceLevel(
         part=part or "all",
         num_videos=len(strata),
         num_strata=by_stratum_MC.shape[1],
