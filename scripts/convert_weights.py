@@ -30,7 +30,7 @@ from onnx import helper, numpy_helper
 
 from hlcli.atomic import write_bytes, write_text
 from hlcli.features import efficientnet
-from hlcli.features.conversion import converted_tensors, tensor_bytes
+from hlcli.features.conversion import converted_tensors, pth_tensors, tensor_bytes
 from hlcli.features.golden import golden_pictures, golden_sound
 from hlcli.features.layers import grown
 from hlcli.features.yamnet import YamNet, log_mel
@@ -74,7 +74,7 @@ def main() -> None:
 def convert_lite(name: str, data: bytes, wheels: Path, output: Path) -> Tensors:
     """Convert one network of the family, compare it with the published one, write its golden."""
     manifest = find_model(name)
-    tensors = converted_tensors(manifest, data)
+    tensors = converted_tensors(manifest, pth_tensors(data))
     ours = efficientnet.load_visual_encoder(manifest, tensors, torch.device("cpu"))
 
     code = wheel(wheels, *LITE_CODE)

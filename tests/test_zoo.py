@@ -84,7 +84,11 @@ def test_manifest_goes_only_into_its_own_file(tmp_path: Path) -> None:
         ('licence = "MIT"', "licence = 3", "key `licence` takes a string, got 3"),
         ("size_bytes = 1", "size_bytes = true", "key `size_bytes` takes a whole number, got True"),
         ("size_bytes = 1", "size_bytes = 0", "key `size_bytes` is at least 1, got 0"),
-        ('kind = "subspace"', 'kind = "magic"', "key `kind` is one of rasl, subspace, encoder"),
+        (
+            'kind = "subspace"',
+            'kind = "magic"',
+            "key `kind` is one of rarity, rasl, subspace, encoder",
+        ),
         ('sha256 = "', 'sha256 = "ff', "key `sha256` takes 64 lowercase hex digits"),
         ('name = "demo"', 'name = "other"', "the file is called demo.toml"),
         ("mean_ap = 0.5", "mean_ap = nan", "key `scores.mean_ap` is a finite number, got nan"),

@@ -264,7 +264,7 @@ def _model(name: str, *, is_needed: bool) -> Finding:
     return Finding(
         subject=subject,
         status="ok",
-        detail=f"{location(manifest)}, verified, {size_text(manifest.size_bytes)}",
+        detail=f"{location(manifest)}, verified, {size_text(local_path(manifest).stat().st_size)}",
     )
 
 

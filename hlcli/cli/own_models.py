@@ -23,13 +23,13 @@ def show_command(
     """Print the card of a model: what it learned from, how, and what was measured."""
     from hlcli.model.exchange import card_of
     from hlcli.zoo.card_text import card_markdown
-    from hlcli.zoo.manifest import find_model
+    from hlcli.zoo.manifest import find_model, zoo_dir
 
     manifest = find_model(name)
     page = manifest.folder / f"{name}.md"
     if as_json:
         typer.echo(card_of(manifest).to_json(), nl=False)
-    elif manifest.is_bundled and page.is_file():
+    elif manifest.folder == zoo_dir() and page.is_file():
         typer.echo(page.read_text(encoding="utf-8"), nl=False)
     else:
         typer.echo(card_markdown(card_of(manifest)), nl=False)

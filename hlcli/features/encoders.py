@@ -6,9 +6,10 @@ A family is a module of this package with `load_visual_encoder` or `load_audio_e
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -115,6 +116,18 @@ def encoder_parameters(manifest: ModelManifest) -> Mapping[str, Any]:
     return {key: value for key, value in (manifest.encoder or {}).items() if key != "family"}
 
 
+@contextlib.contextmanager
+def misfits(manifest: ModelManifest) -> Iterator[None]:
+    """Turn what a family says of a table [encoder] that it cannot use into a `CheckpointError`."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the manifest of the encoder {manifest.name} does not fit its family: {error}",
+            hint="correct its table [encoder]",
+        ) from error
+
+
 def _load_visual(name: str, device: torch.device, sha256: str | None = None) -> VisualEncoder:
     if is_backbone(name):
         return load_backbone(name, device, sha256=sha256)
@@ -130,13 +143,8 @@ def _load(name: str, device: torch.device, builder: str, what: str) -> Any:
             f"{name} is not {what}", hint="`hl models list` says what each encoder reads"
         )
     tensors = _tensors(manifest)
-    try:
+    with misfits(manifest):
         return getattr(family, builder)(manifest, tensors, device)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the manifest of the encoder {name} does not fit its family: {error}",
-            hint="correct its table [encoder]",
-        ) from error
 
 
 def _tensors(manifest: ModelManifest) -> dict[str, torch.Tensor]:

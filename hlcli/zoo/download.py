@@ -59,14 +59,15 @@ def download(
     progress: Progress = silent,
     patience: RetryPolicy | None = None,
 ) -> None:
-    """Fetch a safetensors file to `target`, which appears whole and verified or not at all.
+    """Fetch a file to `target`, which appears whole and verified or not at all.
 
     A broken download leaves `<target>.part`, from which the next call goes on. Two processes that
     want the same file take turns, and the second finds it done.
 
     Args:
         url: https, or http to this machine. Redirects must be https too.
-        target: Where the file belongs; its folder is made.
+        target: Where the file belongs; its folder is made. Called `.safetensors`, it must be
+            such a file.
         sha256: Published hash, 64 hex digits.
         size_bytes: Published size.
         progress: Told the bytes done and in all.
@@ -76,7 +77,8 @@ def download(
         DownloadError: The server refuses, is not reached, keeps cutting the connection, redirects
             to an address that is not allowed, or has a file of another size.
         ChecksumError: The bytes are not the published ones; they are removed.
-        CheckpointError: The published bytes are not safetensors; they are removed.
+        CheckpointError: The published bytes are not safetensors, as the name of `target` says;
+            they are removed.
         OutputError: The folder cannot be written or the disk is full.
     """
     patience = patience or RetryPolicy()
@@ -138,7 +140,8 @@ def _publish(partial: Partial) -> None:
             hint="nothing was kept; try later or use another mirror (HL_MODEL_MIRROR)",
         )
     try:
-        check_safetensors(partial.path, name=partial.url)
+        if partial.target.suffix == ".safetensors":
+            check_safetensors(partial.path, name=partial.url)
     except CheckpointError:
         partial.discard()
         raise

@@ -88,7 +88,7 @@ def check_relative(key: str, value: str) -> None:
 
 
 def check_weights_url(key: str, url: str) -> None:
-    """Accept an https address (http to this machine) that ends in a plain `.safetensors` name."""
+    """Accept an https address (http to this machine) ending in a plain name; see `file_name`."""
     try:
         check_url(url)
         file_name(url)

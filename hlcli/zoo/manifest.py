@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from hlcli import toml
 from hlcli.atomic import write_text
@@ -53,9 +54,10 @@ class ModelManifest:
     description: str
     """One sentence."""
     sha256: str
-    """sha256 of the weights, 64 lowercase hex digits."""
+    """sha256 of the weights, 64 lowercase hex digits; of the file at `url` where that is another
+    format, which `is_converted` says."""
     size_bytes: int
-    """Size of the weights, at least 1."""
+    """Size of the same, at least 1."""
     licence: str
     """Licence of the weights, and what is known about how it was stated."""
     source: str
@@ -65,7 +67,7 @@ class ModelManifest:
     file: str | None = None
     """Weights beside the manifest, relative to its folder, with /; this, `url` or `published`."""
     url: str | None = None
-    """Address of the weights."""
+    """Address of the weights, or for encoders of a TorchScript archive, `.pt`, to make them of."""
     published: Mapping[str, str] | None = None
     """The `[published]` table, for `hl models convert`: `package`, `file` in it, its `sha256`."""
     encoder: FeatureTable | None = None
@@ -99,6 +101,8 @@ class ModelManifest:
         if self.size_bytes < 1:
             raise ValueError(f"key `size_bytes` is at least 1, got {self.size_bytes}")
         check_origin(self.file, self.url, self.published)
+        if self.is_converted and self.kind != "encoder":
+            raise ValueError("key `url` leads to a .pt file for encoders only")
         if self.golden is not None:
             check_relative("golden", self.golden)
         if self.encoder is not None:
@@ -117,6 +121,14 @@ class ModelManifest:
     def is_bundled(self) -> bool:
         """Whether the weights came with the program: they cannot be pulled or removed."""
         return self.file is not None and self.folder == zoo_dir()
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether the weights are made on this machine of a TorchScript archive behind `url`.
+
+        Their hash is then not published; identity of the model is the hash of the archive.
+        """
+        return self.url is not None and urlsplit(self.url).path.endswith(".pt")
 
     @property
     def is_own(self) -> bool:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.safetensors")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.(safetensors|pt)")
 
 
 def check_url(url: str) -> SplitResult:
@@ -49,11 +49,11 @@ def file_name(url: str) -> str:
     """Return the last part of an address's path, which names the file on a mirror too.
 
     Raises:
-        ValueError: It is not a plain `.safetensors` name.
+        ValueError: It is not a plain `.safetensors` or `.pt` name.
     """
     name = urlsplit(url).path.rpartition("/")[2]
     if not _FILE_NAME.fullmatch(name):
-        raise ValueError(f"the address must end in a plain .safetensors name, got {name!r}")
+        raise ValueError(f"the address must end in a plain .safetensors or .pt name, got {name!r}")
     return name
 
 

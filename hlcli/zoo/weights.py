@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from hlcli.atomic import make_folder, write_bytes, write_text
 from hlcli.errors import (
     CheckpointError,
     ChecksumError,
@@ -16,6 +19,7 @@ from hlcli.errors import (
     OutputError,
     UsageError,
 )
+from hlcli.lock import exclusive_lock
 from hlcli.paths import models_dir
 from hlcli.progress import Progress, silent
 from hlcli.zoo.hashing import file_sha256, remembered_sha256
@@ -31,6 +35,15 @@ Location: TypeAlias = Literal["bundled", "own", "added", "downloaded", "converte
 Replay: TypeAlias = Callable[[ModelManifest, Path, Path], None]
 """Runs a model on its golden input: `(manifest, weights, golden)`; raises when the output is
 another than the published one."""
+Convert: TypeAlias = Callable[[ModelManifest, Path], Path]
+"""Makes the weights of an encoder of a published file, as `store_converted` keeps them."""
+
+
+class _Weights(NamedTuple):
+    """What the weights on this machine must be."""
+
+    sha256: str
+    size_bytes: int
 
 
 def local_path(manifest: ModelManifest) -> Path:
@@ -63,7 +76,7 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
 
     Raises:
         ChecksumError: The file on disk is damaged.
-        ModelError: The weights must be converted first; the hint says how.
+        ModelError: The weights must be made first, of a published file; the hint says how.
         CheckpointError: The file is missing although the manifest says it comes with it.
         OfflineError: A download is needed and HL_OFFLINE is set.
         UsageError: HL_MODEL_MIRROR is not an address.
@@ -80,7 +93,11 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
 
 
 def pull(
-    manifest: ModelManifest, *, progress: Progress = silent, patience: RetryPolicy | None = None
+    manifest: ModelManifest,
+    *,
+    convert: Convert | None = None,
+    progress: Progress = silent,
+    patience: RetryPolicy | None = None,
 ) -> Path:
     """Download the weights unless good ones are here; damaged ones are replaced.
 
@@ -89,23 +106,27 @@ def pull(
 
     Args:
         manifest: The model; one without an address is only checked.
+        convert: Makes the weights of a TorchScript archive, which is deleted then.
         progress: Told the bytes of the download.
         patience: When to give up on the server.
 
     Raises:
         ModelError, OutputError, UsageError: As in `weights_path`.
+        CheckpointError: The archive holds other tensors; nothing of it is kept.
     """
     path = local_path(manifest)
     if manifest.url is None:
         # Bundled, added or converted: here already, or an error that says what to do.
         return weights_path(manifest)
-    if path.is_file() and file_sha256(path) == manifest.sha256:
+    if _is_whole(manifest, path):
         return path
     if is_offline():
+        other = f"copy the file to {path}"
+        if manifest.is_converted:
+            other = f"run `hl models convert {manifest.name} FILE` with the published file"
         raise OfflineError(
             f"the weights of {manifest.name} are not here and HL_OFFLINE forbids a download",
-            hint=f"unset HL_OFFLINE and run `hl models pull {manifest.name}`, or copy the file "
-            f"to {path}",
+            hint=f"unset HL_OFFLINE and run `hl models pull {manifest.name}`, or {other}",
         )
     url = manifest.url
     if mirror := os.environ.get("HL_MODEL_MIRROR"):
@@ -119,14 +140,63 @@ def pull(
     # urllib and ssl take as long to import as all the rest: not for bundled models.
     from hlcli.zoo.download import download
 
-    download(
-        url,
-        path,
-        sha256=manifest.sha256,
-        size_bytes=manifest.size_bytes,
-        progress=progress,
-        patience=patience,
-    )
+    def fetch(target: Path) -> None:
+        download(
+            url,
+            target,
+            sha256=manifest.sha256,
+            size_bytes=manifest.size_bytes,
+            progress=progress,
+            patience=patience,
+        )
+
+    if not manifest.is_converted:
+        fetch(path)
+        return path
+    if convert is None:
+        raise _not_here(manifest)
+    lock = path.with_name(f".{path.name}.lock")
+    waiting = f"waiting for another conversion of {manifest.name}"
+    with exclusive_lock(lock, on_wait=lambda: progress(waiting, 0, 0)):
+        if not _is_whole(manifest, path):
+            archive = _archive_path(path)
+            fetch(archive)
+            try:
+                convert(manifest, archive)
+            except ModelError:
+                # The published bytes will not get better. A full disk may: then they stay.
+                archive.unlink(missing_ok=True)
+                raise
+            archive.unlink(missing_ok=True)
+    return path
+
+
+def store_converted(manifest: ModelManifest, data: bytes) -> Path:
+    """Keep the weights of an encoder that were made on this machine.
+
+    Args:
+        manifest: The encoder.
+        data: A safetensors file.
+
+    Returns:
+        Where they are: `local_path`.
+
+    Raises:
+        ChecksumError: The manifest says what they must be, and they are not that.
+        OutputError: The model cache cannot be written.
+    """
+    path = local_path(manifest)
+    made = hashlib.sha256(data).hexdigest()
+    if not manifest.is_converted and made != manifest.sha256:
+        raise ChecksumError(
+            f"{manifest.name} came out with sha256 {made}, expected {manifest.sha256}",
+            hint="report this with the output of `hl doctor`",
+        )
+    make_folder(path.parent, hint="set HL_CACHE_DIR to a folder that can be written")
+    if manifest.is_converted:
+        # First: a process that ends in between leaves weights that do not match, or none.
+        write_text(_record_path(path), json.dumps({"sha256": made, "size_bytes": len(data)}))
+    write_bytes(path, data)
     return path
 
 
@@ -177,7 +247,10 @@ def remove(manifest: ModelManifest) -> bool:
     if manifest.is_own:
         return remove_own(manifest.name) is not None
     path = local_path(manifest)
-    doomed = [path, *(path.with_name(path.name + end) for end in (".part", ".part.json"))]
+    fetched = _archive_path(path) if manifest.is_converted else path
+    doomed = [path, *(fetched.with_name(fetched.name + end) for end in (".part", ".part.json"))]
+    if manifest.is_converted:
+        doomed += [fetched, _record_path(path)]
     if manifest.file is not None:
         doomed.append(manifest.folder / f"{manifest.name}.toml")
         if manifest.golden is not None:
@@ -216,8 +289,9 @@ def _check_present(manifest: ModelManifest, path: Path) -> None:
         raise CheckpointError(
             f"the weights of {manifest.name} are missing: {path}", hint=_cure(manifest)
         ) from error
-    if found_bytes != manifest.size_bytes:
-        raise _damaged(manifest, path, f"{manifest.size_bytes:,} bytes", f"{found_bytes:,} bytes")
+    wanted = _expected(manifest, path).size_bytes
+    if found_bytes != wanted:
+        raise _damaged(manifest, path, f"{wanted:,} bytes", f"{found_bytes:,} bytes")
 
 
 def _check_hash(manifest: ModelManifest, path: Path, read: Callable[[Path], str]) -> None:
@@ -228,13 +302,42 @@ def _check_hash(manifest: ModelManifest, path: Path, read: Callable[[Path], str]
             f"the weights of {manifest.name} cannot be read: {path}: {error.strerror or error}",
             hint="check the rights of the file and the disk",
         ) from error
-    if found != manifest.sha256:
+    wanted = _expected(manifest, path)
+    if found != wanted.sha256:
         raise _damaged(
-            manifest,
-            path,
-            f"sha256 {manifest.sha256}",
-            f"{found} ({manifest.size_bytes:,} bytes)",
+            manifest, path, f"sha256 {wanted.sha256}", f"{found} ({wanted.size_bytes:,} bytes)"
         )
+
+
+def _is_whole(manifest: ModelManifest, path: Path) -> bool:
+    try:
+        return path.is_file() and file_sha256(path) == _expected(manifest, path).sha256
+    except CheckpointError:
+        return False
+
+
+def _expected(manifest: ModelManifest, path: Path) -> _Weights:
+    """Return what the weights must be: as published, or as they came out of the conversion."""
+    if not manifest.is_converted:
+        return _Weights(manifest.sha256, manifest.size_bytes)
+    record = _record_path(path)
+    try:
+        notes = json.loads(record.read_text(encoding="utf-8"))
+        return _Weights(str(notes["sha256"]), int(notes["size_bytes"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"the weights of {manifest.name} cannot be checked: {record}, which says what they "
+            "are, is missing or damaged",
+            hint=_cure(manifest),
+        ) from error
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _archive_path(path: Path) -> Path:
+    return path.with_suffix(".pt")
 
 
 def _damaged(manifest: ModelManifest, path: Path, expected: str, got: str) -> HlError:
