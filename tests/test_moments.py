@@ -15,7 +15,9 @@ from hlcli.moments import Moment, Selection, select_moments
 from hlcli.moments.budget import STANDS_OUT
 
 
-def choose(scores, duration=None, shots=(), picture=None, sound=None, **selection) -> list[Moment]:
+def choose(
+    scores, duration=None, shots=(), picture=None, sound=None, raw=None, **selection
+) -> list[Moment]:
     return select_moments(
         scores,
         clip_seconds=1.0,
@@ -24,6 +26,7 @@ def choose(scores, duration=None, shots=(), picture=None, sound=None, **selectio
         shot_boundaries_seconds=shots,
         picture_T=picture,
         sound_T=sound,
+        raw_T=raw,
     )
 
 
@@ -82,8 +85,14 @@ def test_a_peak_below_the_floor_keeps_room_of_its_own() -> None:
 
 def test_a_valley_ends_a_moment() -> None:
     scores = [0, 0, 1.0, 1.0, 0.6, 0.9, 0.9, 0, 0, 0]
-    found = choose(scores, top=2, handles_seconds=0)
+    found = choose(scores, top=2, handles_seconds=0, shots=[5.0])
     assert spans(found) == [(5.0, 7.0), (2.0, 5.0)]  # means 0.9 and 0.87
+
+
+def test_a_valley_inside_one_shot_does_not() -> None:
+    # Two moments back to back in an unbroken shot would be a cut that shows nothing.
+    scores = [0, 0, 1.0, 1.0, 0.6, 0.9, 0.9, 0, 0, 0]
+    assert spans(choose(scores, top=1, handles_seconds=0)) == [(2.0, round(6.5 + 4 / 9, 6))]
 
 
 def test_a_shallow_dip_does_not() -> None:
@@ -106,13 +115,28 @@ def test_long_stretch_is_cut_to_its_best_part() -> None:
 
 
 def test_touching_moments_share_the_space_for_handles() -> None:
-    # The cores end at 4.0 and start at 4.6: 0.6 s for two handles of 0.5 s.
+    # The stretches end at 4 and start at 5: 1 s for two handles of 0.8 s. Together they are
+    # longer than the longest moment, so they stay two.
     scores = [0, 0, 1, 1, 0.1, 0.8, 0.8, 0, 0, 0]
-    first, second = sorted(choose(scores, top=2), key=lambda m: m.start_seconds)
-    assert first.end_seconds == second.start_seconds
-    middle = first.end_seconds
-    core_end = 3.5 + (1 - 0.5) / 0.9  # where the first falls to half its height
-    assert core_end < middle < 5.0
+    found = choose(scores, threshold=0.7, handles_seconds=0.8, max_duration_seconds=2.5)
+    first, second = sorted(spans(found))
+    assert (first[0], second[1]) == (1.2, 7.8)
+    assert 4.0 < first[1] == second[0] < 5.0
+    # Where the longest moment has room for both, they are one.
+    assert spans(choose(scores, threshold=0.7, handles_seconds=0.8)) == [(1.2, 7.8)]
+    # A cut between them: two again, each in its own shot.
+    found = choose(scores, threshold=0.7, handles_seconds=0.8, shots=[4.6])
+    assert sorted(spans(found)) == [(1.2, 4.6), (4.6, 7.8)]
+
+
+def test_near_peaks_of_one_shot_are_one_moment() -> None:
+    scores = [0, 0, 1, 1, 0.1, 0.8, 0.8, 0, 0, 0, 0, 0, 0, 0]
+    [moment] = choose(scores, top=1)
+    assert spans([moment]) == [(round(2 - 0.5, 6), round(7.0 + 0.5, 6))]
+    # A lower shoulder is no part of it, and no moment right beside it.
+    scores = [0, 0, 1, 1, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0, 0, 0, 0]
+    first, second = choose(scores, top=2, handles_seconds=0)
+    assert second.start_seconds >= first.end_seconds + 2
 
 
 def test_handles_stop_at_the_ends_of_the_video() -> None:
@@ -132,9 +156,12 @@ def test_a_far_shot_boundary_is_left_alone() -> None:
 def test_snapping_never_breaks_the_minimum() -> None:
     scores = [0.0] * 10
     scores[5] = 1.0
-    # Both would leave 1.0 s of a minimum of 2 s; the start alone leaves 2 s more or less.
+    # The shot of 1 s is whole; 2 s of the one before it are no flash, and make up the minimum.
     found = choose(scores, top=1, shots=[5.1, 6.1], handles_seconds=0)
-    assert spans(found) == [(4.5, 6.5)]
+    assert spans(found) == [(3.1, 6.1)]
+    # With no room for that, the lengths are kept and a piece is left.
+    found = choose(scores, top=1, shots=[5.1, 6.1], handles_seconds=0, max_duration_seconds=2)
+    assert found[0].duration_seconds == pytest.approx(2)
     found = choose(scores, top=1, shots=[4.4], handles_seconds=0)
     assert spans(found) == [(4.4, 6.5)]
 
@@ -211,12 +238,42 @@ def test_default_gives_at_least_one_moment() -> None:
 
 
 def test_flat_curve_starts_at_the_start() -> None:
-    assert spans(choose([0.5] * 100, top=2, handles_seconds=0)) == [(0.0, 20.0), (20.0, 40.0)]
+    # The second keeps apart from the first, of which it would only be the continuation.
+    assert spans(choose([0.5] * 100, top=2, handles_seconds=0)) == [(0.0, 20.0), (22.0, 42.0)]
     assert spans(choose([0.5] * 100)) == [(0.0, 15.0)]
     assert spans(choose([0.0] * 100, target_duration_seconds=30, handles_seconds=0)) == [
         (0.0, 20.0),
-        (20.0, 30.0),
+        (22.0, 32.0),
     ]
+
+
+def test_a_block_without_structure_is_judged_by_a_second_criterion() -> None:
+    # 45 s at the top, longer than a moment may be: raw scores, else picture and sound, choose.
+    scores = [0.1] * 20 + [1.0] * 45 + [0.1] * 35
+    better = np.where((np.arange(100) >= 40) & (np.arange(100) < 60), 3.0, 2.0)
+    [moment] = choose(scores, top=1, raw=better, handles_seconds=0)
+    assert spans([moment]) == [(40.0, 60.0)]
+    [moment] = choose(scores, top=1, picture=better / 3, sound=[0.5] * 100, handles_seconds=0)
+    assert spans([moment]) == [(40.0, 60.0)]
+    # The default rule takes 15 s of it, and nothing from outside the block.
+    [moment] = choose(scores, raw=[9.0] * 20 + better.tolist()[20:], handles_seconds=0)
+    assert spans([moment]) == [(40.0, 55.0)]
+    # The scores themselves decide where they can.
+    slope = [0.1] * 20 + [1.0] * 20 + [0.9] * 25 + [0.1] * 35
+    assert spans(choose(slope, top=1, raw=better, handles_seconds=0)) == [(20.0, 40.0)]
+
+
+def test_ends_go_to_the_cut_inwards_or_outwards() -> None:
+    scores = [0.1] * 10 + [0.9] * 6 + [0.1] * 14  # 10 to 16
+    scores[13] = 0.95
+    # 1.2 s of another shot: left out. It is inside the moment's own stretch, not in the handle.
+    assert spans(choose(scores, top=1, shots=[11.2])) == [(11.2, 16.46875)]
+    # 1.7 s of another shot, and only 0.5 s to its start: taken whole.
+    assert spans(choose(scores, top=1, shots=[9.0, 11.2])) == [(9.0, 16.46875)]
+    # A handle ends at a cut, however long it is.
+    assert spans(choose(scores, top=1, shots=[7.0, 19.0], handles_seconds=5)) == [(7.0, 19.0)]
+    # 3 s of a long shot are no flash; the end stays where it is.
+    assert spans(choose(scores, top=1, shots=[13.0], handles_seconds=0)) == [(10.03125, 15.96875)]
 
 
 @pytest.mark.parametrize("duration", [0.04, 0.5, 1.5, 2.0])
@@ -350,6 +407,40 @@ def test_moments_are_disjoint_inside_ranked_and_of_allowed_length(
         assert len(found) <= rule["top"]
     if "threshold" in rule:
         assert all(m.score >= rule["threshold"] for m in found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    curves,
+    st.sampled_from([0.4, 1.0, 2.0, 3.5]),
+    st.sampled_from([8.0, 20.0]),
+    st.sampled_from([0.0, 0.5, 2.0]),
+    st.one_of(st.just({}), st.builds(lambda n: {"top": n}, st.integers(1, 12))),
+    st.lists(st.floats(0, 90), max_size=30),
+)
+def test_ends_hold_no_piece_of_another_shot_and_moments_of_one_shot_never_touch(
+    scores, shortest, longest, handles, rule, cuts
+) -> None:
+    shape = {
+        "min_duration_seconds": shortest,
+        "max_duration_seconds": longest,
+        "handles_seconds": handles,
+    }
+    found = choose(scores, shots=cuts, raw=scores[::-1], **shape, **rule)
+    assert found == choose(scores, shots=cuts, raw=scores[::-1], **shape, **rule)
+    edges = np.unique([0.0, *(cut for cut in cuts if cut < len(scores)), float(len(scores))])
+    for moment in found:
+        start, end = moment.start_seconds, moment.end_seconds
+        assert moment.duration_seconds <= longest + 2 * handles + 1e-6
+        inside = edges[(edges > start + 1e-6) & (edges < end - 1e-6)]
+        if len(inside):
+            for instant, piece in ((start, inside[0] - start), (end, end - inside[-1])):
+                assert piece >= shortest - 1e-6 or min(abs(edges - instant)) < 1e-6
+    in_time = sorted(found, key=lambda moment: moment.start_seconds)
+    for before, after in itertools.pairwise(in_time):
+        between = (before.end_seconds - 1e-6 <= edges) & (edges <= after.start_seconds + 1e-6)
+        apart = after.start_seconds - before.end_seconds
+        assert between.any() or apart >= shortest - 1e-6
 
 
 def test_a_video_in_which_nothing_stands_out_has_no_moment_unless_asked() -> None:

@@ -195,6 +195,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         shot_boundaries_seconds=document.shot_boundaries_seconds,
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,
+        raw_T=document.raw_scores or None,
     )
 
 

@@ -2,10 +2,13 @@
 
 1. **Candidates.** From the highest clip down, each clip outside the candidates so far is a peak. It
    grows to both sides while the score stays above halfway between the video's floor (its 20th
-   percentile) and the peak, and ends at a valley when the score climbs again by a quarter of the
-   peak's height. Ends between two clips are interpolated. Longer than the maximum: the best window
-   around the peak; shorter than the minimum: widened evenly. Then handles are added, and the ends
-   move to a shot boundary within 0.75 s, so that no flash of another shot stays in.
+   percentile) and the peak, and ends at a valley with a cut in it when the score climbs again by a
+   quarter of the peak's height. Ends between two clips are interpolated. Longer than the maximum:
+   the best window around the peak, or by the second criterion (raw scores, else the mean of
+   picture and sound) where the scores are flat for longer; shorter than the minimum: widened
+   evenly. Then handles are added, up to a cut, and the ends go to cuts, inwards or outwards, so
+   that no piece of another shot shorter than the minimum stays in. Candidates of one shot are at
+   least the minimum apart; nearer peaks of like height are one candidate.
    The candidates are ranked by mean score.
 2. **Choice**, by at most one rule:
    a *target duration* takes candidates best first, handles included, cuts the last one to
@@ -15,9 +18,10 @@
    that none has less than X). By default: the best candidates that fill 15 % of the
    video, at most 180 s, at least one, and only peaks that stand at least half as high over the
    floor as the video's highest.
+   Moments of one shot that a target or a threshold makes touch become one, unless together they
+   are longer than the maximum. An exact target comes before clean ends.
 
-A flat curve has no peaks: every clip ties, ties go to the earlier one, so the moments come from the
-start of the video. A video no longer than the minimum is one moment. Same input, same moments.
+Where all criteria tie, the earlier one wins. A video no longer than the minimum is one moment. Same input, same moments.
 
 Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 """

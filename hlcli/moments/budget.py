@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from hlcli.moments.candidates import Span, best_window, widened
+from hlcli.moments.candidates import Span, best_clip, best_window, placed, settle, widened
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.types import Selection
 
@@ -53,8 +53,12 @@ def _fill(
     for span in ranked:
         if span.length > room + EPSILON:
             if room >= shortest - EPSILON or not chosen:
-                _shrink(span, max(room, shortest), curve)
-                chosen.append(span)
+                length = max(room, shortest)
+                if exactly:
+                    _shrink(span, length, curve, shortest)
+                    chosen.append(span)
+                elif _settled(span, length, curve, selection) or not chosen:
+                    chosen.append(span)
                 return chosen
             spare = sum(taken.length - shortest for taken in chosen)
             if exactly and _slack(chosen, curve, selection) < room and spare >= shortest - room:
@@ -62,9 +66,9 @@ def _fill(
                 missing = shortest - room
                 for taken in reversed(chosen):
                     give = min(missing, taken.length - shortest)
-                    _shrink(taken, taken.length - give, curve)
+                    _shrink(taken, taken.length - give, curve, shortest)
                     missing -= give
-                _shrink(span, shortest, curve)
+                _shrink(span, shortest, curve, shortest)
                 chosen.append(span)
                 return chosen
             break
@@ -75,14 +79,26 @@ def _fill(
     return chosen
 
 
-def _shrink(span: Span, length: float, curve: Curve) -> None:
+def _settled(span: Span, length: float, curve: Curve, selection: Selection) -> bool:
+    """Cut a span to whole shots of at most `length` seconds; False, and no change, if it cannot."""
+    part = Span(span.start, span.end, span.core_start, span.core_end, span.peak)
+    _shrink(part, length, curve, selection.min_duration_seconds)
+    if not settle(part, curve, selection, span.start, span.end, length):
+        return False
+    span.start, span.end = part.start, part.end
+    span.core_start, span.core_end, span.peak = part.core_start, part.core_end, part.peak
+    return True
+
+
+def _shrink(span: Span, length: float, curve: Curve, shortest: float) -> None:
     """Cut a span to the best window of `length` around its peak."""
     if span.length <= length:
         return
-    start, end = best_window(curve, span.peak, span.start, span.end, length)
+    start, end = best_window(curve, span.peak, span.start, span.end, length, shortest)
     span.start, span.end = max(span.start, start), min(span.end, end)
     span.core_start = max(span.core_start, span.start)
     span.core_end = min(span.core_end, span.end)
+    span.peak = best_clip(curve, span.peak, span.start, span.end)
 
 
 def _slack(chosen: list[Span], curve: Curve, selection: Selection) -> float:
@@ -102,18 +118,40 @@ def _grow(chosen: list[Span], room: float, curve: Curve, selection: Selection) -
         high = in_time[index + 1].start if index + 1 < len(in_time) else curve.duration
         more = min(room - grown, selection.longest_seconds - span.length, high - low - span.length)
         if more > EPSILON:
-            span.start, span.end = widened(span.start, span.end, span.length + more, low, high)
+            length = span.length + more
+            start, _ = widened(span.start, span.end, length, low, high)
+            first, last = max(low, span.end - length), min(span.start, high - length)
+            start = placed(curve, start, length, first, last, selection.min_duration_seconds)
+            span.start, span.end = start, min(start + length, high)
             grown += more
     return grown
 
 
-def share_handles(spans: list[Span], selection: Selection, cuts: list[float]) -> list[Span]:
+def join_touching(spans: list[Span], curve: Curve, selection: Selection) -> list[Span]:
+    """Make moments of one shot that touch one moment, where the longest length allows it."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and span.start - last.end <= EPSILON
+            and not curve.on_cut(span.start)
+            and span.end - last.start <= selection.longest_seconds + EPSILON
+        ):
+            last.end, last.core_end = span.end, span.core_end
+            last.peak = max(last.peak, span.peak, key=lambda clip: (curve.scores_T[clip], -clip))
+        else:
+            joined.append(span)
+    return joined
+
+
+def share_handles(spans: list[Span], curve: Curve, selection: Selection) -> list[Span]:
     """Put the border of touching moments halfway between what both have without handles."""
     in_time = sorted(spans, key=lambda span: span.start)
     for left, right in itertools.pairwise(in_time):
         space = right.core_start - left.core_end
         touching = right.start - left.end <= EPSILON
-        if not touching or left.end in cuts or not 0 < space <= 2 * selection.handles_seconds:
+        if not touching or curve.on_cut(left.end) or not 0 < space <= 2 * selection.handles_seconds:
             continue
         border = (left.core_end + right.core_start) / 2
         lengths = (border - left.start, right.end - border)

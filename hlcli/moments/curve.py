@@ -1,11 +1,12 @@
 """Scores over time, with the arithmetic that everything here needs.
 
-Axes: T clips, E = T + 1 clip edges.
+Axes: T clips, E = T + 1 clip edges, S shot edges.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,29 @@ EPSILON = 1e-9
 """Differences below this are rounding, in seconds and in scores."""
 
 
-class Curve:
-    """Scores over time: a step per clip, and where each clip lies."""
+FLAT = 0.02
+"""A stretch whose scores differ by no more than this has no structure of its own."""
 
-    def __init__(self, scores_T: npt.ArrayLike, clip_seconds: float, duration: float) -> None:
+
+class Curve:
+    """Scores over time: a step per clip, where each clip lies, and where the shots change.
+
+    Args:
+        scores_T: Score of each clip, shape `(T,)`.
+        clip_seconds: Length of one clip, in seconds.
+        duration: Length of the video, in seconds.
+        cuts: Instants at which a new shot starts, in seconds; those outside the video are left out.
+        second: What decides between stretches of equal score; None: the earlier one wins.
+    """
+
+    def __init__(
+        self,
+        scores_T: npt.ArrayLike,
+        clip_seconds: float,
+        duration: float,
+        cuts: Iterable[float] = (),
+        second: Curve | None = None,
+    ) -> None:
         scores = np.asarray(scores_T, dtype=np.float64)
         if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
             raise ValueError(f"scores must be finite, shape (T,), got {scores.shape}")
@@ -33,6 +53,9 @@ class Curve:
         self.edges_E[-1] = duration
         self.centres_T = (self.edges_E[:-1] + self.edges_E[1:]) / 2
         self.floor = float(np.percentile(scores, FLOOR_PERCENTILE))
+        inside = {float(cut) for cut in cuts if EPSILON < cut < duration - EPSILON}
+        self.shots_S = np.array([0.0, *sorted(inside), duration])
+        self.second = second
         self._areas_E = np.concatenate([[0.0], np.cumsum(scores * np.diff(self.edges_E))])
 
     def area(self, start: Any, end: Any) -> Any:
@@ -55,6 +78,28 @@ class Curve:
             return self.mean(start, end)
         mean = float((self.scores_T * weights_T).sum() / weights_T.sum())
         return min(max(mean, level), float(self.scores_T.max()))
+
+    def plateau(self, peak: int) -> tuple[float, float]:
+        """Return the stretch around a clip in which no score lies more than `FLAT` below it."""
+        low_T = np.flatnonzero(self.scores_T < self.scores_T[peak] - FLAT)
+        place = int(np.searchsorted(low_T, peak))
+        first = int(low_T[place - 1]) + 1 if place else 0
+        last = int(low_T[place]) if place < len(low_T) else len(self.scores_T)
+        return float(self.edges_E[first]), float(self.edges_E[last])
+
+    def next_shot(self, instant: Any) -> Any:
+        """First shot edge from an instant on, itself included; arrays are taken too."""
+        place = np.searchsorted(self.shots_S, instant - EPSILON)
+        return self.shots_S[np.minimum(place, len(self.shots_S) - 1)]
+
+    def last_shot(self, instant: Any) -> Any:
+        """Last shot edge up to an instant, itself included; arrays are taken too."""
+        place = np.searchsorted(self.shots_S, instant + EPSILON) - 1
+        return self.shots_S[np.maximum(place, 0)]
+
+    def on_cut(self, instant: Any) -> Any:
+        """Whether an instant is a cut or an end of the video; arrays are taken too."""
+        return self.next_shot(instant) - instant <= EPSILON
 
     def rise(self, start: float, end: float) -> float:
         """How far the mean between two instants lies over the median, in standard deviations."""

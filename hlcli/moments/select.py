@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.moments.budget import choose, share_handles
-from hlcli.moments.candidates import Span, grow_candidates
+from hlcli.moments.budget import choose, join_touching, share_handles
+from hlcli.moments.candidates import Span, grow_candidates, settle
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.types import Moment, Selection, Why
 
@@ -26,6 +26,7 @@ def select_moments(
     shot_boundaries_seconds: Sequence[float] | npt.NDArray[Any] = (),
     picture_T: npt.ArrayLike | None = None,
     sound_T: npt.ArrayLike | None = None,
+    raw_T: npt.ArrayLike | None = None,
 ) -> list[Moment]:
     """Choose the moments worth keeping, best first; `hlcli.moments` states the rules.
 
@@ -37,6 +38,8 @@ def select_moments(
         shot_boundaries_seconds: Instants at which a new shot starts, in seconds, shape `(S,)`.
         picture_T: The picture's own score of each clip, shape `(T,)`, for `Moment.why`.
         sound_T: The sound's own score of each clip, shape `(T,)`, for `Moment.why`.
+        raw_T: Scores before squashing, shape `(T,)`: they choose where the scores are flat; without
+            them the mean of the picture's and the sound's own scores does.
 
     Returns:
         Moments that do not overlap, inside the video, highest score first, earlier first among
@@ -52,20 +55,40 @@ def select_moments(
         >>> best.start_seconds, best.end_seconds
         (1.75, 5.25)
     """
-    curve = Curve(scores_T, clip_seconds, duration_seconds)
     picture = None if picture_T is None else Curve(picture_T, clip_seconds, duration_seconds)
     sound = None if sound_T is None else Curve(sound_T, clip_seconds, duration_seconds)
-    cuts = sorted(float(cut) for cut in shot_boundaries_seconds)
+    second = None if raw_T is None else Curve(raw_T, clip_seconds, duration_seconds)
+    sides = [side.scores_T for side in (picture, sound) if side is not None]
+    if second is None and sides:
+        second = Curve(sum(sides) / len(sides), clip_seconds, duration_seconds)
+    curve = Curve(scores_T, clip_seconds, duration_seconds, shot_boundaries_seconds, second)
     if duration_seconds <= selection.min_duration_seconds:
         peak = int(np.argmax(curve.scores_T))
         reached = selection.threshold is None or curve.scores_T[peak] >= selection.threshold
         spans = [Span(0.0, duration_seconds, 0.0, duration_seconds, peak)] if reached else []
     else:
-        ranked = grow_candidates(curve, selection, cuts)
-        ranked.sort(key=lambda span: (-curve.mean(span.start, span.end), span.start))
-        spans = share_handles(choose(ranked, curve, selection), selection, cuts)
+        ranked = grow_candidates(curve, selection)
+        ranked.sort(key=lambda span: _rank(span, curve))
+        spans = join_touching(choose(ranked, curve, selection), curve, selection)
+        spans = share_handles(spans, curve, selection)
+        if selection.threshold is not None:
+            _settle_all(spans, curve, selection)
     moments = [_moment(span, curve, picture, sound, selection.threshold) for span in spans]
     return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
+
+
+def _rank(span: Span, curve: Curve) -> tuple[float, float, float]:
+    """Sort by mean score, then by the second criterion, then by time."""
+    second = 0.0 if curve.second is None else curve.second.mean(span.start, span.end)
+    return -round(curve.mean(span.start, span.end), 9), -round(second, 9), span.start
+
+
+def _settle_all(spans: list[Span], curve: Curve, selection: Selection) -> None:
+    """Settle spans in time order, each in the room that its neighbours leave."""
+    for index, span in enumerate(spans):
+        low = spans[index - 1].end if index else 0.0
+        high = spans[index + 1].start if index + 1 < len(spans) else curve.duration
+        settle(span, curve, selection, low, high)
 
 
 def _moment(
