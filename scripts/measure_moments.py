@@ -81,7 +81,7 @@ def main() -> None:
         for document in read_documents(path)
     ]
     if not documents:
-        documents = list(hlcli.score([arguments.folder]).documents)
+        documents = hlcli.score([arguments.folder])
     if not documents:
         sys.exit(f"{arguments.folder} holds neither videos nor scores documents")
     selection = Selection(top=arguments.top, target_duration_seconds=arguments.target_duration)

@@ -268,12 +268,15 @@ def test_ends_go_to_the_cut_inwards_or_outwards() -> None:
     scores[13] = 0.95
     # 1.2 s of another shot: left out. It is inside the moment's own stretch, not in the handle.
     assert spans(choose(scores, top=1, shots=[11.2])) == [(11.2, 16.46875)]
-    # 1.7 s of another shot, and only 0.5 s to its start: taken whole.
-    assert spans(choose(scores, top=1, shots=[9.0, 11.2])) == [(9.0, 16.46875)]
+    # 1.7 s of another shot, and only 0.5 s to its start: two whole shots.
+    assert spans(choose(scores, top=1, shots=[9.0, 11.2, 17.0])) == [(9.0, 17.0)]
+    # The second shot would not be whole: one shot alone.
+    assert spans(choose(scores, top=1, shots=[9.0, 11.2])) == [(11.2, 16.46875)]
     # A handle ends at a cut, however long it is.
     assert spans(choose(scores, top=1, shots=[7.0, 19.0], handles_seconds=5)) == [(7.0, 19.0)]
-    # 3 s of a long shot are no flash; the end stays where it is.
-    assert spans(choose(scores, top=1, shots=[13.0], handles_seconds=0)) == [(10.03125, 15.96875)]
+    # Long parts of two shots are no flash; both ends stay where they are.
+    scores = [0.1] * 10 + [0.9] * 10 + [0.1] * 20
+    assert spans(choose(scores, top=1, shots=[15.0], handles_seconds=0)) == [(10.0, 20.0)]
 
 
 @pytest.mark.parametrize("duration", [0.04, 0.5, 1.5, 2.0])

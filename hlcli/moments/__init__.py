@@ -21,7 +21,8 @@
    Moments of one shot that a target or a threshold makes touch become one, unless together they
    are longer than the maximum. An exact target comes before clean ends.
 
-Where all criteria tie, the earlier one wins. A video no longer than the minimum is one moment. Same input, same moments.
+Where all criteria tie, the earlier one wins. A video no longer than the minimum is one moment.
+Same input, same moments.
 
 Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 """

@@ -285,9 +285,9 @@ def settle(
 
     Of all pairs of ends that keep the lengths and the peak, those win that leave no piece of
     another shot shorter than the minimum; of these the one that costs least: the seconds by which
-    both ends move, the minimum length for each end inside another shot (a moment prefers whole
-    shots), and half of it for each whole shot at an end that is itself shorter. A handle stops at
-    a cut before that.
+    both ends move and, if it holds several shots, the minimum length for each end that is not on a
+    cut (whole shots are preferred) and half of it for each shorter shot at an end. Before that, a
+    handle stops at a cut.
 
     Returns:
         Whether no such piece is left; the lengths, the neighbours or the peak may forbid that.

@@ -77,7 +77,7 @@ class Curve:
         if not weights_T.any():
             return self.mean(start, end)
         mean = float((self.scores_T * weights_T).sum() / weights_T.sum())
-        return min(max(mean, level), float(self.scores_T.max()))
+        return min(max(mean, level, float(self.scores_T.min())), float(self.scores_T.max()))
 
     def plateau(self, peak: int) -> tuple[float, float]:
         """Return the stretch around a clip in which no score lies more than `FLAT` below it."""
