@@ -22,7 +22,8 @@ from hlcli.document import ScoresDocument
 from hlcli.errors import DocumentError, HlError, RecipeError, TimelineError
 from hlcli.paths import cache_dir
 from hlcli.timeline.build import build_edit_list
-from hlcli.timeline.check import SUFFIXES, check_timeline
+from hlcli.timeline.check import PROGRAMS, SUFFIXES, check_timeline
+from hlcli.timeline.formats import TARGETS
 from hlcli.timeline.formats.otio import otio_timeline
 from hlcli.timeline.read import READERS, bounds, read_timeline
 from hlcli.timeline.read.bounds import MOST_DEPTH, MOST_ITEMS, json_text, reading
@@ -38,9 +39,10 @@ def refused(path: Path, words: str = "cannot read") -> None:
     with pytest.raises(TimelineError, match=words) as caught:
         read_timeline(path)
     said = [caught.value]
-    if path.suffix in SUFFIXES:
+    # A program that does not read the format is told so without the file being opened.
+    for target in (name for name in PROGRAMS if path.suffix in TARGETS[name].reads):
         with pytest.raises(TimelineError, match=words) as caught:
-            check_timeline(path, target="resolve")
+            check_timeline(path, target=target)
         said.append(caught.value)
     for error in said:
         assert path.name in error.message

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
@@ -59,6 +60,20 @@ def _parsed() -> Iterator[None]:
         raise ValueError(f"its structure is damaged ({error or type(error).__name__})") from error
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file with pyaaf2, which leaves it open where it cannot parse it."""
+    from aaf2.file import AAFFile
+
+    aaf = AAFFile.__new__(AAFFile)
+    try:
+        aaf.__init__(str(path), "r")
+        yield aaf
+    finally:
+        with contextlib.suppress(AttributeError):
+            aaf.f.close()
+
+
 def _refuse_endless(path: Path) -> None:
     """Refuse a file that makes pyaaf2 or the adapter go on without end.
 
@@ -76,7 +91,7 @@ def _refuse_endless(path: Path) -> None:
     if num_tables > path.stat().st_size // _HEADER_BYTES:
         raise TooMuchError(f"its header claims {num_tables:,} tables of sectors")
     held: dict[tuple[str, int], tuple[int, list[tuple[str, int]]]] = {}
-    with aaf2.open(str(path), "r") as aaf:
+    with _opened(path) as aaf:
         for mob in aaf.content.mobs:
             for slot in mob.slots:
                 count, used = 0, []
