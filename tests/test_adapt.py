@@ -36,6 +36,8 @@ CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 SMALL = AdaptSettings(steps=8, batch_size=4, learning_rate=1e-3, average=0.5)
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def parent_recipe(activation: str = "standing", *, dropout: float = 0.1) -> dict[str, Any]:
     recipe = dataclasses.replace(
@@ -381,7 +383,6 @@ from test_adapt import parent_recipe
 from hlcli.model.load import load_scorer
 from hlcli.training.distributed import joined, ranks_of_environment
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ranks = ranks_of_environment()
 with joined(ranks, torch.device("cpu")):
     tuned = run(

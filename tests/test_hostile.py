@@ -79,7 +79,7 @@ def test_control_codes_in_a_name_never_reach_the_terminal(tmp_path: Path) -> Non
     code, stdout, stderr = run("score", video, "-o", tmp_path)
     assert code == 0
     assert stdout.startswith("a??[2J?.mp4  0:02")
-    assert f"wrote {tmp_path}/a??[2J?.otio\n" in stderr
+    assert f"wrote {tmp_path}/a??[2J?.otio: " in stderr
     video.write_text("no video")
     code, _, stderr = run("score", video)
     assert (code, len(stderr.splitlines())) == (3, 2)

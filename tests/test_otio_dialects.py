@@ -369,6 +369,6 @@ def test_the_blender_add_on_reads_both_versions_of_a_clip(
     assert spec.loader is not None
     finding = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(finding)
-    found = finding.Highlight([two_tracks.to_json()], written(dialect, [two_tracks]))
+    found = finding.Finding([two_tracks.to_json()], written(dialect, [two_tracks]))
     moments = [(one.path, one.first, one.count, one.rank) for one in found.moments]
     assert sorted(moments) == [(ODD, 60, 60, 2), (ODD, 600, 150, 1)]

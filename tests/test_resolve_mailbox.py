@@ -133,12 +133,22 @@ def test_what_hl_found_is_asked_for_again_after_it_was_taken(desk: Desk) -> None
     assert not (job / "status.lua").exists()
 
 
+def wait_for_go(desk: Desk) -> None:
+    """Let the program that stands for `hl` wait for a file `go`: it may be quicker than a press."""
+    script = desk.folder / "program.py"
+    text = script.read_text(encoding="utf-8")
+    waiting = "while not pathlib.Path(__file__).with_name('go').exists():\n    time.sleep(0.01)\n"
+    script.write_text(text.replace("def status", f"{waiting}def status", 1), encoding="utf-8")
+
+
 def test_result_that_no_script_took_is_found_after_hl_resolve_was_started_again(
     desk: Desk,
 ) -> None:
     ready_clip(desk)
+    wait_for_go(desk)
     desk.options("wait_minutes 0")
     desk.press("hl Highlights")
+    (desk.folder / "go").touch()
     assert desk.bins == [
         "hl: hl is still at work, in the background. Start the script again later: it goes on "
         "from there"
@@ -594,6 +604,9 @@ def test_real_hl_resolve_scores_for_a_script_in_the_sandbox(desk: Desk) -> None:
     profile = desk.folder / "home/.local/share/DaVinciResolve/Fusion/Profiles/Default"
     profile.mkdir(parents=True)
     desk.world.prefs = profile / "Fusion.prefs"
+    options = desk.folder / "home/cache/hl-resolve/options.txt"
+    options.parent.mkdir(parents=True, exist_ok=True)
+    options.write_text("top 1", encoding="utf-8")
     process = run_hl_resolve(desk.folder / "home")
     try:
         second = subprocess.run(

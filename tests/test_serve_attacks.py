@@ -402,7 +402,8 @@ def test_two_hundred_jobs_at_once_are_all_kept(served: Served, footage: Path) ->
     assert len(running) <= 1
     for one in [*posted, first["id"]]:
         assert served.call("DELETE", f"/v1/jobs/{one}").status == 200
-    assert {served.wait(one)["state"] for one in [*posted, first["id"]]} <= {"cancelled", "done"}
+    # The first one may have ended before all others, and no more than 200 that ended are kept.
+    assert {served.wait(one)["state"] for one in posted} <= {"cancelled", "done"}
 
 
 def is_locked(served: Served) -> bool:

@@ -41,6 +41,8 @@ from hlcli.training.segments import group_alike
 
 DATA = DataConfig(sequence_clips=16, pseudo_categories=6, calibration_sequences=8)
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def make_recipe(output: Path, **training: object) -> RaslRecipe:
     settings: dict[str, object] = {"steps": 12, "batch_size": 4, "save_every": 4, **training}
@@ -291,8 +293,6 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_training import make_recipe
 from hlcli.training.run import output_held
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 with output_held(make_recipe(Path({output!r}))):
     print("held", flush=True)
     sys.stdin.read()
