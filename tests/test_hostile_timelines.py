@@ -611,7 +611,7 @@ def test_a_mistake_outside_the_readers_stays_visible(
 
     text, media = content(tmp_path)
     path = bundle_of(tmp_path / "y.otioz", {"content.otio": text, "media/a.mov": media})
-    monkeypatch.setattr("hlcli.rendering.run.render", mistaken)
+    monkeypatch.setattr("hlcli.workflows.render.render_edit", mistaken)
     result = CliRunner().invoke(app, ["render", str(path), "-o", str(tmp_path / "x.mp4")])
     assert result.exit_code == 1
     assert "this is a bug in hl" in result.stderr
