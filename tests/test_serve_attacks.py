@@ -402,8 +402,8 @@ def test_two_hundred_jobs_at_once_are_all_kept(served: Served, footage: Path) ->
     assert len(running) <= 1
     for one in [*posted, first["id"]]:
         assert served.call("DELETE", f"/v1/jobs/{one}").status == 200
-    # The first one may have ended before all others, and no more than 200 that ended are kept.
-    assert {served.wait(one)["state"] for one in posted} <= {"cancelled", "done"}
+    # No more than 200 that ended are kept, so the one or two that ended first may be gone by now.
+    assert {served.wait(one)["state"] for one in posted[5:]} <= {"cancelled", "done"}
 
 
 def is_locked(served: Served) -> bool:
