@@ -158,4 +158,5 @@ def test_two_processes_make_the_model_of_one(raw: Path) -> None:
     )
     assert one.keys() == two.keys()
     for name, array in one.items():
-        np.testing.assert_allclose(two[name], array, atol=1e-5, err_msg=name)
+        # Sums of two processes are rounded in another order: 1.0e-5 on an Intel Xeon with AVX-512.
+        np.testing.assert_allclose(two[name], array, atol=3e-5, err_msg=name)

@@ -312,6 +312,9 @@ def service(footage: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Run `hl serve` over the footage; gives its port and the pairing code."""
     pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
     port, log = free_port(), tmp_path / "serve.log"
+    # The footage is one kind of scene among others, which is what this detector finds.
+    chosen = [sys.executable, "-m", "hlcli", "models", "default", "rasl"]
+    subprocess.run(chosen, check=True, capture_output=True)
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "hlcli", "serve", "--port", port, "--root", str(footage.parent)],

@@ -8,7 +8,6 @@ cannot be written, files that are replaced are kept once too often.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from hlcli.atomic import output_error
 from hlcli.errors import MediaError
 from hlcli.media.identity import content_identity
 from hlcli.progress import Listener
+from hlcli.zoo.hashing import file_sha256
 
 MOST_REMEMBERED = 5000
 """Files remembered, each by an empty file; the oldest go first."""
@@ -61,7 +61,7 @@ def _digest(path: Path) -> str | None:
     try:
         if path.stat().st_size > _MOST_HASHED_BYTES:
             return content_identity(path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except (OSError, MediaError):
         return "unreadable"
 
