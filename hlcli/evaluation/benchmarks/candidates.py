@@ -7,14 +7,14 @@ Axes: N units of the benchmark, T stored feature rows, D feature size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from hlcli.evaluation.baselines import Looks, deviation, negative_shot_length, smoothed, step
-from hlcli.evaluation.benchmarks.resample import rows_to_spans
+from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.model.readouts import knn, read_out
 
@@ -37,6 +37,25 @@ class Candidate:
     rank: Callable[[LabelledVideo], Sequence[Float64] | None]
     """Scores of the N units, once per run (seed) of the candidate; None when the video lacks what
     it looks at."""
+
+
+def clips_candidate(
+    name: str,
+    scores_of: Mapping[str, Float64],
+    *,
+    looks: Looks,
+    is_baseline: bool,
+    note: str,
+) -> Candidate:
+    """Return the ranking by scores of one-second clips, by video; videos without are not scored."""
+
+    def rank(video: LabelledVideo) -> Sequence[Float64] | None:
+        scores_T = scores_of.get(video.name)
+        if scores_T is None:
+            return None
+        return [clips_to_spans(scores_T, video.spans_seconds_N2, clip_seconds=1.0)]
+
+    return Candidate(name=name, looks=looks, is_baseline=is_baseline, note=note, rank=rank)
 
 
 def clock_candidates() -> list[Candidate]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from hlcli.errors import CheckpointError, UsageError
 from hlcli.evaluation.baselines import Looks
-from hlcli.evaluation.benchmarks.candidates import Candidate
+from hlcli.evaluation.benchmarks.candidates import Candidate, clips_candidate
 from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
 from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
@@ -95,17 +95,11 @@ def _held_out_candidates(
     stratum_of = {video.name: video.stratum for video in benchmark.videos}
     found = held_out_scores(features_of, stratum_of, config=recipe.model)
 
-    def candidate(row: str, scores_of: Mapping[str, Float64]) -> Candidate:
-        def rank(video: LabelledVideo) -> Sequence[Float64] | None:
-            scores_T = scores_of.get(video.name)
-            if scores_T is None:
-                return None
-            return [clips_to_spans(scores_T, video.spans_seconds_N2, clip_seconds=1.0)]
-
-        note = "; ".join(words for words in (HELD_OUT_NOTE, benchmark.learnable) if words)
-        return Candidate(name=row, looks="v", is_baseline=False, note=note, rank=rank)
-
-    return [candidate(row, scores_of) for row, scores_of in found.items()]
+    note = "; ".join(words for words in (HELD_OUT_NOTE, benchmark.learnable) if words)
+    return [
+        clips_candidate(row, scores_of, looks="v", is_baseline=False, note=note)
+        for row, scores_of in found.items()
+    ]
 
 
 def stored_corpus(benchmark: Benchmark) -> Corpus:

@@ -13,10 +13,9 @@ import numpy as np
 
 from hlcli.errors import MediaError, MediaNotFoundError, UsageError
 from hlcli.evaluation.baselines import BASELINES, Baseline, Looks, Scores
-from hlcli.evaluation.benchmarks.candidates import READOUT_NAMES, Candidate
+from hlcli.evaluation.benchmarks.candidates import READOUT_NAMES, Candidate, clips_candidate
 from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
-from hlcli.evaluation.benchmarks.resample import clips_to_spans
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
+from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.features.types import VideoFeatures
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
@@ -193,13 +192,10 @@ def _readout(name: str) -> Callable[[VideoFeatures], Scores]:
 
 
 def _candidate(name: str, column: _Column) -> Candidate:
-    def rank(video: LabelledVideo) -> Sequence[Float64] | None:
-        scores_T = column.clips.get(video.name)
-        if scores_T is None:
-            return None
-        return [clips_to_spans(scores_T, video.spans_seconds_N2, clip_seconds=1.0)]
-
-    note = column.note if column.clips else "not computable: no file has what it looks at"
-    return Candidate(
-        name=name, looks=column.looks, is_baseline=column.is_baseline, note=note, rank=rank
+    return clips_candidate(
+        name,
+        column.clips,
+        looks=column.looks,
+        is_baseline=column.is_baseline,
+        note=column.note if column.clips else "not computable: no file has what it looks at",
     )
