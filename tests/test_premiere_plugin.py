@@ -203,7 +203,7 @@ def checks_folder() -> Path | str:
     if not stamp.is_file():
         done = subprocess.run(
             [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=folder, capture_output=True, text=True, timeout=300,
+            cwd=folder, capture_output=True, text=True, timeout=400,
         )  # fmt: skip
         if done.returncode != 0:
             return f"npm could not fetch the packages: {done.stderr.strip()[-300:]}"
@@ -227,7 +227,7 @@ def run_node(checks: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=400,
     )
 
 

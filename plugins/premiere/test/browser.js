@@ -87,12 +87,26 @@ function sources() {
   return found;
 }
 
+// Chromium sometimes hangs while it starts on a busy machine, before any of our code has run: such a
+// start is given up and tried again. What the page then does is tried once.
+async function launch() {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await chromium.launch({
+        executablePath: settings.chromium,
+        timeout: 60_000,
+        // Root has no sandbox in a container; the page is our own file.
+        args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+      });
+    } catch (error) {
+      if (attempt === 3) throw error;
+      console.error(`Chromium did not start, attempt ${attempt}: ${error.message}`);
+    }
+  }
+}
+
 async function main() {
-  const browser = await chromium.launch({
-    executablePath: settings.chromium,
-    // Root has no sandbox in a container; the page is our own file.
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-  });
+  const browser = await launch();
   const page = await browser.newPage({ viewport: { width: 380, height: 560 } });
   const report = { console: [], steps: [] };
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && report.console.push(message.text()));
