@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from hlcli.atomic import write_text
 from hlcli.errors import MediaUnreadableError
@@ -34,6 +35,14 @@ from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 from hlcli.paths import cache_dir
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hlcli.features.encoder import Encoders
+    from hlcli.model.scorer import Scorer
+
+Result = TypeVar("Result")
 HL = [sys.executable, "-m", "hlcli"]
 ROOT = Path(__file__).resolve().parents[1]
 # One unit is a whole number of the longest keyframe interval, so that joining keeps the spacing.
@@ -173,13 +182,13 @@ def stages(path: Path, model: str | None) -> dict[str, tuple[float, float]]:
     """Run the stages one after the other in this process."""
     found: dict[str, tuple[float, float]] = {}
 
-    def timed(name: str, work: Callable[[], object]) -> object:
+    def timed(name: str, work: Callable[[], Result]) -> Result:
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
         found[name] = (time.perf_counter() - wall, time.process_time() - cpu)
         return result
 
-    def start_up() -> tuple[object, object]:
+    def start_up() -> tuple[Encoders, Scorer]:
         from hlcli.workflows.score import Pipeline
 
         pipeline = Pipeline(model_name=model, use_cache=False)
@@ -197,7 +206,7 @@ def stages(path: Path, model: str | None) -> dict[str, tuple[float, float]]:
     info = timed("probe", lambda: probe(path))
     grid = ClipGrid.covering(info.duration_seconds)
 
-    def decode() -> list[np.ndarray]:
+    def decode() -> list[npt.NDArray[np.uint8]]:
         with read_pictures(
             info,
             grid,

@@ -173,7 +173,8 @@ def without_quantisation(model: onnx.ModelProto) -> onnx.ModelProto:
 def run_stripped(model: onnx.ModelProto, patch: np.ndarray) -> list[np.ndarray]:
     """Return embedding and logits of one patch, shape `(1, 1, 96, 64)`."""
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(None, {"audio": patch})
+    outputs: list[np.ndarray] = session.run(None, {"audio": patch})
+    return outputs
 
 
 def yamnet_tensors(model: onnx.ModelProto) -> Tensors:

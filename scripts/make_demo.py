@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 from hlcli.media.ffmpeg import cut_excerpt
@@ -21,9 +22,9 @@ from hlcli.media.ffmpeg import cut_excerpt
 PACKAGE = "moviepy==2.2.1"
 ARCHIVE = "docs/_static/medias/getting_started/moviepy_10_minutes/moviepy_10_minutes.zip"
 FILM = "moviepy_10_minutes/resources/bbb.mp4"
-START_SECONDS = 345.0
+START_SECONDS = Fraction(345)
 """The rabbit's revenge: a trap, a climb, a flight, between quiet shots."""
-DURATION_SECONDS = 90.0
+DURATION_SECONDS = Fraction(90)
 OUTPUT = Path(__file__).resolve().parents[1] / "docs/demo/big-buck-bunny-excerpt.mp4"
 
 

@@ -17,6 +17,11 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finetune_parts.taste import Measured
+    from finetune_parts.unlabelled import Adapted
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/benchmarks/finetune.md"
@@ -43,7 +48,7 @@ def main() -> int:
     for name, table in sections.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         pattern = re.escape(start) + ".*?" + re.escape(end)
-        text = re.sub(pattern, lambda _, t=start + table + end: t, text, flags=re.S)
+        text = re.sub(pattern, (start + table + end).replace("\\", r"\\"), text, flags=re.S)
     from hlcli.atomic import write_text
 
     write_text(PAGE, text)
@@ -72,7 +77,7 @@ def taste_table(data: Path, seeds: int) -> str:
             for plan in plan_composites(clips, kind=kind, num_videos=GENERAL_PER_KIND, seed=0):
                 general.append(compose_features(plan, dict(material.features_of)))
         scorer = load_scorer(weights_path(find_model("rasl")))
-        found = []
+        found: list[Measured] = []
         for one in measure(material, scorer, seeds=seeds, general=general):
             if not found or found[-1].project != one.project:
                 print(f"seed {one.seed}, project {one.project}", file=sys.stderr, flush=True)
@@ -80,7 +85,7 @@ def taste_table(data: Path, seeds: int) -> str:
         plain = [dataclasses.asdict(one) for one in found]
         stored.write_text(json.dumps({"hardware": hardware(), "found": plain}), encoding="utf-8")
     kept = json.loads(stored.read_text(encoding="utf-8"))
-    by_row: dict[tuple[str, int], list[dict]] = defaultdict(list)
+    by_row: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for one in kept["found"]:
         by_row[one["row"], one["spans"]].append(one)
     lines = [
@@ -129,7 +134,7 @@ def unlabelled_table(data: Path) -> str:
     torch.set_num_threads(1)
     stored = WORK / "unlabelled.json"
     if not stored.is_file():
-        found = []
+        found: list[Adapted] = []
         weights = weights_path(find_model("rasl"))
         for one in measure_unlabelled(read_material(data), weights, SETTINGS, work=WORK):
             if not found or found[-1].average != one.average:

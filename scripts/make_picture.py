@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from hlcli.media.ffmpeg import thumbnail
 
@@ -35,7 +36,7 @@ def main() -> None:
     print(OUTPUT)
 
 
-def draw(document: dict[str, Any]) -> plt.Figure:
+def draw(document: dict[str, Any]) -> Figure:
     moments = sorted(document["moments"], key=lambda moment: moment["start_seconds"])
     ranks = {m["start_seconds"]: i for i, m in enumerate(document["moments"], start=1)}
     seconds, scores = document["video"]["duration_seconds"], document["scores"]

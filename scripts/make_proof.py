@@ -200,17 +200,17 @@ def _as_xml(edit: EditList, _footages: Footages, path: Path) -> str:
     root = ET.parse(path).getroot()
     starts = {asset.get("id"): seconds(asset.get("start")) for asset in root.iter("asset")}
     read = [
-        tuple(
-            at * edit.frame_rate
-            for at in (
-                seconds(clip.get("start")) - starts[clip.get("ref")],
-                seconds(clip.get("duration")),
-                seconds(clip.get("offset")),
-            )
+        (
+            (seconds(clip.get("start")) - starts[clip.get("ref")]) * edit.frame_rate,
+            seconds(clip.get("duration")) * edit.frame_rate,
+            seconds(clip.get("offset")) * edit.frame_rate,
         )
         for clip in root.iter("asset-clip")
     ]
-    expected = [(e.frames.start, len(e.frames), e.record.start) for e in edit.events]
+    expected = [
+        (Fraction(e.frames.start), Fraction(len(e.frames)), Fraction(e.record.start))
+        for e in edit.events
+    ]
     return "exact cuts" if read == expected else "cuts elsewhere"
 
 

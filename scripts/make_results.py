@@ -14,6 +14,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results_parts.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("ablations", "curves", "cost", "failures", "examples", "page")
@@ -51,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run_part(part: str, settings, page: Path) -> None:
+def run_part(part: str, settings: Settings, page: Path) -> None:
     if part == "ablations":
         from results_parts.ablations import run_ablations
 

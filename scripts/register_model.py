@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.golden import write_golden
 from hlcli.model.load import load_scorer
 from hlcli.zoo.hashing import file_sha256
-from hlcli.zoo.manifest import ModelManifest, write_manifest
+from hlcli.zoo.manifest import DetectorKind, ModelManifest, write_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "docs/demo/big-buck-bunny-excerpt.mp4"
@@ -53,7 +54,7 @@ def main() -> None:
     write_golden(golden, load_scorer(weights), demo_features(checkpoint.feature_spec))
     manifest = ModelManifest(
         name=name,
-        kind=checkpoint.kind,
+        kind=cast(DetectorKind, checkpoint.kind),
         version=options.version,
         description=options.description,
         sha256=file_sha256(weights),
@@ -76,7 +77,7 @@ def demo_features(spec: FeatureSpec) -> VideoFeatures:
     encoders = load_encoders_of(spec, resolve_device("cpu"))
     # The first seconds are enough for a proof, and the file stays small.
     features = extract_features(info, encoders=encoders).in_float32()
-    rows = {
+    rows: dict[str, Any] = {
         name: np.ascontiguousarray(value[:GOLDEN_CLIPS])
         for name in ("visual_TV", "audio_TA", "events_TC", "motion_T", "loudness_T")
         if (value := getattr(features, name)) is not None

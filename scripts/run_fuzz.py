@@ -7,6 +7,7 @@ Each input comes from `--seed` and its number alone, so that a failure can be ma
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import random
 import shutil
@@ -58,7 +59,7 @@ def _run(kind: str, numbers: range, seed: int, ends: float, keep: Path | None) -
             chance = random.Random(f"{kind} {seed} {number}")
             path = module.mutate(seeds, folder / f"{kind}{number}", chance)
             outcome = run_child(
-                lambda path=path: module.use(path),
+                functools.partial(module.use, path),
                 most_seconds=_MOST_SECONDS,
                 most_bytes=_MOST_BYTES,
             )

@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 
-class PluginFiles(BuildHookInterface):
+class PluginFiles(BuildHookInterface[Any]):
     """Adds `hlcli/_plugins`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

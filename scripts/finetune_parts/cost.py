@@ -32,7 +32,7 @@ def main(hours: float) -> dict[str, float]:
     spec = Checkpoint.read(weights).feature_spec
     scorer = load_scorer(weights)
     random = np.random.default_rng(0)
-    videos = []
+    videos: list[MarkedVideo] = []
     while sum(video.features.num_clips for video in videos) < hours * 3600:
         num_clips = round(min(3600, hours * 3600))
         # Features are of size 1 and not below 0, as the encoders give them.

@@ -25,8 +25,8 @@ ROWS_A_SECOND = 4
 
 def measure_summe(data: Path) -> Iterator[tuple[str, str, float]]:
     """Yield (row, video, AP against one annotator's selection), every annotator of each video."""
-    videos = {path.stem: _read(path) for path in sorted((data / "summe").glob("*.npz"))}
-    videos = {name: video for name, video in videos.items() if video is not None}
+    read = {path.stem: _read(path) for path in sorted((data / "summe").glob("*.npz"))}
+    videos = {name: video for name, video in read.items() if video is not None}
     for name, (rows, selected_UT) in videos.items():
         others = [video for other, video in videos.items() if other != name]
         pooled = _learned(others, lambda selected: selected.mean(axis=0) > 0.4)
@@ -76,4 +76,5 @@ def _learned(others: list[Any], kept: Any) -> npt.NDArray[np.float64]:
 
 def _scaled(rows_TV: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     centred = (rows_TV - rows_TV.mean(axis=0)).astype(np.float64)
-    return centred * (10 / np.sqrt((centred**2).sum(axis=1).mean()))
+    scaled: npt.NDArray[np.float64] = centred * (10 / np.sqrt((centred**2).sum(axis=1).mean()))
+    return scaled

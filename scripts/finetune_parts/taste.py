@@ -111,10 +111,16 @@ def _logistic_regression(
         weight = fit_logistic_regression(inputs.astype(np.float64), labels, ridge)
 
         def score(file: File, weight: Any = weight) -> npt.NDArray[np.floating]:
-            return ((unit_rows(file.features.visual_TV) - centre) / scale) @ weight
+            scores: npt.NDArray[np.floating] = (
+                (unit_rows(file.features.visual_TV) - centre) / scale
+            ) @ weight
+            return scores
+
+        def smooth_score(file: File, score: Any = score) -> npt.NDArray[np.floating]:
+            return smoothed(score(file))
 
         plain.append(_ap(test, keep, score))
-        smooth.append(_ap(test, keep, lambda file, score=score: smoothed(score(file))))
+        smooth.append(_ap(test, keep, smooth_score))
     yield "logistic regression (v)", spans, max(plain)
     yield "logistic regression (v), its scores smoothed", spans, max(smooth)
 

@@ -202,8 +202,8 @@ def unlabelled_lines(found: Sequence[Adapted]) -> list[str]:
     """The table: one row for each parent, setting, group of composites and calibration."""
     rows: dict[tuple[Any, ...], dict[float, list[tuple[int, tuple[float, ...]]]]] = {}
     for one in found:
-        key = (one.parent, one.objective, one.learning_rate, one.steps, one.where, one.side)
-        cells = rows.setdefault((*key, one.recalibrated), {})
+        setting = (one.parent, one.objective, one.learning_rate, one.steps, one.where, one.side)
+        cells = rows.setdefault((*setting, one.recalibrated), {})
         cells.setdefault(one.average, []).append((one.project, one.aps))
     shares = " | ".join(f"{share:g}" for share in AVERAGES)
     lines = [
@@ -214,8 +214,11 @@ def unlabelled_lines(found: Sequence[Adapted]) -> list[str]:
     for key, cells in rows.items():
         parent, objective, rate, steps, where, side, recalibrated = key
         # What is tuned is compared with what nobody touched, calibration included.
-        untuned = rows[(*key[:-1], False)][0.0]
-        means = [_percent(np.mean([ap for _, aps in cells[a] for ap in aps])) for a in AVERAGES]
+        untouched = (*key[:-1], False)
+        untuned = rows[untouched][0.0]
+        means = [
+            _percent(float(np.mean([ap for _, aps in cells[a] for ap in aps]))) for a in AVERAGES
+        ]
         changes = [_change(cells[a], untuned) for a in (0.25, 0.5)]
         terms = "of the footage" if recalibrated else "of the parent"
         head = [parent, objective, f"{rate:g}", f"{steps}", where, side, terms]

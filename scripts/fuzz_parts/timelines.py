@@ -115,9 +115,9 @@ def use(path: Path) -> str:
             call()
         except HlError as error:
             refusals.append(error)
-    for error in refusals:
-        assert len(error.message) <= 1_100, f"a message of {len(error.message)} letters"
-        assert "\n" not in error.message, "a message of several lines"
+    for refusal in refusals:
+        assert len(refusal.message) <= 1_100, f"a message of {len(refusal.message)} letters"
+        assert "\n" not in refusal.message, "a message of several lines"
     if len(refusals) < len(calls):
         return f"read{path.suffix}"
     cause = refusals[0].__cause__
@@ -179,7 +179,7 @@ def _timeline_of(url: str) -> bytes:
     ]
     timeline = otio.schema.Timeline(name="x")
     timeline.tracks.append(otio.schema.Track(name="V1", children=clips))
-    return timeline.to_json_string().encode()
+    return bytes(timeline.to_json_string().encode())
 
 
 def _opened(path: Path) -> None:

@@ -67,7 +67,7 @@ class AblationRow:
     def seeded(self, seed: int) -> Recipe:
         """The recipe with another seed."""
         assert self.recipe is not None
-        if isinstance(self.recipe, SubspaceRecipe):
+        if not isinstance(self.recipe, RaslRecipe):
             return dataclasses.replace(self.recipe, seed=seed)
         training = dataclasses.replace(self.recipe.training, seed=seed)
         return dataclasses.replace(self.recipe, training=training)

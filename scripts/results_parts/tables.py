@@ -121,8 +121,10 @@ def _cells(line: Line, name: str, base: Line | None, closed: Line | None) -> str
         _number(mean_of(line.row, SHARES)),
     ]
     for other in (base, closed):
-        is_other = other is not None and other is not line
-        cells.append(interval(difference(line, other)) if is_other else "")
+        if other is None or other is line:
+            cells.append("")
+        else:
+            cells.append(interval(difference(line, other)))
     seconds = [piece["train_cpu_seconds"] for piece in line.pieces if piece["train_cpu_seconds"]]
     parameters = [piece["parameters"]["all"] for piece in line.pieces if piece["parameters"]]
     cells += [

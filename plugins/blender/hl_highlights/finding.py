@@ -71,7 +71,8 @@ def blocks(
         clip_seconds: Length of a clip.
         rate: Frames a second.
     """
-    clip, joined = Fraction(clip_seconds), []
+    clip = Fraction(clip_seconds)
+    joined: list[tuple[int, int, float, int]] = []
     group = -(-len(scores) // _MAX_BLOCKS)
     for start in range(0, len(scores), group):
         score = max(scores[start : start + group])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -50,7 +51,7 @@ def add_highlights(scene: bpy.types.Scene, finding: Finding, at: int) -> list:
     return made
 
 
-def _placed(strip, moment: Moment, at: int):
+def _placed(strip: Any, moment: Moment, at: int) -> Any:
     """Cut a strip of the whole file to a moment, and put its first frame at a frame."""
     # A sound may be shorter than the picture: then it is silent to the end.
     count = min(moment.count, strip.frame_duration - moment.first)
@@ -127,7 +128,7 @@ def add_score_strip(scene: bpy.types.Scene, finding: Finding) -> list:
     return made
 
 
-def _new_colour(scene: bpy.types.Scene, name: str, channel: int, start: int, end: int):
+def _new_colour(scene: bpy.types.Scene, name: str, channel: int, start: int, end: int) -> Any:
     new = strips_of(scene).new_effect
     try:
         return new(name, "COLOR", channel, start, frame_end=end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -13,7 +14,7 @@ def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
-def strips_of(scene: bpy.types.Scene):
+def strips_of(scene: bpy.types.Scene) -> Any:
     """Return the strips of a scene, which Blender 4.4 renamed."""
     editor = scene.sequence_editor or scene.sequence_editor_create()
     return editor.strips if hasattr(editor, "strips") else editor.sequences
@@ -55,6 +56,6 @@ def chosen_strips(scene: bpy.types.Scene) -> list:
     return sorted(chosen, key=lambda strip: (strip.frame_final_start, strip.channel))
 
 
-def path_of(strip) -> str:
+def path_of(strip: Any) -> str:
     """Return the absolute path of a movie strip."""
     return str(Path(bpy.path.abspath(strip.filepath)).absolute())
