@@ -6,16 +6,18 @@ import os
 import sys
 
 from hlcli.errors import is_out_of_memory
+from hlcli.stopping import EXIT_INTERRUPTED, heed_signals, work_is_over
 
 
 def main() -> None:
     """Entry point of the `hl` program; even loading it can be stopped without a traceback."""
+    heed_signals()
     try:
         from hlcli.cli import main as run
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except SystemExit:
         raise
     except BaseException as error:
@@ -25,6 +27,8 @@ def main() -> None:
             raise
         sys.stderr.write("error: out of memory\nhint: close other programs and try again\n")
         sys.exit(1)
+    finally:
+        work_is_over()
 
 
 def _is_panic(error: BaseException) -> bool:

@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,56 @@ def test_a_request_to_end_is_heeded_like_ctrl_c(tmp_path: Path, name: str) -> No
     assert not list(tmp_path.rglob("*.part"))
 
 
+SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
+
+
+def ended_by(program: str) -> tuple[int, str]:
+    """Run `hl` with `program` in the place of its command line; returns exit code and stderr."""
+    text = (
+        "import atexit, os, signal, sys, threading, time\n"
+        "import hlcli.__main__, hlcli.cli\n"
+        "def ask(name):\n"
+        "    os.kill(os.getpid(), getattr(signal, name))\n"
+        f"def run():\n{textwrap.indent(program, '    ')}\n"
+        "hlcli.cli.main = run\n"
+        "hlcli.__main__.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_asked_to_end_in_code_that_is_made_on_the_spot(name: str) -> None:
+    # As dataclasses and torch do while they are imported: Python remembers a plain
+    # KeyboardInterrupt that leaves such code, and ends itself by SIGINT when all is done.
+    program = f'exec("ask({name!r})\\ntime.sleep(30)", globals())'
+    assert ended_by(program) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_asked_to_end_when_the_work_is_done(name: str) -> None:
+    # While Python takes itself apart: after all that was registered to be done at the end.
+    late = f"import hlcli\nclass Late:\n    def __del__(self, ask=ask): ask({name!r})\n"
+    assert ended_by(late + "hlcli.late = Late()") == (0, "")
+    # While threads are waited for, which may be for ever.
+    waiting = f"threading.Thread(target=lambda: (time.sleep(0.2), ask({name!r}), time.sleep(30)))"
+    assert ended_by(waiting + ".start()") == (130, "")
+
+
+@pytest.fixture
+def signals_restored() -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    before = [(number, signal.getsignal(number)) for number in numbers]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_restored")
 def test_ctrl_c_while_the_program_loads_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -29,7 +29,7 @@ from hlcli.cli import (
     serve,
     train,
 )
-from hlcli.cli.console import HlProgram, show_error, stop_on_signals
+from hlcli.cli.console import HlProgram, show_error
 from hlcli.cli.help import HlCommand
 from hlcli.cli.streams import ReaderGone, guarded_streams
 from hlcli.errors import HlError
@@ -93,7 +93,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
     try:
-        with stop_on_signals(), guarded_streams():
+        with guarded_streams():
             app()
     except ReaderGone:
         sys.exit(0)

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import traceback
@@ -23,12 +22,12 @@ import typer
 from hlcli.cli.help import EXIT_CODES, HlGroup
 from hlcli.errors import HlError, unexpected
 from hlcli.progress import Listener, Progress, counts_bytes, silent
+from hlcli.stopping import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EXIT_UNEXPECTED = 1
-EXIT_INTERRUPTED = 130
 
 
 _KEEPERS = frozenset({"score", "train", "finetune", "eval", "models"})
@@ -245,27 +244,6 @@ def _progress_lines(name: str) -> Progress:
         typer.echo(line, err=True)
 
     return report
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Treat a request to end, and a closed terminal, like Ctrl-C: stop cleanly, leave no litter."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, stop)
-        for name in ("SIGTERM", "SIGHUP")
-        # `nohup hl ...` asks for SIGHUP to be ignored: that stays so.
-        if (number := getattr(signal, name, None)) is not None
-        and signal.getsignal(number) == signal.SIG_DFL
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

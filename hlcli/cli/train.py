@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hlcli.cli import options
-from hlcli.cli.console import EXIT_INTERRUPTED, progress_bar, say, stderr_console
+from hlcli.cli.console import progress_bar, say, stderr_console
 from hlcli.errors import DeviceError, HlError
+from hlcli.stopping import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.table import Table
