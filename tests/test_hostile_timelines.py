@@ -617,6 +617,18 @@ def test_a_mistake_outside_the_readers_stays_visible(
     assert "this is a bug in hl" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["002  " + "\xff" * 1_700_000, "002 " + "a " * 900_000, "002 a" + " " * 900_000 + "b",
+     "* FROM CLIP NAME: a" + " " * 900_000 + "b", "M2 " + "1" * 900_000],
+)  # fmt: skip
+def test_lines_of_an_edl_that_patterns_would_look_at_for_hours(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "long.edl"
+    event = "001  AX V C 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00"
+    path.write_text(f"TITLE: x\nFCM: NON-DROP FRAME\n{event}\n{line}\n", encoding="utf-8")
+    refused(path, "letters")
+
+
 def test_a_file_larger_than_any_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST_BYTES", 1 << 20)
     for suffix in sorted(READERS.keys() - {".otioz", ".aaf", ".edl", ".fcpxmld"}):

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.timeline.check.findings import Findings
+from hlcli.timeline.read.bounds import lines_of, read_bytes
 from hlcli.timeline.timecode import parse_timecode
 
 _LABEL = r"\d{2}[:;.]\d{2}[:;.]\d{2}[:;.]\d{2}"
@@ -18,8 +19,8 @@ _NO_MEDIA = ("BL", "BLACK", "BARS")
 
 def check(path: Path, findings: Findings) -> None:
     """Check one file."""
-    text = path.read_bytes().decode("utf-8-sig", "replace")
-    lines = [line.rstrip() for line in text.splitlines()]
+    text = read_bytes(path).decode("utf-8-sig", "replace")
+    lines = [line.rstrip() for line in lines_of(text)]
     first = next((line for line in lines if line.strip()), "")
     if not first.upper().startswith("TITLE:"):
         findings.add("edl-title-missing", "line 1", f"it is {first[:40]!r}")

@@ -29,6 +29,9 @@ MOST_BYTES = 128 << 20
 """Size of a file of text, in bytes. A feature film with all its metadata is some 50 MB."""
 MOST_DEPTH = 256
 """Brackets or elements within each other. A clip in 32 nested sequences lies about 200 deep."""
+MOST_LETTERS = 8_192
+"""Letters of a line of an EDL: a path, and what stands before it. What looks for patterns in a line
+may take time that grows with the square of this."""
 MOST_VALUES = 2_000_000
 """Objects, lists or elements of a file: each takes up to 250 bytes of memory."""
 MOST_ITEMS = 100_000
@@ -137,6 +140,22 @@ def read_bytes(path: Path) -> bytes:
             hint="export only the sequence that is wanted",
         )
     return data
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of an EDL.
+
+    Raises:
+        TooMuchError: One has more than `MOST_LETTERS`.
+    """
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MOST_LETTERS:
+            raise TooMuchError(
+                f"line {number} has {len(line):,} letters: a line of an EDL has {MOST_LETTERS:,} "
+                "at most"
+            )
+    return lines
 
 
 def json_text(data: bytes) -> str:

@@ -27,7 +27,7 @@ from hlcli.errors import MediaError, TimelineError
 from hlcli.media.probe import probe
 from hlcli.media.rates import TIMECODE
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.read.bounds import read_bytes
+from hlcli.timeline.read.bounds import lines_of, read_bytes
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.types import Notes, ReadTimeline
 from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
@@ -39,16 +39,18 @@ _EVENT = re.compile(
     rf"(?P<labels>{TIMECODE}\s+{TIMECODE}\s+{TIMECODE}\s+{TIMECODE})\s*$",
     re.IGNORECASE,
 )
-_LOOKS_LIKE_AN_EVENT = re.compile(rf"^\s*\d+\s+\S+.*\s{TIMECODE}\s+{TIMECODE}")
+_LOOKS_LIKE_AN_EVENT = re.compile(rf"^\s*\d+\s+\S.*\s{TIMECODE}\s+{TIMECODE}")
 _COMMENT = re.compile(
     r"^[*\s]*(?P<word>FROM CLIP NAME|TO CLIP NAME|FROM CLIP|FROM FILE|SOURCE FILE|FREEZE FRAME|"
-    r"OTIO REFERENCE \w+)\s*(?::\s*(?P<text>.*?))?\s*$",
+    r"OTIO REFERENCE \w+)\s*(?::(?P<text>.*))?$",
     re.IGNORECASE,
 )
 _SPEED = re.compile(rf"^M2\s+(?P<reel>.*?)\s*(?P<speed>-?\d+(?:\.\d*)?)\s+{TIMECODE}\s*$")
-_LOCATOR = re.compile(r"^\*\s*LOC:\s*((?:\d{2}[:;]){3}\d{2})\s+(\w+)\s*(.*?)\s*$")
+_LOCATOR = re.compile(r"^\*\s*LOC:\s*((?:\d{2}[:;]){3}\d{2})\s+(\w+)(.*)$")
 _MORE_SOUND = re.compile(r"^AUD((?:\s+\d{1,2})+)\s*$")
 _BLACK = ("BL", "BLACK")
+# The patterns of events take time that grows with the square of the length; no event is longer.
+_LONGEST_EVENT = 512
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
 # Rates that labels cannot tell apart are as far from one another as this.
@@ -113,7 +115,7 @@ def read(
         timeline = _timeline(path, lines, files, rate, notes)
         first = timeline.global_start_time.value
         for label, color, words in map(
-            _groups, filter(None, map(_LOCATOR.match, text.split("\n")))
+            _groups, filter(None, map(_LOCATOR.match, text.splitlines()))
         ):
             timeline.tracks.markers.append(
                 _marker(parse_timecode(label, rate) - first, color, words, rate)
@@ -145,8 +147,9 @@ def _lines(path: Path, text: str) -> tuple[str, list[_Line]]:
     """
     title, drop_frame = "", False
     found: list[_Line] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _EVENT.match(line)
+    for number, line in enumerate(lines_of(text), start=1):
+        event = line[:_LONGEST_EVENT]
+        match = _EVENT.match(event) if len(line) <= _LONGEST_EVENT else None
         if match is not None:
             in_, out, start, stop = match["labels"].split()
             found.append(
@@ -159,7 +162,7 @@ def _lines(path: Path, text: str) -> tuple[str, list[_Line]]:
                     drop_frame=drop_frame,
                 )
             )
-        elif _LOOKS_LIKE_AN_EVENT.match(line):
+        elif _LOOKS_LIKE_AN_EVENT.match(event):
             raise TimelineError(
                 f"cannot read {path}: line {number} is no event of a CMX 3600 list: "
                 f"{line.strip()[:80]!r}",
@@ -186,7 +189,7 @@ def _comment(text: str, lines: list[_Line]) -> None:
     line = lines[-1]
     if (match := _MORE_SOUND.match(text)) is not None:
         line.more_sound += tuple(map(int, match[1].split()))
-    elif (match := _SPEED.match(text)) is not None:
+    elif (match := _SPEED.match(text[:_LONGEST_EVENT])) is not None:
         # Of the two lines of a transition, that of its reel.
         same = [other for other in lines[-2:] if other.number == line.number]
         fitting = [other for other in same if other.reel == match["reel"].strip()] or [line]
@@ -406,7 +409,7 @@ def _effect(line: _Line, counts: Sequence[int], rate: Fraction) -> otio.schema.E
 
 
 def _groups(match: re.Match[str]) -> tuple[str, str, str]:
-    return match[1], match[2], match[3]
+    return match[1], match[2], match[3].strip()
 
 
 def _marker(at: int, color: str, words: str, rate: Fraction) -> otio.schema.Marker:
