@@ -758,6 +758,10 @@ def test_damaged_aafs(tmp_path: Path) -> None:
     tables[72:76] = b"\xff\xff\xff\xff"
     path.write_bytes(bytes(tables))
     refused(path, "4,294,967,295 tables of sectors")
+    # As many as could be in the file, but not with the sectors that they name: 67 million.
+    tables[72:76] = b"\x40\0\0\0"
+    path.write_bytes(bytes(tables) + bytes(512 * 1024))
+    refused(path, "64 tables of sectors")
     for kept in (0, 8, 511, 513, 4_000, len(data) // 2):
         path.write_bytes(data[:kept])
         refused(path)

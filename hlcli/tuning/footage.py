@@ -255,4 +255,8 @@ def _same(name: str, other: str) -> bool:
 
 
 def _place(path: Path) -> str:
-    return name_key(os.path.realpath(path))
+    try:
+        return name_key(os.path.realpath(path))
+    except (OSError, ValueError):
+        # A name that no file can have, as one with a zero byte: it is in no place.
+        return name_key(str(path))

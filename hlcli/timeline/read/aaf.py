@@ -26,7 +26,9 @@ from hlcli.timeline.relink import NO_SEARCH, Relinker
 # The header of the compound files that AAF is kept in.
 _SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _HEADER_BYTES = 512
+_SECTOR_SHIFT_AT = 30
 _NUM_TABLES_AT = 72
+_SECTORS_IN_HEADER = 109
 
 
 def read(
@@ -88,7 +90,14 @@ def _refuse_endless(path: Path) -> None:
     if len(header) < _HEADER_BYTES or not header.startswith(_SIGNATURE):
         raise ValueError("it is no AAF file")
     (num_tables,) = struct.unpack_from("<I", header, _NUM_TABLES_AT)
-    if num_tables > path.stat().st_size // _HEADER_BYTES:
+    (shift,) = struct.unpack_from("<H", header, _SECTOR_SHIFT_AT)
+    if not 9 <= shift <= 16:
+        raise ValueError("its sectors have no size that AAF knows")
+    # The header names the first sectors of the table, and each further table a sector full of them;
+    # all of them must be in the file.
+    per_table = (1 << shift) // 4 - 1
+    named = _SECTORS_IN_HEADER + (num_tables - 1) * per_table if num_tables else 0
+    if named > path.stat().st_size >> shift:
         raise TooMuchError(f"its header claims {num_tables:,} tables of sectors")
     held: dict[tuple[str, int], tuple[int, list[tuple[str, int]]]] = {}
     with _opened(path) as aaf:
