@@ -148,8 +148,8 @@ def _lines(path: Path, text: str) -> tuple[str, list[_Line]]:
     title, drop_frame = "", False
     found: list[_Line] = []
     for number, line in enumerate(lines_of(text), start=1):
-        event = line[:_LONGEST_EVENT]
-        match = _EVENT.match(event) if len(line) <= _LONGEST_EVENT else None
+        start_of_line = line[:_LONGEST_EVENT]
+        match = _EVENT.match(line) if len(line) <= _LONGEST_EVENT else None
         if match is not None:
             in_, out, start, stop = match["labels"].split()
             found.append(
@@ -162,7 +162,7 @@ def _lines(path: Path, text: str) -> tuple[str, list[_Line]]:
                     drop_frame=drop_frame,
                 )
             )
-        elif _LOOKS_LIKE_AN_EVENT.match(event):
+        elif _LOOKS_LIKE_AN_EVENT.match(start_of_line):
             raise TimelineError(
                 f"cannot read {path}: line {number} is no event of a CMX 3600 list: "
                 f"{line.strip()[:80]!r}",
