@@ -27,8 +27,12 @@ def make_document(
     model_sha256: str = WEIGHTS,
     selection: Selection | None = None,
     damage: str | None = None,
+    reasons: tuple[str, ...] = (),
 ) -> ScoresDocument:
-    """Return a document of a video with a hill every ten seconds, or with the given spans."""
+    """Return a document of a video with a hill every ten seconds, or with the given spans.
+
+    The best of the given spans has the given reasons.
+    """
     duration = float(num_frames / frame_rate)
     if scores is None:
         clips = np.arange(max(1, math.ceil(round(duration, 6))))
@@ -69,6 +73,7 @@ def make_document(
                     picture=0.5,
                     sound=0.5 if audio else None,
                     why="both" if audio else "picture",
+                    reasons=() if index else reasons,
                 )
                 for index, (start, end) in enumerate(spans)
             ]

@@ -74,6 +74,7 @@ CASES: dict[str, Case] = {
                 frame_rate=NTSC,
                 start_timecode="01:00:00;00",
                 spans=[(20.02, 25.025), (2.002, 4.004)],
+                reasons=("cheering", "fast movement", "louder than around it", "like 0:02"),
             ),
         ),
         layout=Layout(),

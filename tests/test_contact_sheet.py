@@ -93,6 +93,19 @@ def test_best_first(tmp_path: Path) -> None:
     assert [read_frame_number(cell(picture, index)) for index in range(3)] == [135, 30, 75]
 
 
+def test_reasons_stand_below_the_timecode(tmp_path: Path) -> None:
+    video = make_video(tmp_path, num_frames=90)
+    document = document_of(video, [(1.0, 2.0)], reasons=("cheering", "like 0:40"))
+    plain = draw(tmp_path, [document_of(video, [(1.0, 2.0)])])
+    picture = draw(tmp_path, [document])
+    extra = picture.height - plain.height
+    assert extra == CELL // 18
+    below = (MARGIN, TOP + BOX + LABEL, MARGIN + CELL, TOP + BOX + LABEL + extra)
+    assert np.asarray(picture.crop(below)).std() > 1  # letters, where there was nothing
+    [section] = plan_sheet([build_edit_list([document], name="cut")], order="time")
+    assert section.shots[0].reasons == "cheering; like 0:40"
+
+
 def test_plan_has_the_files_own_timecode_ranks_and_scores() -> None:
     document = make_document(
         frame_rate=NTSC, start_timecode="01:00:00;00", spans=[(58.058, 60.06), (2.002, 4.004)]

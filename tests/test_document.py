@@ -77,6 +77,7 @@ def test_contract_fields() -> None:
     assert value["video"]["audio"] == [{"channels": 2, "sample_rate": 48000}]
     assert list(value["moments"][0]) == [
         "start_seconds", "end_seconds", "score", "peak_seconds", "picture", "sound", "why",
+        "reasons",
     ]  # fmt: skip
     assert value["scores"][4] == round(value["scores"][4], 6)
 

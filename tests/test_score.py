@@ -89,7 +89,11 @@ def test_finds_the_event_and_writes_every_format(match: Path, tmp_path: Path) ->
     [clip] = [item for item in timeline.video_tracks()[0] if isinstance(item, otio.schema.Clip)]
     start = round(moment["start_seconds"] * 25)
     assert clip.source_range.start_time == otio.opentime.RationalTime(start, 25)
+    # Its stretch of noise changes in every second frame, and nothing else looks like it.
+    assert "fast movement" in moment["reasons"]
+    assert len(document["motion"]) == len(document["loudness"]) == len(document["looks"]) == 20
     [row] = read_csv(outputs[2])
+    assert row["reasons"].startswith("fast movement")
     assert float(row["start_seconds"]) == pytest.approx(moment["start_seconds"], abs=1e-3)
 
 

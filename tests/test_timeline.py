@@ -372,7 +372,7 @@ def test_table() -> None:
     assert heading == list(COLUMNS)
     assert first == [
         "1", "/a,b.mov", "20.020", "25.025", "01:00:20;00", "01:00:25;00", "5.005", "0.9000",
-        "both",
+        "both", "",
     ]  # fmt: skip
     assert second[:3] == ["2", "/a,b.mov", "2.002"]
 

@@ -31,6 +31,7 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
     from rich.table import Table
     from rich.text import Text
 
+    from hlcli.moments import in_words
     from hlcli.timeline.timecode import timecode
 
     video = document.video
@@ -66,7 +67,7 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
         ("#", "right"), ("start", "left"), ("end", "left"), ("length", "right"),
         ("score", "right"), ("why", "left"),
     ):  # fmt: skip
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, no_wrap=heading != "why")  # type: ignore[arg-type]
     for rank, moment in enumerate(document.moments, start=1):
         table.add_row(
             str(rank),
@@ -74,7 +75,7 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
             at(moment.end_seconds),
             f"{moment.end_seconds - moment.start_seconds:.1f} s",
             f"{moment.score:.2f}",
-            moment.why,
+            printable(in_words(moment.reasons)) or moment.why,
         )
     yield table
     number = len(document.moments)

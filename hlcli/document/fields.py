@@ -68,6 +68,13 @@ class Fields:
             raise self.wrong(name, f"has an unknown value {value!r}")
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts, none of them empty."""
+        value = self.get(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            raise self.wrong(name, f"must be a list of texts, is {value!r}")
+        return tuple(value)
+
     def flag(self, name: str, *, missing: bool | None = None) -> bool:
         """Return true or false; `missing` for a field that an earlier `hl` did not write."""
         if missing is not None and name not in self._value:

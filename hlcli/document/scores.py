@@ -14,19 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
 from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
 from hlcli.errors import DocumentError
-from hlcli.moments import Moment, Selection, select_moments
+from hlcli.moments import (
+    Evidence,
+    Moment,
+    Observation,
+    Selection,
+    reasons_of,
+    select_moments,
+)
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from hlcli.moments import Why
 
 SCHEMA = "hl.scores/1"
 """Name and version of the format; the number rises when an older reader would misread it."""
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
+_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,17 @@ class ScoresDocument:
     """What could not be read, in words; None for a sound file."""
     moments: tuple[Moment, ...]
     """The moments, best first."""
+    motion: tuple[float, ...] | None = None
+    """Mean absolute luma change within each clip, in [0, 1], T of them; None in documents of an
+    earlier `hl`, as the four that follow."""
+    loudness: tuple[float, ...] | None = None
+    """RMS level of each clip in dBFS, in [-100, 0], T of them; None without sound too."""
+    looks: tuple[int, ...] | None = None
+    """Group of pictures that look alike each clip belongs to, from 0 in order of appearance."""
+    sounds: tuple[Observation, ...] | None = None
+    """What can be heard, and from when to when; None without sound too."""
+    sights: tuple[Observation, ...] | None = None
+    """What can be seen, where that is sure; None too where the image encoder knows no classes."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
@@ -64,7 +87,7 @@ class ScoresDocument:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as JSON values, in the published order, rounded to a millionth."""
-        return {
+        value = {
             "schema": SCHEMA,
             "video": self.video.to_json(),
             "model": dataclasses.asdict(self.model),
@@ -75,6 +98,11 @@ class ScoresDocument:
             "picture_scores": _all(self.picture_scores),
             "sound_scores": _all(self.sound_scores),
             "shot_boundaries_seconds": _all(self.shot_boundaries_seconds),
+            "motion": _all(self.motion),
+            "loudness": _all(self.loudness),
+            "looks": None if self.looks is None else list(self.looks),
+            "sounds": _observations(self.sounds),
+            "sights": _observations(self.sights),
             "damage": self.damage,
             "moments": [
                 {
@@ -85,10 +113,14 @@ class ScoresDocument:
                     "picture": None if moment.picture is None else rounded(moment.picture),
                     "sound": None if moment.sound is None else rounded(moment.sound),
                     "why": moment.why,
+                    "reasons": list(moment.reasons),
                 }
                 for moment in self.moments
             ],
             "created_with": self.created_with,
+        }
+        return {
+            name: part for name, part in value.items() if part is not None or name not in _OPTIONAL
         }
 
     def to_text(self) -> str:
@@ -133,6 +165,10 @@ class ScoresDocument:
         for name in ("picture_scores", "sound_scores"):
             given = fields.get(name) is not None
             rows[name] = fields.numbers(name, 0.0, 1.0) if given else None
+        for name, (least, most) in {"motion": (0.0, 1.0), "loudness": (-100.0, 0.0)}.items():
+            rows[name] = fields.numbers(name, least, most) if fields.has(name) else None
+        looks = fields.numbers("looks", 0.0, len(scores)) if fields.has("looks") else None
+        rows["looks"] = looks
         for name, row in rows.items():
             if row is not None and len(row) != len(scores):
                 raise fields.wrong(name, f"has {len(row)} clips, scores has {len(scores)}")
@@ -156,6 +192,11 @@ class ScoresDocument:
             shot_boundaries_seconds=cuts,
             damage=None if fields.get("damage") is None else fields.text("damage"),
             moments=moments,
+            motion=rows["motion"],
+            loudness=rows["loudness"],
+            looks=None if looks is None else tuple(int(group) for group in looks),
+            sounds=_parsed_observations(fields, "sounds"),
+            sights=_parsed_observations(fields, "sights"),
             created_with=fields.text("created_with"),
         )
 
@@ -187,7 +228,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         document: The scores; the moments it has do not count.
         selection: How much to keep; None is the default rule.
     """
-    return select_moments(
+    moments = select_moments(
         document.scores,
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
@@ -196,6 +237,26 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,
         raw_T=document.raw_scores or None,
+    )
+    evidence = _evidence(document)
+    return [dataclasses.replace(moment, reasons=reasons_of(moment, evidence)) for moment in moments]
+
+
+def _evidence(document: ScoresDocument) -> Evidence:
+    """Return what a document knows about its video beside the scores."""
+
+    def row(values: Sequence[float] | None) -> npt.NDArray[np.float64] | None:
+        return None if values is None else np.asarray(values, dtype=np.float64)
+
+    return Evidence(
+        clip_seconds=document.clip_seconds,
+        duration_seconds=document.video.duration_seconds,
+        cuts=document.shot_boundaries_seconds,
+        sounds=document.sounds or (),
+        sights=document.sights or (),
+        motion_T=row(document.motion),
+        loudness_T=row(document.loudness),
+        looks_T=None if document.looks is None else np.asarray(document.looks, dtype=np.int64),
     )
 
 
@@ -268,7 +329,36 @@ def _moment(fields: Fields, video: VideoRecord) -> Moment:
         picture=sides["picture"],
         sound=sides["sound"],
         why=cast("Why", fields.text("why", r"picture|sound|both")),
+        reasons=fields.texts("reasons") if fields.has("reasons") else (),
     )
+
+
+def _parsed_observations(fields: Fields, name: str) -> tuple[Observation, ...] | None:
+    if not fields.has(name):
+        return None
+    return tuple(
+        Observation(
+            name=item.text("name"),
+            start_seconds=item.number("start_seconds", 0.0),
+            end_seconds=item.number("end_seconds", above=item.number("start_seconds")),
+            score=item.number("score", 0.0, 1.0),
+        )
+        for item in fields.items(name)
+    )
+
+
+def _observations(observations: Sequence[Observation] | None) -> list[dict[str, Any]] | None:
+    if observations is None:
+        return None
+    return [
+        {
+            "name": one.name,
+            "start_seconds": rounded(one.start_seconds),
+            "end_seconds": rounded(one.end_seconds),
+            "score": rounded(one.score),
+        }
+        for one in observations
+    ]
 
 
 def _all(row: Sequence[float] | None) -> list[float] | None:

@@ -21,7 +21,7 @@ from torch import nn
 from hlcli.errors import CheckpointError
 from hlcli.features.device import memory_errors
 from hlcli.features.layers import fold_norm, load_frozen, same_conv
-from hlcli.features.types import FloatArray
+from hlcli.features.types import FloatArray, RowArray
 from hlcli.zoo.manifest import ModelManifest
 
 VISUAL_SIZE = 1280
@@ -179,6 +179,18 @@ class EfficientNetEncoder:
             pictures = torch.from_numpy(np.ascontiguousarray(rgb_NHWC)).to(self.device)
             rows: FloatArray = self.network(pictures.permute(0, 3, 1, 2)).float().cpu().numpy()
         return rows
+
+    def class_probabilities(self, visual_NV: RowArray) -> FloatArray:
+        """See `PictureClassifier`; on the CPU in float32, the same on every device."""
+        last = self.network.classifier
+        with torch.inference_mode():
+            logits_NC = nn.functional.linear(
+                torch.from_numpy(visual_NV.astype(np.float32)),
+                last.weight.float().cpu(),
+                last.bias.float().cpu(),
+            )
+            probability_NC: FloatArray = torch.softmax(logits_NC, dim=1).numpy()
+        return probability_NC
 
     def _precision(self) -> contextlib.AbstractContextManager[None]:
         if self.device.type == "cuda":

@@ -7,12 +7,12 @@ classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.features.types import FeatureSpec, FloatArray
+from hlcli.features.types import FeatureSpec, FloatArray, RowArray
 
 
 class Encoder(Protocol):
@@ -44,6 +44,14 @@ class VisualEncoder(Encoder, Protocol):
 
     def encode(self, rgb_NHWC: npt.NDArray[np.uint8]) -> FloatArray:
         """Return the embeddings, float32, shape `(N, V)`, of uint8 pictures `(N, H, W, 3)`."""
+
+
+@runtime_checkable
+class PictureClassifier(Protocol):
+    """An image encoder that also knows the ImageNet classes."""
+
+    def class_probabilities(self, visual_NV: RowArray) -> FloatArray:
+        """Return the probability of each class, float32, `(N, 1000)`, of embeddings `(N, V)`."""
 
 
 class AudioEncoder(Encoder, Protocol):

@@ -29,7 +29,18 @@ Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 
 from __future__ import annotations
 
+from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import select_moments
 from hlcli.moments.types import Moment, Selection, Why
 
-__all__ = ["Moment", "Selection", "Why", "select_moments"]
+__all__ = [
+    "Evidence",
+    "Moment",
+    "Observation",
+    "Selection",
+    "Why",
+    "in_words",
+    "reasons_of",
+    "select_moments",
+    "what_happens",
+]

@@ -32,6 +32,9 @@ class Moment:
     why: Why = "picture"
     """Which side rises above its own usual level here, measured in its standard deviations; "both"
     when the lesser one rises at least half as much, or neither rises."""
+    reasons: tuple[str, ...] = ()
+    """What sets it apart from the rest of its video, the most telling first, in an editor's words:
+    "cheering", "fast movement", "like 0:40 and 3:12"; see `hlcli.moments.reasons`."""
 
     @property
     def duration_seconds(self) -> float:

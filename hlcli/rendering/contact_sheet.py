@@ -151,7 +151,8 @@ class _Sheet:
         self._lettering = Lettering(look.font)
         self._heading_size = max(11, look.width // 70)
         self._label_size = self._size_that_fits([section for section, _ in videos])
-        self._label_height = 2 * self._label_size
+        has_reasons = any(shot.reasons for section, _ in videos for shot in section.shots)
+        self._label_height = (3 if has_reasons else 2) * self._label_size
         self.changed_names: list[str] = []
         tops = list(self._tops(videos))
         highest = min(HIGHEST_PIXELS, _MOST_PIXELS // look.width)
@@ -183,7 +184,7 @@ class _Sheet:
         """Write rank, timecode and score below a thumbnail, and keep its place dark."""
         right, bottom = cell.left + self._look.cell_width, cell.top + cell.height
         self._draw.rectangle((cell.left, cell.top, right - 1, bottom - 1), fill=_BEHIND)
-        middle = bottom + self._label_height // 2 + max(1, self._label_size // 8)
+        middle = bottom + self._label_size + max(1, self._label_size // 8)
         font = self._lettering.font(self._label_size)
         self._draw.text((cell.left, middle), _left_label(shot), fill=_INK, font=font, anchor="lm")
         if shot.score is not None:
@@ -195,6 +196,11 @@ class _Sheet:
             if length:
                 bar = (cell.left, bottom, cell.left + length - 1, bottom + thickness - 1)
                 self._draw.rectangle(bar, fill=color)
+        if shot.reasons:
+            below = middle + self._label_size * 5 // 4
+            words = self._lettering.shown(shot.reasons)
+            words = self._lettering.fitting(words, self._label_size, self._look.cell_width)
+            self._draw.text((cell.left, below), words, fill=_FAINT, font=font, anchor="lm")
 
     def _head(self, section: Section, top: int) -> None:
         name = section.source.name

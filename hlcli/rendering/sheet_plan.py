@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hlcli.moments import in_words
 from hlcli.timeline.edit_list import EditList, Event, Marker, Source
 from hlcli.timeline.timecode import format_timecode, frame_at
 
@@ -22,6 +23,8 @@ class Shot:
     """1 is the best of all videos; None where the timeline does not say."""
     score: float | None
     """In [0, 1]; None where the timeline does not say."""
+    reasons: str = ""
+    """Why it was chosen, in one line; empty where the timeline does not say."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,23 +72,25 @@ def _shots(event: Event) -> Iterator[Shot]:
         moment = event.finding.moment
         peak = frame_at(moment.peak_seconds, event.source.frame_rate)
         peak = min(max(peak, event.frames.start), event.frames[-1])
-        yield _shot(event.source, peak, event.finding.rank, moment.score)
+        words = in_words(moment.reasons)
+        yield _shot(event.source, peak, event.finding.rank, moment.score, words)
     elif event.markers:
         for marker in event.markers:
-            yield _shot(event.source, _middle(marker), marker.rank, marker.score)
+            words = in_words(marker.reasons)
+            yield _shot(event.source, _middle(marker), marker.rank, marker.score, words)
     else:
-        yield _shot(event.source, event.frames[len(event.frames) // 2], None, None)
+        yield _shot(event.source, event.frames[len(event.frames) // 2], None, None, "")
 
 
 def _middle(marker: Marker) -> int:
     return marker.frames[len(marker.frames) // 2]
 
 
-def _shot(source: Source, frame: int, rank: int | None, score: float | None) -> Shot:
+def _shot(source: Source, frame: int, rank: int | None, score: float | None, reasons: str) -> Shot:
     timecode = format_timecode(
         source.start_frame + frame, source.frame_rate, drop_frame=source.drop_frame
     )
-    return Shot(frame=frame, timecode=timecode, rank=rank, score=score)
+    return Shot(frame=frame, timecode=timecode, rank=rank, score=score, reasons=reasons)
 
 
 def _place(shot: Shot) -> tuple[float, int]:

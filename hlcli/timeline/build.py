@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from hlcli.document import ScoresDocument, VideoRecord
 from hlcli.errors import OutputError, UsageError
-from hlcli.moments import Moment
+from hlcli.moments import Moment, in_words
 from hlcli.timeline.edit_list import EditList, Event, Highlight, Marker, Sound, Source
 from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
@@ -33,7 +33,7 @@ Order: TypeAlias = Literal["time", "rank"]
 """Moments as they happened, or the best first."""
 
 _BANDS = ((0.8, "GREEN"), (0.6, "CYAN"), (0.4, "YELLOW"), (0.0, "ORANGE"))
-_REASONS = {"picture": "the picture", "sound": "the sound", "both": "picture and sound"}
+_SIDES = {"picture": "the picture", "sound": "the sound", "both": "picture and sound"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,13 +207,21 @@ def color_of_score(score: float) -> str:
     return next(color for least, color in _BANDS if score >= least or least == 0.0)
 
 
-def _marker(moment: Moment, rank: int, frames: range) -> Marker:
+def _reasons(moment: Moment) -> str:
+    """Return in one line why a moment was chosen."""
+    if moment.reasons:
+        return " ".join(readable(in_words(moment.reasons)).split())
     verb = "stand" if moment.why == "both" else "stands"
+    return f"{_SIDES[moment.why]} {verb} out"
+
+
+def _marker(moment: Moment, rank: int, frames: range) -> Marker:
     return Marker(
         frames=frames,
         name=f"H{rank:02d} {moment.score:.2f}",
-        comment=f"score {moment.score:.2f}, {_REASONS[moment.why]} {verb} out",
+        comment=f"score {moment.score:.2f}, {_reasons(moment)}",
         color=color_of_score(moment.score),
         rank=rank,
         score=moment.score,
+        reasons=moment.reasons,
     )

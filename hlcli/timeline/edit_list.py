@@ -102,6 +102,8 @@ class Marker:
     """Rank of the moment, 1 is the best; None where a reader does not know it."""
     score: float | None = None
     """Its score in [0, 1]; None where a reader does not know it."""
+    reasons: tuple[str, ...] = ()
+    """`Moment.reasons`; empty where a reader does not know them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

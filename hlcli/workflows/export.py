@@ -14,7 +14,7 @@ from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_docum
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
-from hlcli.moments import Moment, Selection
+from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
 from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
@@ -312,12 +312,29 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
             if document.picture_scores is None
             else document.picture_scores[:count],
             sound_scores=None if document.sound_scores is None else document.sound_scores[:count],
+            motion=None if document.motion is None else document.motion[:count],
+            loudness=None if document.loudness is None else document.loudness[:count],
+            looks=None if document.looks is None else document.looks[:count],
+            sounds=_before(document.sounds, duration),
+            sights=_before(document.sights, duration),
             shot_boundaries_seconds=tuple(
                 instant for instant in document.shot_boundaries_seconds if instant < duration
             ),
             moments=tuple(_ending(moment, duration) for moment in kept),
         ),
         notes=tuple(notes),
+    )
+
+
+def _before(
+    observations: tuple[Observation, ...] | None, duration: float
+) -> tuple[Observation, ...] | None:
+    if observations is None:
+        return None
+    return tuple(
+        replace(one, end_seconds=min(one.end_seconds, duration))
+        for one in observations
+        if one.start_seconds < duration
     )
 
 

@@ -7,7 +7,7 @@ scores are stored is answered without torch, one whose features are stored witho
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,7 @@ from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
-from hlcli.moments import Selection
+from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.workflows.export import choose_moments
 from hlcli.zoo.manifest import ModelManifest, default_model_name, detector_kind, find_detector
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hlcli.features.encoder import Encoders
+    from hlcli.features.naming import Named
     from hlcli.features.types import VideoFeatures
     from hlcli.model.scorer import ClipScores, Scorer
 
@@ -278,6 +279,7 @@ class Pipeline:
             shot_boundaries_seconds=_row(features.shot_boundaries_seconds),
             damage=features.damage,
             moments=(),
+            **self._observed(features, float(info.duration_seconds)),
         )
         if self.use_cache:
             try:
@@ -285,6 +287,37 @@ class Pipeline:
             except OutputError as error:
                 logger.warning("scores of %s are not stored: %s", info.path, error)
         return document
+
+    def _observed(self, features: VideoFeatures, duration: float) -> dict[str, Any]:
+        """Return the fields of a document from which moments are explained."""
+        from hlcli.features.encoder import PictureClassifier
+        from hlcli.features.naming import look_groups, named_sights, named_sounds
+
+        def stretches(found: Iterable[Named]) -> tuple[Observation, ...]:
+            return tuple(
+                Observation(
+                    name=one.name,
+                    start_seconds=float(one.first_clip),
+                    end_seconds=round(min(one.last_clip + 1.0, duration), 6),
+                    score=round(one.score, 2),
+                )
+                for one in found
+            )
+
+        visual, events_TC = self.encoders.visual, features.events_TC
+        return {
+            "motion": tuple(round(float(value), 4) for value in features.motion_T),
+            "loudness": None
+            if features.loudness_T is None
+            else tuple(round(float(value), 1) for value in features.loudness_T),
+            "looks": tuple(int(group) for group in look_groups(features.visual_TV)),
+            "sounds": None
+            if events_TC is None
+            else stretches(named_sounds(events_TC, self.encoders.audio.class_names)),
+            "sights": stretches(named_sights(features.visual_TV, visual.class_probabilities))
+            if isinstance(visual, PictureClassifier)
+            else None,
+        }
 
 
 def _row(values: npt.NDArray[np.floating]) -> tuple[float, ...]:

@@ -7,8 +7,9 @@ YouTube shows chapters only if there are three or more, the first at 00:00, each
 seconds long by the whole seconds it reads. Shorter ones are joined with what follows; where fewer
 than three are left, the list is refused.
 
-Titles are for those who watch the film: "Moment 3", counted as they come. Ranks, scores and reasons
-are for those who cut it and stand in markers.
+Titles are for those who watch the film: what happens, "Cheering, fast movement", where `hl` knows
+it, and else "Moment 3", counted as they come. Ranks, scores and comparisons with the rest of the
+footage are for those who cut it and stand in markers.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from hlcli.atomic import write_text
 from hlcli.errors import UsageError
+from hlcli.moments import what_happens
 from hlcli.timeline.edit_list import EditList, Marker
 from hlcli.timeline.paths import readable
 from hlcli.timeline.timecode import frame_at
@@ -31,6 +33,7 @@ LEAST_CHAPTERS = 3
 LEAST_SECONDS = 10
 """Length under which YouTube shows no chapters at all, in whole seconds."""
 _LEAD_IN = "Start"
+_MOST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class Chapter:
     """One line that somebody wrote, or the name of a file; empty for moments of `hl`."""
     moments: range = range(0)
     """Numbers of its moments, counted from 1 as they come in the film; empty without one."""
+    happens: tuple[str, ...] = ()
+    """What happens in them, in words, where `hl` knows it."""
 
     @property
     def title(self) -> str:
@@ -50,6 +55,9 @@ class Chapter:
         first, count = self.moments.start, len(self.moments)
         if self.name:
             return f"{self.name}, and {count - 1} more" if count > 1 else self.name
+        if self.happens:
+            what = _one_line(", ".join(self.happens[:_MOST_WORDS]))
+            return what[:1].upper() + what[1:]
         if count == 1:
             return f"Moment {first}"
         return f"Moments {first} {'and' if count == 2 else 'to'} {first + count - 1}"
@@ -131,6 +139,7 @@ def _starts(edit: EditList) -> Iterator[Chapter]:
                 # A rank is ours; without one the words are somebody else's.
                 name="" if marker.rank is not None else _words(marker),
                 moments=range(1),
+                happens=tuple(what_happens(marker.reasons)),
             )
         if not event.markers:
             yield Chapter(frames=event.record, name=_one_line(event.source.name))
@@ -140,7 +149,8 @@ def _together(first: Chapter, second: Chapter) -> Chapter:
     """Join two chapters under the name of the first one that has a moment."""
     named = first if first.moments or not second.moments else second
     moments = range(named.moments.start, max(first.moments.stop, second.moments.stop))
-    return dataclasses.replace(first, name=named.name, moments=moments)
+    happens = tuple(dict.fromkeys(first.happens + second.happens))
+    return dataclasses.replace(first, name=named.name, moments=moments, happens=happens)
 
 
 def _words(marker: Marker) -> str:

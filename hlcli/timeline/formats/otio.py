@@ -21,6 +21,7 @@ import opentimelineio as otio
 from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.media.rates import rate_text
+from hlcli.moments import Moment
 from hlcli.timeline.edit_list import EditList, Event, Marker, Sound, Source
 from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC, Dialect
 from hlcli.timeline.paths import readable
@@ -182,6 +183,7 @@ def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
             "start_seconds": _short(moment.start_seconds),
             "end_seconds": _short(moment.end_seconds),
         }
+        metadata |= _reasons(moment)
     metadata["source"] = {
         "sha256_head": source.sha256_head,
         "frame_rate": rate_text(source.frame_rate),
@@ -223,6 +225,10 @@ def _timeline_markers(edit: EditList, dialect: Dialect) -> Iterator[otio.schema.
             yield _named(marker, _range(start, end - start, edit.frame_rate), dialect)
 
 
+def _reasons(of: Moment | Marker) -> dict[str, Any]:
+    return {"reasons": [readable(reason) for reason in of.reasons]} if of.reasons else {}
+
+
 def _named(
     marker: Marker, marked_range: otio.opentime.TimeRange, dialect: Dialect
 ) -> otio.schema.Marker:
@@ -237,6 +243,7 @@ def _named(
                 "score": _short(marker.score),
                 "name": marker.name,
             }
+            | _reasons(marker)
         }
         | dialect.marker_metadata(marker),
     )

@@ -2,7 +2,7 @@
 
 Columns: rank, file (as given in the document), start_seconds and end_seconds (from the first video
 frame), start_timecode and end_timecode (the file's own; the end is the first frame after the
-moment), duration_seconds, score (0 to 1), why (picture, sound or both).
+moment), duration_seconds, score (0 to 1), why (picture, sound or both), reasons (in words).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 
 from hlcli.atomic import write_text
 from hlcli.document import ScoresDocument
+from hlcli.moments import in_words
 from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
 from hlcli.timeline.timecode import timecode
 
 COLUMNS = (
     "rank", "file", "start_seconds", "end_seconds", "start_timecode", "end_timecode",
-    "duration_seconds", "score", "why",
+    "duration_seconds", "score", "why", "reasons",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def table_text(documents: Sequence[ScoresDocument]) -> str:
                 f"{moment.duration_seconds:.3f}",
                 f"{moment.score:.4f}",
                 moment.why,
+                readable(in_words(moment.reasons)),
             ]
             rows.append((rank, row))
     text = io.StringIO(newline="")

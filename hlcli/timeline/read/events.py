@@ -10,7 +10,7 @@ from typing import Any
 
 from hlcli.document import AudioRecord
 from hlcli.timeline.edit_list import Event, Marker, Sound, Source
-from hlcli.timeline.read.exact import entry, number_or_none, whole_or_zero
+from hlcli.timeline.read.exact import entry, number_or_none, texts_or_none, whole_or_zero
 from hlcli.timeline.read.types import Notes
 
 
@@ -203,10 +203,14 @@ def finding_of(metadata: Any) -> Any:
         return None
     return Highlight(
         moment=Moment(
-            **known,
+            start_seconds=known["start_seconds"],
+            end_seconds=known["end_seconds"],
+            score=known["score"],
+            peak_seconds=known["peak_seconds"],
             picture=number_or_none(entry(metadata, "picture")),
             sound=number_or_none(entry(metadata, "sound")),
             why=why,
+            reasons=texts_or_none(entry(metadata, "reasons")) or (),
         ),
         rank=whole_or_zero(rank),
         model=ModelRecord(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -118,6 +119,13 @@ def whole_or_zero(value: Any, *, most: int = 10**12) -> int:
     """
     number = number_or_none(value)
     return int(number) if number is not None and 0 <= number <= most else 0
+
+
+def texts_or_none(value: Any) -> tuple[str, ...] | None:
+    """Return a list of texts of metadata; None for anything else."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return None
+    return tuple(value) if all(isinstance(one, str) and one for one in value) else None
 
 
 def entry(metadata: Any, *keys: str | int) -> Any:

@@ -10,7 +10,13 @@ import opentimelineio as otio
 
 from hlcli.timeline.edit_list import Event, Marker, Source
 from hlcli.timeline.paths import readable
-from hlcli.timeline.read.exact import entry, exact_seconds, number_or_none, whole_or_zero
+from hlcli.timeline.read.exact import (
+    entry,
+    exact_seconds,
+    number_or_none,
+    texts_or_none,
+    whole_or_zero,
+)
 from hlcli.timeline.read.leaves import Leaf
 from hlcli.timeline.read.types import Notes
 from hlcli.timeline.timecode import frame_at
@@ -111,4 +117,5 @@ def _marker(marker: otio.schema.Marker, frames: range) -> Marker:
         color=marker.color if marker.color in _COLORS else "GREEN",
         rank=None if rank is None else whole_or_zero(rank),
         score=number_or_none(score),
+        reasons=texts_or_none(entry(own, "reasons")) or (),
     )

@@ -155,12 +155,21 @@ function inFrames(document, moments) {
   return result;
 }
 
+/** In one line why a moment was chosen: what happens, then each comparison with the rest. @param {any} moment */
+function reasonsOf(moment) {
+  /** @type {string[]} */
+  const reasons = moment.reasons || [];
+  const compares = (/** @type {string} */ one) => /^(un)?like | than around it$/.test(one);
+  const what = reasons.filter((one) => !compares(one)).join(", ");
+  return [what, ...reasons.filter(compares)].filter(Boolean).join("; ") || REASONS[moment.why];
+}
+
 /** @param {any} moment @param {number} rank */
 function named(moment, rank) {
   const score = twoDecimals(moment.score);
   return {
     name: `H${String(rank).padStart(2, "0")} ${score}`,
-    comment: `score ${score}, ${REASONS[moment.why]}`,
+    comment: `score ${score}, ${reasonsOf(moment)}`,
     color: bandColor(moment.score),
   };
 }
@@ -295,4 +304,4 @@ function pathFromUrl(url) {
   return path.startsWith("/") ? path : `\\\\${path.replace(/\//g, "\\")}`;
 }
 
-module.exports = { bandColor, pathFromUrl, planFromOtio, planFromScores, twoDecimals };
+module.exports = { bandColor, pathFromUrl, planFromOtio, planFromScores, reasonsOf, twoDecimals };

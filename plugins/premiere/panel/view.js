@@ -3,7 +3,7 @@
 // @ts-check
 
 const { BAND_COLORS, drawCurve } = require("./curve.js");
-const { bandColor, twoDecimals } = require("./plan.js");
+const { bandColor, reasonsOf, twoDecimals } = require("./plan.js");
 const { clock, counted, fileName } = require("./words.js");
 
 /** @import { App } from "./app.js" */
@@ -214,7 +214,8 @@ class View {
       const band = this.make("div", "band");
       band.style.backgroundColor = BAND_COLORS[bandColor(moment.score)];
       const cell = this.make("div", "thumbnail");
-      for (const part of [image, band, this.make("div", "secondary", `${from} \u00b7 ${score}`)]) cell.appendChild(part);
+      const words = (moment.reasons || []).length > 0 ? [this.make("div", "secondary", reasonsOf(moment))] : [];
+      for (const part of [image, band, this.make("div", "secondary", `${from} \u00b7 ${score}`), ...words]) cell.appendChild(part);
       row.appendChild(cell);
       return { moment, image };
     });
