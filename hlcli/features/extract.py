@@ -55,12 +55,12 @@ def extract_features(
     if float(grid.clip_seconds) != spec.clip_seconds:
         raise ValueError(f"clips of {spec.clip_seconds} s are not what the clip grid cuts")
     stop = threading.Event()
-    heard = 0
+    clips_done = 0
 
     def listen() -> SoundFeatures:
         def report(done: int) -> None:
-            nonlocal heard
-            heard = done
+            nonlocal clips_done
+            clips_done = done
 
         blocks = _until(read_waveform(info, sample_rate=encoders.audio.sample_rate), stop)
         return encode_sound(blocks, grid, encoders.audio, report=report)
@@ -86,7 +86,7 @@ def extract_features(
             if listening is not None:
                 # Waiting in short steps lets Ctrl-C through on every platform.
                 while not _is_done(listening):
-                    progress(SOUND_STAGE, heard, grid.num_clips)
+                    progress(SOUND_STAGE, clips_done, grid.num_clips)
                 try:
                     sound = listening.result()
                 except MediaError as error:

@@ -132,16 +132,16 @@ class RaslScorer(FusedScorer):
             signal = torch.from_numpy(np.ascontiguousarray(signal_T, np.float32))[None]
             signal = signal.to(self.device)
         signal_1T = self.network.measured_signal(side, signal, mask)
-        told_TS = torch.cat([row_1TS, signal_1T[..., None]], dim=-1)[0].cpu().numpy()
+        rows_TS = torch.cat([row_1TS, signal_1T[..., None]], dim=-1)[0].cpu().numpy()
 
         def activate(windows_NWS: RowArray, starts_N: npt.NDArray[np.int64]) -> FloatArray:
-            told = torch.from_numpy(np.ascontiguousarray(windows_NWS)).to(self.device)
-            valid = torch.ones(told.shape[:2], dtype=torch.bool, device=self.device)
-            each = self.network.standing(told[..., :-1], told[..., -1], valid)
+            rows = torch.from_numpy(np.ascontiguousarray(windows_NWS)).to(self.device)
+            valid = torch.ones(rows.shape[:2], dtype=torch.bool, device=self.device)
+            each = self.network.standing(rows[..., :-1], rows[..., -1], valid)
             made: FloatArray = each.mean(-1, keepdim=True).float().cpu().numpy()
             return made
 
-        return encode_in_windows(told_TS, activate, window_clips=self.config.window_clips)[:, 0]
+        return encode_in_windows(rows_TS, activate, window_clips=self.config.window_clips)[:, 0]
 
     def _prediction_errors(self, features: VideoFeatures, side: Side) -> FloatArray:
         """Errors of predicting each clip from the rest, faded between windows, `(T,)`."""

@@ -74,7 +74,7 @@ def count_paired(source: ClipSource) -> int:
     Raises:
         TrainingError: None has.
     """
-    count = sum(n for n, heard in zip(source.clip_counts, source.has_audio, strict=True) if heard)
+    count = sum(n for n, audio in zip(source.clip_counts, source.has_audio, strict=True) if audio)
     if not count:
         raise TrainingError(
             "no video of the corpus has sound, and the detector learns from both",
@@ -90,11 +90,11 @@ def paired_blocks(source: ClipSource) -> Iterator[tuple[FloatArray, FloatArray]]
     """
     waiting: list[VideoFeatures] = []
     num_waiting = 0
-    for video, (num_clips, heard) in enumerate(
+    for video, (num_clips, has_audio) in enumerate(
         zip(source.clip_counts, source.has_audio, strict=True)
     ):
         start = 0
-        while heard and start < num_clips:
+        while has_audio and start < num_clips:
             stop = min(num_clips, start + ROWS_AT_ONCE - num_waiting)
             waiting.append(source.read(video, start, stop))
             num_waiting += stop - start

@@ -69,15 +69,15 @@ class Corpus:
     def read(self, video: int, start: int, stop: int) -> VideoFeatures:
         """See `ClipSource.read`."""
         whole, rows = self.videos[video], slice(start, stop)
-        heard = whole.audio_TA is not None and whole.loudness_T is not None
+        audio = whole.audio_TA is not None and whole.loudness_T is not None
         return VideoFeatures(
             spec_digest=whole.spec_digest,
             duration_seconds=(stop - start) * self.spec.clip_seconds,
             visual_TV=whole.visual_TV[rows],
-            audio_TA=whole.audio_TA[rows] if heard and whole.audio_TA is not None else None,
+            audio_TA=whole.audio_TA[rows] if audio and whole.audio_TA is not None else None,
             events_TC=None,
             motion_T=whole.motion_T[rows],
-            loudness_T=whole.loudness_T[rows] if heard and whole.loudness_T is not None else None,
+            loudness_T=whole.loudness_T[rows] if audio and whole.loudness_T is not None else None,
             shot_boundaries_seconds=np.zeros(0),
         ).in_float32()
 

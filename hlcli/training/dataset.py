@@ -76,11 +76,11 @@ class SequenceSampler:
             num_categories=data.pseudo_categories,
             seed=seed,
         )
-        is_heard = corpus.has_audio
-        heard = [i for i, segment in enumerate(self.segments) if is_heard[segment.video]]
+        has_audio_of = corpus.has_audio
+        with_audio = [i for i, segment in enumerate(self.segments) if has_audio_of[segment.video]]
         self._every = SegmentPool(self.segments)
-        self._heard = SegmentPool(self.segments, np.array(heard, np.int64))
-        self._heard_share = len(heard) / len(self.segments)
+        self._with_audio = SegmentPool(self.segments, np.array(with_audio, np.int64))
+        self._audio_share = len(with_audio) / len(self.segments)
         self._planter = Planter(corpus, self._every, data)
         self._clip_counts = np.array(corpus.clip_counts, np.int64)
         self._long: dict[int, tuple[IntArray, Float64]] = {}
@@ -131,7 +131,7 @@ class SequenceSampler:
         return [self.features(one) for one in drawn]
 
     def _even(self, rng: np.random.Generator, num_clips: int) -> Sequence:
-        pool = self._heard or self._every
+        pool = self._with_audio or self._every
         alike = pool.of([pool[int(rng.integers(len(pool)))].category])
         some = [alike[int(i)] for i in rng.permutation(len(alike))[:_EVEN_SEGMENTS]]
         pieces = self._planter.fill(rng, some, num_clips)
@@ -146,8 +146,8 @@ class SequenceSampler:
             nothing = np.zeros(num_clips, bool)
             return Sequence(pieces=((video, start, start + num_clips),), planted_T=nothing)
         # Sound is lost for the whole sequence when one piece has none, so mostly draw alike.
-        heard = rng.random() < self._heard_share
-        pool = self._heard if heard and self._heard else self._every
+        has_audio = rng.random() < self._audio_share
+        pool = self._with_audio if has_audio and self._with_audio else self._every
         if len(pool.categories) >= 2 and rng.random() < self.data.planted_share:
             return self._planter.plant(rng, pool, num_clips)
         pieces = self._planter.fill(rng, pool, num_clips)
@@ -164,7 +164,7 @@ class SequenceSampler:
     def features(self, sequence: Sequence) -> VideoFeatures:
         """Put the pieces of a sequence together as if they were one video."""
         videos = [self.corpus.read(*piece) for piece in sequence.pieces]
-        heard = all(video.has_audio for video in videos)
+        has_audio = all(video.has_audio for video in videos)
 
         def join(name: str) -> FloatArray:
             joined: FloatArray = np.concatenate([getattr(video, name) for video in videos])
@@ -174,10 +174,10 @@ class SequenceSampler:
             spec_digest=videos[0].spec_digest,
             duration_seconds=len(sequence.planted_T) * self.corpus.spec.clip_seconds,
             visual_TV=join("visual_TV"),
-            audio_TA=join("audio_TA") if heard else None,
+            audio_TA=join("audio_TA") if has_audio else None,
             events_TC=None,
             motion_T=join("motion_T"),
-            loudness_T=join("loudness_T") if heard else None,
+            loudness_T=join("loudness_T") if has_audio else None,
             shot_boundaries_seconds=np.zeros(0),
         )
 

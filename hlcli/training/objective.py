@@ -92,16 +92,16 @@ def compute_losses(network: Forward, batch: Batch, config: ObjectiveConfig) -> d
     Losses of sound are taken over the sequences that have sound.
     """
     every_N = torch.arange(len(batch.mask_BT), device=batch.mask_BT.device)
-    heard_N = every_N[batch.has_audio_B]
+    audio_N = every_N[batch.has_audio_B]
     second = config.kpoint > 0
     # Activations that are not measured on the latents can do without them.
     latents = bool(config.reconstruction or config.scl or second) or network.activates_latents
     passes = [
         _Pass(network, "visual", batch, every_N, has_latents=latents, second_view=second),
     ]
-    if len(heard_N):
+    if len(audio_N):
         passes.append(
-            _Pass(network, "audio", batch, heard_N, has_latents=latents, second_view=False)
+            _Pass(network, "audio", batch, audio_N, has_latents=latents, second_view=False)
         )
     zero = torch.zeros((), device=batch.mask_BT.device)
     losses: dict[str, Tensor] = {}
@@ -112,11 +112,11 @@ def compute_losses(network: Forward, batch: Batch, config: ObjectiveConfig) -> d
     if config.masked:
         losses["masked"] = sum((one.masked() for one in passes), zero) / 2
     if config.scl:
-        losses["scl"] = _scl(network, passes, heard_N, config) if len(passes) == 2 else zero
+        losses["scl"] = _scl(network, passes, audio_N, config) if len(passes) == 2 else zero
     if config.kpoint:
-        losses["kpoint"] = _kpoint(network, passes, heard_N, config)
+        losses["kpoint"] = _kpoint(network, passes, audio_N, config)
     if config.planted:
-        losses["planted"] = _planted(passes, batch, heard_N)
+        losses["planted"] = _planted(passes, batch, audio_N)
     total = zero
     for name in LOSS_NAMES:
         if name in losses:
@@ -166,9 +166,9 @@ def k_point_pool(latent_BTD: Tensor, logits_BT: Tensor, mask_BT: Tensor, *, shar
     return (weight_BT[..., None] * latent_BTD).sum(1)
 
 
-def _scl(network: Forward, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig) -> Tensor:
+def _scl(network: Forward, passes: list[_Pass], audio_N: Tensor, config: ObjectiveConfig) -> Tensor:
     mask = passes[1].mask
-    latent = {"visual": passes[0].latent[heard_N], "audio": passes[1].latent}
+    latent = {"visual": passes[0].latent[audio_N], "audio": passes[1].latent}
     parts = []
     if config.scl_level in ("global", "both"):
         v, a = (network.embed(side, masked_mean(latent[side], mask)) for side in SIDES)
@@ -198,7 +198,7 @@ def step_nce(v_BTD: Tensor, a_BTD: Tensor, mask_BT: Tensor, *, temperature: floa
 
 
 def _kpoint(
-    network: Forward, passes: list[_Pass], heard_N: Tensor, config: ObjectiveConfig
+    network: Forward, passes: list[_Pass], audio_N: Tensor, config: ObjectiveConfig
 ) -> Tensor:
     def vector(side: Side, latent: Tensor, logits: Tensor, mask: Tensor) -> Tensor:
         pooled = k_point_pool(latent, logits, mask, share=config.kpoint_share)
@@ -219,22 +219,22 @@ def _kpoint(
         a = passes[1]
         top_a = vector("audio", a.latent, a.logits, a.mask)
         bottom_a = vector("audio", a.latent, -a.logits, a.mask)
-        heard_v, heard_bottom_v = top_v[heard_N], bottom_v[heard_N]
-        across = info_nce(heard_v, top_a, negatives(bottom_a), temperature=tau)
-        back = info_nce(top_a, heard_v, negatives(heard_bottom_v), temperature=tau)
+        audio_top_v, audio_bottom_v = top_v[audio_N], bottom_v[audio_N]
+        across = info_nce(audio_top_v, top_a, negatives(bottom_a), temperature=tau)
+        back = info_nce(top_a, audio_top_v, negatives(audio_bottom_v), temperature=tau)
         loss = loss + (across + back) / 2
     return loss / 2
 
 
-def _planted(passes: list[_Pass], batch: Batch, heard_N: Tensor) -> Tensor:
+def _planted(passes: list[_Pass], batch: Batch, audio_N: Tensor) -> Tensor:
     """Each member of a committee ranks for itself, by the picture, by sound and by their sum."""
     logits = [passes[0].member_logits]
     planted = [batch.planted_BT]
     if len(passes) == 2:
-        heard = batch.planted_BT[heard_N]
+        planted_with_audio = batch.planted_BT[audio_N]
         sound = passes[1].member_logits
-        logits += [sound, passes[0].member_logits[heard_N] + sound]
-        planted += [heard, heard]
+        logits += [sound, passes[0].member_logits[audio_N] + sound]
+        planted += [planted_with_audio, planted_with_audio]
     masks = [passes[0].mask] + [one.mask for one in passes[1:] for _ in range(2)]
     losses = [
         pair_ranking(each[..., member], *where)

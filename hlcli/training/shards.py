@@ -102,19 +102,19 @@ class ShardWriter:
             row = sound_row = 0
             placed = []
             for video, features in self._waiting:
-                heard = has_sound(features)
+                has_audio = has_sound(features)
                 placed.append(
                     video.placed(
                         shard=number,
                         row=row,
-                        sound_row=sound_row if heard else None,
+                        sound_row=sound_row if has_audio else None,
                         num_clips=features.num_clips,
                         duration_seconds=features.duration_seconds,
                         digest=video_digest(features),
                     )
                 )
                 row += features.num_clips
-                sound_row += features.num_clips if heard else 0
+                sound_row += features.num_clips if has_audio else 0
             data = safetensors.numpy.save(
                 _joined([features for _, features in self._waiting]),
                 metadata=shard_metadata(self.index.spec, placed),
@@ -303,14 +303,14 @@ class _Shard:
 
 
 def _joined(videos: list[VideoFeatures]) -> dict[str, npt.NDArray[Any]]:
-    heard = [one for one in videos if has_sound(one)]
+    with_audio = [one for one in videos if has_sound(one)]
     arrays = {
         "visual": _smallest([one.visual_TV for one in videos]),
         "motion": np.concatenate([one.motion_T for one in videos]).astype(np.float32),
     }
-    if heard:
-        arrays["audio"] = _smallest([one.audio_TA for one in heard if one.audio_TA is not None])
-        loudness = [one.loudness_T for one in heard if one.loudness_T is not None]
+    if with_audio:
+        arrays["audio"] = _smallest([v.audio_TA for v in with_audio if v.audio_TA is not None])
+        loudness = [v.loudness_T for v in with_audio if v.loudness_T is not None]
         arrays["loudness"] = np.concatenate(loudness).astype(np.float32)
     return arrays
 

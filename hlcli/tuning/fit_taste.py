@@ -87,9 +87,11 @@ def fit_taste(
     if any(_has_both(video.marks_T) for video in with_sound):
         centre_A = _centre([_sound(video) for video in with_sound])
         alone = _fit(scorer, with_sound, "a", ridge, audio=centre_A)[0]
-        seen, heard = _fit(scorer, with_sound, "va", ridge, visual=centre_V, audio=centre_A)
-        visual_weights["va"] = seen
-        audio = TasteSide(centre_V=centre_A, weight_V={"a": alone, "va": heard})
+        of_picture, of_sound = _fit(
+            scorer, with_sound, "va", ridge, visual=centre_V, audio=centre_A
+        )
+        visual_weights["va"] = of_picture
+        audio = TasteSide(centre_V=centre_A, weight_V={"a": alone, "va": of_sound})
     else:
         visual_weights["va"] = visual_weights["v"]
     return TasteHead(

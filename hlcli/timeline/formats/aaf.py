@@ -87,11 +87,11 @@ class _Composition:
             placed = [(event, PICTURE_SLOT) for event in edit.events if event.video_track == number]
             self._add_track(composition, "picture", number, placed, masters)
         lanes = lanes_of(edit)
-        heard: list[list[tuple[Event, int]]] = [[] for _ in lanes]
+        uses: list[list[tuple[Event, int]]] = [[] for _ in lanes]
         for event in edit.events:
             for use in channel_uses(event, lanes):
-                heard[use.lane.number].append((event, sound_slot(use.file_channel)))
-        for lane, placed in zip(lanes, heard, strict=True):
+                uses[use.lane.number].append((event, sound_slot(use.file_channel)))
+        for lane, placed in zip(lanes, uses, strict=True):
             self._add_track(composition, "sound", lane.number, placed, masters)
         self._mobs.add_timecode(
             composition, edit.start_frame, edit.num_frames, drop_frame=edit.drop_frame

@@ -186,17 +186,17 @@ class _Project:
         if element.tag != "playlist":
             raise self._error(f"has a track of kind {element.tag!r}")
         track = otio.schema.Track(name=_property(element, "shotcut:name"), kind=kind)
-        heard = False
+        has_sound = False
         for child in element:
             self._laid_down.add(1 + len(child))
             if child.tag == "blank":
                 track.append(self._gap(self._frames(child.get("length", "0"))))
             elif child.tag == "entry":
                 for item in self._items(child, kind):
-                    heard |= not isinstance(item, otio.schema.Gap)
+                    has_sound |= not isinstance(item, otio.schema.Gap)
                     track.append(item)
         # A track of sound alone is no picture track, and the other way round.
-        return [track] if heard else []
+        return [track] if has_sound else []
 
     def _mixed(
         self, tractor: ET.Element, tracks: list[otio.schema.Track]
