@@ -54,7 +54,9 @@ def test_used_spans_are_kept_and_the_rest_of_their_files_passed_over(
 ) -> None:
     annotation = read_cut(cut(tmp_path, raw), footage(raw))
     assert rows(annotation) == WANTED
-    assert (annotation.num_kept, annotation.num_passed, annotation.num_unmatched) == (3, 4, 0)
+    # take2.mp4 is ten seconds long: a short file that the cut could have shown and did not.
+    assert [file.path.name for file in annotation.unused] == ["take2.mp4"]
+    assert (annotation.num_kept, annotation.num_passed, annotation.num_unmatched) == (3, 5, 0)
     assert annotation.notes == ()
 
 

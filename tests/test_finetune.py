@@ -13,7 +13,7 @@ import media_factory
 import numpy as np
 import pytest
 from cli_runner import hl
-from finetune_factory import make_take, raw_file, types_of, write_cut
+from finetune_factory import make_take, raw_file, store_features, types_of, write_cut
 from synthetic_features import World
 from test_subspace import make_scorer
 
@@ -145,6 +145,34 @@ def test_a_model_that_is_not_better_says_so_and_is_not_recommended(
     assert find_model("worse").parent == "rarity"
 
 
+def test_a_cut_of_whole_short_clips_teaches(tmp_path: Path) -> None:
+    """A card of clips of five seconds, each used whole or not at all."""
+    card = tmp_path / "card"
+    card.mkdir()
+    events = []
+    for number in range(12):
+        path = media_factory.make_video(
+            card, name=f"clip{number:02d}.mp4", rate=Fraction(5), num_frames=25, width=48,
+            height=32, first_number=100 * number, b_frames=0,
+        )  # fmt: skip
+        kind = number % 3
+        store_features(path, [kind] * 5, seed=number)
+        if kind == 1:
+            events.append((str(path), 0, 5))
+    cut = write_cut(tmp_path / "cut.otio", events, length=5.0)
+    result = hl("finetune", card, "--name", "card", "--from-cut", cut, "--json")
+    assert result.exit_code == 0, result.output
+    assert "8 files shorter than 30 seconds" in result.stderr
+    assert "12 files are compared with each other" in result.stderr
+    told = json.loads(result.stdout)
+    (figure,) = told["card"]["figures"]
+    assert figure["num_files"] == 12
+    assert figure["after"] > 0.95 > figure["before"]
+    assert told["recommended"] is True
+    unseen = make_take(tmp_path / "new", 7)
+    assert precision("card", unseen, 1) == 1.0
+
+
 def test_one_file_is_checked_on_stretches_of_itself(tmp_path: Path) -> None:
     take = make_take(tmp_path, 0)
     types = types_of(0)
@@ -194,8 +222,8 @@ def test_files_are_held_out_whole_and_once() -> None:
     ]
     asked_of = []
     for train, asked in held_out_module._folds(videos):
-        asked_of += [index for index, _ in asked]
-        for index, _ in asked:
+        asked_of += [index for ((index, _),) in asked]
+        for ((index, _),) in asked:
             assert (train[index].marks_T == -1).all()
     assert sorted(asked_of) == [0, 1, 2, 4, 5, 6, 7]
 

@@ -67,6 +67,7 @@ def test_tables_as_people_write_them(tmp_path: Path, data: bytes | str) -> None:
         ("", 1, "is empty"),
         ("file,start,stop,label\n", 1, "lacks end"),
         ("file,start,end,label,start\n", 1, "start twice"),
+        (TABLE + "take.mp4,,2,keep\n", 4, "'' is neither seconds"),
         (TABLE + "take.mp4,1,2\n", 4, "3 values for 4 columns"),
         (TABLE + "take.mp4,1,2,maybe\n", 4, "'maybe', not keep or drop"),
         (TABLE + "take.mp4,1,two,keep\n", 4, "'two' is neither seconds"),
@@ -88,6 +89,13 @@ def test_a_bad_line_is_named(tmp_path: Path, data: bytes | str, line: int, words
     if line > 1:
         assert f"line {line} of" in caught.value.message
     assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize(
+    "data", ["file,label\ntake.mp4,keep\n", "file,start,end,label\ntake.mp4,,,keep\n"]
+)
+def test_a_line_without_times_is_about_the_whole_file(tmp_path: Path, data: str) -> None:
+    assert rows(read(tmp_path, data)) == [(0.0, 10.0, True)]
 
 
 def test_a_span_may_end_a_little_after_its_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hlcli.evaluation.metrics import average_precision
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.taste import TasteHead, smoothed, unit_rows
+from hlcli.tuning.compare import Comparison, comparisons, notes_of
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
 
 TYPES = [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5 + [0] * 5 + [1] * 5
@@ -151,3 +152,74 @@ def test_damaged_taste_is_refused(tmp_path: Path, damage: str) -> None:
 
 def test_a_model_without_taste_reads_none() -> None:
     assert TasteHead.from_tensors({"visual.mean": np.zeros(3)}, visual_size=3, audio_size=2) is None
+
+
+def short(kind: int, seed: int, *, kept: bool, camera: str = "", tint: float = 0.0) -> MarkedVideo:
+    """A file of one shot that was used whole or not at all."""
+    features = World().video(np.full(6, kind), seed=seed)
+    if tint:
+        rows = features.visual_TV.astype(np.float32)
+        rows[:, : rows.shape[1] // 4] += tint
+        features = dataclasses.replace(features, visual_TV=rows)
+    marks = np.full(6, int(kept), np.int8)
+    return MarkedVideo(name=f"{seed}.mp4", features=features, marks_T=marks, camera=camera)
+
+
+def test_files_used_whole_or_not_at_all_teach() -> None:
+    scorer = make_scorer()
+    files = [short(kind, 10 * kind + n, kept=kind == 2) for kind in range(4) for n in range(3)]
+    tuned = scorer.with_taste(fit_taste(scorer, files))
+    found = []
+    for seed in range(100, 104):
+        types, features = video(seed)
+        raw = tuned.raw_scores(features, ("v",))["v"]
+        found.append(average_precision(types == 2, raw, seed=0))
+    assert np.mean(found) > 0.95
+
+
+def test_what_a_second_camera_recorded_is_compared_among_itself() -> None:
+    """Nearly all that was kept is of one camera: its look must not become the taste."""
+    scorer = make_scorer()
+
+    def card(cameras: tuple[str, str]) -> list[MarkedVideo]:
+        own, other = cameras
+        return [
+            *(short(2, n, kept=True, camera=own, tint=3.0) for n in range(4)),
+            short(1, 20, kept=False, camera=own, tint=3.0),
+            short(2, 30, kept=True, camera=other),
+            *(short(k, 40 + 10 * k + n, kept=False, camera=other) for k in (1, 3) for n in (0, 1)),
+        ]
+
+    def lead_of_look(files: list[MarkedVideo]) -> float:
+        head = fit_taste(scorer, files)
+        plain = short(1, 70, kept=False).features
+        tinted = short(1, 70, kept=False, tint=3.0).features
+        return float(np.mean(head.preferences(tinted, "v")) - np.mean(head.preferences(plain, "v")))
+
+    assert lead_of_look(card(("", ""))) > 2 * abs(lead_of_look(card(("GoPro", "phone"))))
+
+
+def test_what_is_compared() -> None:
+    def marked_so(*verdicts: int, camera: str = "") -> MarkedVideo:
+        return MarkedVideo(
+            name="",
+            features=None,
+            marks_T=np.array(verdicts, np.int8),
+            camera=camera,  # type: ignore[arg-type]
+        )
+
+    kept, passed, both = marked_so(1, -1), marked_so(0, 0), marked_so(1, 0)
+    other = [marked_so(1, camera="b"), marked_so(0, camera="c")]
+    assert comparisons([kept, marked_so(-1), passed]) == [Comparison((0,), (2,))]
+    assert comparisons([both, passed, kept]) == [
+        Comparison((0,), (0,)),
+        Comparison((0, 2), (1,)),
+    ]
+    assert comparisons([kept, passed, *other]) == [Comparison((0,), (1,))]
+    assert comparisons([kept, kept]) == comparisons([passed]) == []
+    assert comparisons(other) == [Comparison((0,), (1,))]
+    assert "different cameras (b, c)" in notes_of(other)[0]
+    assert "2 files have nothing of the same camera" in notes_of([kept, passed, *other])[1]
+    assert notes_of([both]) == []
+    trimmed = Comparison((0,), (1,)).marks([both, passed], 0)
+    assert trimmed.tolist() == [1, -1]

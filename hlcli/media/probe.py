@@ -100,6 +100,8 @@ class MediaInfo:
     """All sound tracks, in container order."""
     clock: MediaClock
     """How container times count: from the first video frame, without what was cut out."""
+    recorded_with: str | None = None
+    """Make and model of the camera as the file says them; None where it says nothing."""
     damage: str | None = None
     """What is wrong with its time stamps, in words; None for a sound file."""
 
@@ -148,6 +150,7 @@ def probe(path: Path) -> MediaInfo:
         else:
             chosen = choose_frame_rate(average=stream.average_rate, base=stream.base_rate)
         declared = _declared(container)
+        recorded_with = _recorded_with(container)
         has_timecode_track = declared is not None and _has_timecode_track(container)
         counter = None if declared is not None else _timecode_counter(container)
         average_rate = stream.average_rate
@@ -198,6 +201,7 @@ def probe(path: Path) -> MediaInfo:
             bit_depth=frame.format.components[0].bits,
             audio_streams=_audio_streams(path, container),
             clock=span.clock,
+            recorded_with=recorded_with,
             damage=span.damage,
         )
 
@@ -271,6 +275,13 @@ def _declared(container: InputContainer) -> str | None:
         if _TIMECODE.fullmatch(text):
             return text
     return None
+
+
+def _recorded_with(container: InputContainer) -> str | None:
+    """Return make and model: Apple's and Android's tags, those of 3GPP, or what a writer left."""
+    tags = {key.lower().rpartition(".")[2]: text for key, text in container.metadata.items()}
+    words = [tags[key].strip() for key in ("make", "model") if tags.get(key, "").strip()]
+    return " ".join(words) or None
 
 
 def _timecode_counter(container: InputContainer) -> int | None:

@@ -1,13 +1,15 @@
 """From a finished cut to what its editor kept of the raw files.
 
-What the cut shows of a file is kept, and what it passes over of the same file is not; files that it
-never shows say nothing.
+What the cut shows of a file is kept, and what it passes over of the same file is not. A short file
+that it never shows was passed over whole where the cut shows others of the same folder: cards of
+short clips are used so. A long one says nothing: it may be of another film.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from hlcli.timeline.relink import Wanted
 from hlcli.tuning.footage import Footage, RawFile
 from hlcli.tuning.spans import Annotations, Span
 
+SHORT_SECONDS = 30
+"""A file below this is one shot, which is used or not."""
 _UNKNOWN_FRAMES = 10**9
 _EDL_NAME = re.compile(r"^\*\s*(?:FROM CLIP NAME|SOURCE FILE)\s*:\s*(\S(?:.*\S)?)\s*$", re.M)
 
@@ -76,8 +80,21 @@ def read_cut(path: Path, footage: Footage) -> Annotations:
         way="cut",
         file=path,
         spans=tuple(spans),
+        unused=_unused(spans, footage),
         num_unmatched=sum(lost.values()),
         notes=(*read.notes, *notes),
+    )
+
+
+def _unused(spans: Sequence[Span], footage: Footage) -> tuple[RawFile, ...]:
+    shown = {span.file.identity for span in spans}
+    folders = {span.file.path.parent for span in spans}
+    return tuple(
+        file
+        for file in footage.files
+        if file.identity not in shown
+        and file.duration_seconds < SHORT_SECONDS
+        and file.path.parent in folders
     )
 
 

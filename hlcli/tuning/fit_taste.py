@@ -1,8 +1,9 @@
 """Fits the taste head: a ranking loss between what was kept and what was passed over.
 
-Every kept clip shall score above every passed-over clip of the same file: the mean logistic loss
-over such pairs, the parent's raw score included, plus a ridge. The problem is convex and solved to
-its minimum, so the same marks give the same taste.
+Every kept clip shall score above every passed-over clip that it is compared with
+(`hlcli.tuning.compare`): the mean logistic loss over such pairs, the parent's raw score included,
+plus a ridge. The problem is convex and solved to its minimum, so the same marks give the same
+taste.
 
 Axes: T clips, V feature size.
 """
@@ -23,6 +24,7 @@ from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
 from hlcli.model.taste import TasteHead, TasteSide, smoothed, unit_rows
+from hlcli.tuning.compare import COMPARE_HINT, NOTHING_TO_COMPARE, Comparison, comparisons
 
 RIDGE = 0.05
 """Weight of the squared norm, for features of mean squared length `_POWER`. Chosen on composites
@@ -44,6 +46,8 @@ class MarkedVideo:
     """Its features, T clips."""
     marks_T: npt.NDArray[np.int8]
     """1 where a clip was kept, 0 where it was passed over, -1 where nobody said, shape `(T,)`."""
+    camera: str = ""
+    """What recorded it; files of the same are compared with each other."""
     untuned: Mapping[Modality, FloatArray] | None = None
     """Raw scores of the scorer that taste is added to, shape `(T,)`, for each modality the video
     has; None computes them anew whenever a taste is fitted."""
@@ -71,20 +75,17 @@ def fit_taste(
         ridge: Weight of the squared norm of the map, above 0.
 
     Raises:
-        TrainingError: No file has both kept and passed-over clips.
+        TrainingError: There is nothing kept, or nothing passed over to compare it with.
     """
-    if not any(_has_both(video.marks_T) for video in videos):
-        raise TrainingError(
-            "no file has both kept and passed-over footage",
-            hint="mark at least one span to keep and one to drop in the same file",
-        )
+    if not comparisons(videos):
+        raise TrainingError(NOTHING_TO_COMPARE, hint=COMPARE_HINT)
     scorer = scorer.with_taste(None)
     centre_V = _centre([video.features.visual_TV for video in videos])
     with_sound = [video for video in videos if has_sound(video.features)]
     visual_weights: dict[Modality, FloatArray] = {}
     audio: TasteSide | None = None
     visual_weights["v"] = _fit(scorer, videos, "v", ridge, visual=centre_V)[0]
-    if any(_has_both(video.marks_T) for video in with_sound):
+    if comparisons(with_sound):
         centre_A = _centre([_sound(video) for video in with_sound])
         alone = _fit(scorer, with_sound, "a", ridge, audio=centre_A)[0]
         of_picture, of_sound = _fit(
@@ -110,37 +111,47 @@ def _fit(
     audio: FloatArray | None = None,
 ) -> list[FloatArray]:
     """Weights of each sense given by its centre, in the order picture, sound."""
-    marked = [video for video in videos if _has_both(video.marks_T)]
-    share = len(marked) ** 0.5
+    compared = comparisons(videos)
+    share = len(compared) ** 0.5
+    # Of each comparison, the clips of each of its files.
     chosen = [
-        np.union1d(
-            _evenly(video.marks_T == 1, math.ceil(_MOST_KEPT / share)),
-            _evenly(video.marks_T == 0, math.ceil(_MOST_DROPPED / share)),
-        )
-        for video in marked
+        _chosen(one, videos, math.ceil(_MOST_KEPT / share), math.ceil(_MOST_DROPPED / share))
+        for one in compared
     ]
+    used = sorted({index for one in compared for index in one.files})
     blocks, factors = [], []
     for centre_V, scale in ((visual, 1.0), (audio, AUDIO_SCALE)):
         if centre_V is None:
             continue
-        power, num_clips, parts = 0.0, 0, []
+        power, num_clips = 0.0, 0
+        parts: list[list[npt.NDArray[np.float64]]] = [[] for _ in compared]
         # One file at a time: the features of a hundred hours do not fit twice.
-        for video, indices in zip(marked, chosen, strict=True):
+        for index in used:
+            video = videos[index]
             rows = video.features.visual_TV if centre_V is visual else _sound(video)
             off_TV = smoothed(unit_rows(rows).astype(np.float64) - centre_V)
             power += float((off_TV**2).sum())
             num_clips += len(off_TV)
-            parts.append(off_TV[indices])
+            for part, clips in zip(parts, chosen, strict=True):
+                if index in clips:
+                    part.append(off_TV[clips[index]])
         factor = scale * np.sqrt(_POWER / max(power / num_clips, 1e-12))
-        blocks.append([factor * part for part in parts])
+        blocks.append([factor * np.concatenate(part) for part in parts])
         factors.append(factor)
     inputs = [np.concatenate(senses, axis=1) for senses in zip(*blocks, strict=True)]
+    untuned = {
+        index: (videos[index].untuned or _untuned(scorer, videos[index]))[modality]
+        for index in used
+    }
     offsets = [
-        (video.untuned or _untuned(scorer, video))[modality][indices]
-        for video, indices in zip(marked, chosen, strict=True)
+        np.concatenate([untuned[index][clips[index]] for index in sorted(clips)])
+        for clips in chosen
     ]
-    marks = [video.marks_T[indices] for video, indices in zip(marked, chosen, strict=True)]
-    weight = rank_weights(inputs, offsets, marks, ridge)
+    marks = [
+        np.concatenate([one.marks(videos, index)[clips[index]] for index in sorted(clips)])
+        for one, clips in zip(compared, chosen, strict=True)
+    ]
+    weight = rank_weights(inputs, offsets, marks, ridge, [one.weight for one in compared])
     sizes = np.cumsum([part[0].shape[1] for part in blocks])[:-1]
     return [
         (factor * part).astype(np.float32)
@@ -158,14 +169,16 @@ def rank_weights(
     offsets: Sequence[npt.NDArray[np.floating]],
     marks: Sequence[npt.NDArray[np.int8]],
     ridge: float,
+    weights: Sequence[float] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Minimise the mean logistic loss over pairs of each file, plus the ridge.
+    """Minimise the mean logistic loss over pairs of each comparison, plus the ridge.
 
     Args:
-        inputs: Features of each file, `(T, V)`.
+        inputs: Features of the clips of each comparison, `(T, V)`.
         offsets: What is added to the score of each clip, `(T,)`.
-        marks: 1 kept, 0 passed over, -1 unknown, `(T,)`; each file has both of the first.
+        marks: 1 kept, 0 passed over, -1 unknown, `(T,)`; each comparison has both of the first.
         ridge: Weight of half the squared norm, above 0.
+        weights: How much each comparison counts, above 0; None counts all the same.
 
     Returns:
         Score per unit of feature, float64, shape `(V,)`.
@@ -183,11 +196,15 @@ def rank_weights(
     if not said.any():
         # All clips are alike to this sense, as in silence: it has no say.
         return np.zeros(len(basis))
-    files = []
-    for x, offset, y in zip(inputs, offsets, marks, strict=True):
+    shares = np.ones(len(inputs)) if weights is None else np.asarray(weights, np.float64)
+    compared = []
+    for share, x, offset, y in zip(shares / shares.sum(), inputs, offsets, marks, strict=True):
         reduced = torch.from_numpy(x @ basis)
         base = torch.from_numpy(offset.astype(np.float64))
-        files.append((reduced[y == 1], base[y == 1], reduced[y == 0], base[y == 0]))
+        is_kept, is_passed = torch.from_numpy(y == 1), torch.from_numpy(y == 0)
+        compared.append(
+            (float(share), reduced[is_kept], base[is_kept], reduced[is_passed], base[is_passed])
+        )
     weight = torch.zeros(basis.shape[1], dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS(
         [weight], max_iter=300, tolerance_grad=1e-9, tolerance_change=1e-12,
@@ -197,9 +214,9 @@ def rank_weights(
     def loss() -> torch.Tensor:
         solver.zero_grad()
         total = 0.5 * ridge * (weight @ weight)
-        for kept, kept_base, dropped, dropped_base in files:
-            lead = (kept @ weight + kept_base)[:, None] - (dropped @ weight + dropped_base)
-            total = total + torch.nn.functional.softplus(-lead).mean() / len(files)
+        for share, kept, kept_base, passed, passed_base in compared:
+            lead = (kept @ weight + kept_base)[:, None] - (passed @ weight + passed_base)
+            total = total + share * torch.nn.functional.softplus(-lead).mean()
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
@@ -224,8 +241,22 @@ def _sound(video: MarkedVideo) -> npt.NDArray[np.floating]:
     return video.features.audio_TA
 
 
-def _has_both(marks_T: npt.NDArray[np.int8]) -> bool:
-    return bool((marks_T == 1).any() and (marks_T == 0).any())
+def _chosen(
+    compared: Comparison, videos: Sequence[MarkedVideo], most_kept: int, most_passed: int
+) -> dict[int, npt.NDArray[np.int64]]:
+    """Return the clips of each file that a comparison takes, evenly thinned out to the limits."""
+    marks = [compared.marks(videos, index) for index in sorted(compared.files)]
+    together = np.concatenate(marks)
+    taken = np.union1d(
+        _evenly(together == 1, most_kept),
+        _evenly(together == 0, most_passed),
+    )
+    ends = np.cumsum([len(one) for one in marks])
+    starts = ends - [len(one) for one in marks]
+    return {
+        index: taken[(taken >= start) & (taken < end)] - start
+        for index, start, end in zip(sorted(compared.files), starts, ends, strict=True)
+    }
 
 
 def _evenly(chosen_T: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from hlcli.document import AudioRecord
 from hlcli.errors import HlError, MediaNotFoundError, TrainingError, reason_of
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
-from hlcli.media.probe import probe
+from hlcli.media.probe import MediaInfo, probe
 from hlcli.progress import Progress, silent
 from hlcli.timeline.paths import media_path, readable
 from hlcli.timeline.relink import Wanted, name_key
@@ -47,6 +47,8 @@ class RawFile:
     """Timecode of the first frame as the file says it."""
     audio: tuple[AudioRecord, ...] = ()
     """Its sound tracks."""
+    camera: str = ""
+    """What recorded it, as far as the file says: make, model, size, codec and rate."""
 
     @property
     def start_frame(self) -> int:
@@ -193,6 +195,7 @@ class Footage:
                 AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
                 for track in info.audio_streams
             ),
+            camera=_camera_of(info),
         )
         self.files.append(file)
         self._by_identity[identity] = file
@@ -220,6 +223,13 @@ class Footage:
             except HlError:
                 self._searched_identities[path] = None
         return self._searched_identities[path]
+
+
+def _camera_of(info: MediaInfo) -> str:
+    """Describe what recorded a file; held upright or not, a camera is the same."""
+    long, short = sorted((info.width, info.height), reverse=True)
+    parts = (info.recorded_with, f"{long}x{short}", info.video_codec, f"{info.bit_depth} bit")
+    return ", ".join(filter(None, (*parts, f"{float(info.frame_rate):.5g} fps")))
 
 
 def _files_of(folders: Sequence[Path]) -> Iterator[Path]:

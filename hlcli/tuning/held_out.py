@@ -1,7 +1,10 @@
 """Is the tuned model better than its parent, on marks it has not seen?
 
 Files are held out in turn; where only one file has marks, stretches of it are. The taste is fitted
-on the others and asked about the held-out ones. Nothing of this goes into the model.
+on the others and asked about the held-out ones: about each file that has both verdicts, and about
+the files of one camera together where they are compared with each other. There, files that follow
+each other are held out together, since neighbours show the same thing in the same light. Nothing
+of this goes into the model.
 
 Axes: T clips.
 """
@@ -19,6 +22,7 @@ import numpy.typing as npt
 
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
+from hlcli.tuning.compare import Comparison, comparisons
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste
 from hlcli.tuning.spans import Marks, num_runs
 
@@ -30,7 +34,10 @@ _GUARD_CLIPS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """Average precision on marks that were not learned from, mean over files or stretches."""
+    """Average precision on marks that were not learned from, a mean over what was put in order.
+
+    That is a file, a stretch of one, or several files that are compared with each other.
+    """
 
     before: float
     """The parent's, in [0, 1]."""
@@ -53,6 +60,8 @@ class HeldOut:
         return self.after > self.before
 
 
+Question: TypeAlias = list[tuple[int, Marks]]
+"""Clips that are put in order together: videos by index, with the marks that count."""
 OnCheck: TypeAlias = Callable[[HeldOut], None]
 
 
@@ -79,6 +88,7 @@ def held_out(
     Raises:
         TrainingError: The marks cannot be learned.
     """
+    compared = comparisons(videos)
     folds = list(_folds(videos))
     # Without training the parent says what the base says; else it is asked once for each file.
     of_parent: dict[int, npt.NDArray[np.float32]] = {}
@@ -89,27 +99,32 @@ def held_out(
     check = None
     for number, (train, asked) in enumerate(folds, 1):
         taste = fit_taste(base, train)
-        for index, marks in asked:
-            features, untuned = videos[index].features, videos[index].untuned
-            assert untuned is not None  # it is marked
-            side: Modality = "va" if has_sound(features) else "v"
-            if index not in of_parent:
-                of_parent[index] = (
-                    untuned[side] if parent is base else parent.raw_scores(features, (side,))[side]
-                )
-            is_asked = marks >= 0
-            kept = marks[is_asked] == 1
-            tuned = untuned[side] + taste.preferences(features, side)
-            before.append(tied_average_precision(kept, of_parent[index][is_asked]))
-            after.append(tied_average_precision(kept, tuned[is_asked]))
-            files.add(index)
-            num_spans += num_runs(marks, 1)
+        for question in asked:
+            kept, said, liked = [], [], []
+            for index, marks in question:
+                features, untuned = videos[index].features, videos[index].untuned
+                assert untuned is not None  # it is marked
+                side: Modality = "va" if has_sound(features) else "v"
+                if index not in of_parent:
+                    of_parent[index] = (
+                        untuned[side]
+                        if parent is base
+                        else parent.raw_scores(features, (side,))[side]
+                    )
+                is_asked = marks >= 0
+                kept.append(marks[is_asked] == 1)
+                said.append(of_parent[index][is_asked])
+                liked.append((untuned[side] + taste.preferences(features, side))[is_asked])
+                files.add(index)
+                num_spans += num_runs(marks, 1)
+            before.append(tied_average_precision(np.concatenate(kept), np.concatenate(said)))
+            after.append(tied_average_precision(np.concatenate(kept), np.concatenate(liked)))
         check = HeldOut(
             before=float(np.mean(before)),
             after=float(np.mean(after)),
             num_files=len(files),
             num_spans=num_spans,
-            within_file=sum(_has_both(video.marks_T) for video in videos) == 1,
+            within_file=len(compared) == 1 and compared[0].is_within_file,
             num_done=number,
             num_parts=len(folds),
         )
@@ -139,28 +154,42 @@ def tied_average_precision(
     return float(np.mean(precisions))
 
 
-def _folds(
-    videos: Sequence[MarkedVideo],
-) -> Iterator[tuple[list[MarkedVideo], list[tuple[int, Marks]]]]:
-    """Yield what is learned from, and which marks of which video are asked about."""
-    both = [index for index, video in enumerate(videos) if _has_both(video.marks_T)]
-    if len(both) > 1:
-        count = min(MOST_FOLDS, len(both))
-        for fold in range(count):
-            asked = both[fold::count]
-            train = [
-                dataclasses.replace(video, marks_T=np.full_like(video.marks_T, -1))
-                if index in asked
-                else video
-                for index, video in enumerate(videos)
-            ]
-            yield train, [(index, videos[index].marks_T) for index in asked]
-    elif both:
-        (index,) = both
+def _folds(videos: Sequence[MarkedVideo]) -> Iterator[tuple[list[MarkedVideo], list[Question]]]:
+    """Yield what is learned from, and what is asked."""
+    compared = comparisons(videos)
+    if len(compared) == 1 and compared[0].is_within_file:
+        (index,) = compared[0].kept
         for learned, asked_T in _stretches(videos[index].marks_T):
             train = list(videos)
             train[index] = dataclasses.replace(videos[index], marks_T=learned)
-            yield train, [(index, asked_T)]
+            yield train, [[(index, asked_T)]]
+        return
+    # Within-file comparisons in turn; those across files in blocks of neighbours.
+    parts: list[list[Comparison]] = [[] for _ in range(MOST_FOLDS)]
+    within = [one for one in compared if one.is_within_file]
+    for fold, part in enumerate(parts):
+        part += within[fold::MOST_FOLDS]
+    for one in compared:
+        if not one.is_within_file:
+            count = min(MOST_FOLDS, one.weight)
+            blocks = zip(
+                np.array_split(one.kept, count), np.array_split(one.passed, count), strict=True
+            )
+            for part, (kept, passed) in zip(parts, blocks, strict=False):
+                part.append(Comparison(tuple(map(int, kept)), tuple(map(int, passed))))
+    for part in parts:
+        hidden = {index for one in part for index in one.files}
+        train = [
+            dataclasses.replace(video, marks_T=np.full_like(video.marks_T, -1))
+            if index in hidden
+            else video
+            for index, video in enumerate(videos)
+        ]
+        if part and comparisons(train):
+            yield (
+                train,
+                [[(index, one.marks(videos, index)) for index in one.files] for one in part],
+            )
 
 
 def _stretches(marks: Marks) -> Iterator[tuple[Marks, Marks]]:

@@ -20,7 +20,8 @@ from hlcli.tuning.footage import Footage, RawFile
 from hlcli.tuning.spans import Annotations, Span
 
 COLUMNS = ("file", "start", "end", "label")
-"""Names that the first line of a table must have, in any order, among others."""
+"""Names of the first line of a table, in any order, among others. Without start and end, a line is
+about the whole file, as it is where both are empty."""
 POINT_SECONDS = Fraction(4)
 """What a marker without a length stands for: so much of the file, around it."""
 
@@ -158,7 +159,8 @@ def _delimiter(text: str) -> str:
 
 def _header(cells: list[str]) -> list[str]:
     names = [cell.lower() for cell in cells]
-    missing = [name for name in COLUMNS if name not in names]
+    asked = COLUMNS if {"start", "end"} & set(names) else ("file", "label")
+    missing = [name for name in asked if name not in names]
     if missing:
         raise ValueError(f"the header lacks {', '.join(missing)}")
     twice = sorted({name for name in COLUMNS if names.count(name) > 1})
@@ -177,6 +179,9 @@ def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
     label = values["label"].lower()
     if label not in ("keep", "drop"):
         raise ValueError(f"the label is {values['label']!r}, not keep or drop")
+    if not values.get("start") and not values.get("end"):
+        whole = file.duration_seconds
+        return Span(file=file, start=Fraction(0), end=whole, keep=label == "keep", where=where)
     # In some countries a comma stands before the decimals.
     start, end = (parse_instant(values[name].replace(",", "."), file) for name in ("start", "end"))
     if end <= start:

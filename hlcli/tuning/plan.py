@@ -20,11 +20,12 @@ from hlcli.media.discover import MayRead, any_file
 from hlcli.paths import own_models_dir
 from hlcli.progress import Progress, silent
 from hlcli.tuning.adapt import AdaptSettings
-from hlcli.tuning.cut import read_cut
+from hlcli.tuning.compare import COMPARE_HINT, NOTHING_TO_COMPARE, comparisons, notes_of
+from hlcli.tuning.cut import SHORT_SECONDS, read_cut
 from hlcli.tuning.estimate import Estimate, check_room, estimate_run
 from hlcli.tuning.footage import Footage
 from hlcli.tuning.marks import read_marks
-from hlcli.tuning.spans import Annotations, check_contradictions, marks_of
+from hlcli.tuning.spans import Annotations, Marks, check_contradictions, marks_of
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.reservation import check_free
 
@@ -161,7 +162,7 @@ def make_plan(
         )
     check_contradictions(annotations)
     if annotations:
-        _check_matched(annotations, footage)
+        notes += _check_matched(annotations, footage)
     spec = FeatureSpec(**cast("dict[str, Any]", parent.feature_spec))
     estimate = estimate_run(
         footage.files,
@@ -209,8 +210,20 @@ def work_folders(name: str) -> list[Path]:
     return sorted((own_models_dir() / _WORK_FOLDER).glob(f"{name}.*"))
 
 
-def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> None:
-    """Refuse cuts and marks from which nothing can be learned, before hours of decoding."""
+@dataclass(frozen=True, slots=True)
+class _MarkedFile:
+    """A file before its features are known."""
+
+    marks_T: Marks
+    camera: str
+
+
+def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> list[str]:
+    """Refuse cuts and marks from which nothing can be learned, before hours of decoding.
+
+    Returns:
+        What is to be known about how files are compared.
+    """
     if not any(one.spans for one in annotations):
         reasons = [note for one in annotations for note in one.notes]
         raise TrainingError(
@@ -218,12 +231,21 @@ def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> None
             + ("; ".join(reasons) or "they hold no span"),
             hint="name the folder of the raw files, or look for them with --search FOLDER",
         )
-    for file in footage.files:
-        marks = marks_of(annotations, file, ClipGrid.covering(file.duration_seconds).num_clips)
-        if (marks == 1).any() and (marks == 0).any():
-            return
-    raise TrainingError(
-        "no file has both kept and passed-over footage",
-        hint="mark at least one span to keep and one to drop in the same file; a cut must pass "
-        "over some of a file that it uses",
-    )
+    files = [
+        _MarkedFile(
+            marks_of(annotations, file, ClipGrid.covering(file.duration_seconds).num_clips),
+            file.camera,
+        )
+        for file in footage.files
+    ]
+    if not comparisons(files):
+        raise TrainingError(NOTHING_TO_COMPARE, hint=COMPARE_HINT)
+    notes = []
+    shown = {span.file.identity for one in annotations for span in one.spans}
+    unused = {file.identity for one in annotations for file in one.unused} - shown
+    if unused:
+        notes.append(
+            f"{len(unused)} {'file' if len(unused) == 1 else 'files'} shorter than {SHORT_SECONDS} "
+            "seconds in the folders of the cut, not shown by it, count as passed over"
+        )
+    return notes + notes_of(files)

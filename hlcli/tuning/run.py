@@ -31,6 +31,7 @@ from hlcli.training.fit_rarity import calibration_videos
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.training.recipe import DataConfig
 from hlcli.tuning.adapt import AdaptSettings, adapt, adapt_background, trained_with
+from hlcli.tuning.compare import NOTHING_TO_COMPARE, comparisons
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.gather import gather_features
@@ -170,22 +171,20 @@ def marked_videos(
     """Bring features and marks together.
 
     Raises:
-        TrainingError: There are marks, and no file that could be read has kept and passed-over
-            ones.
+        TrainingError: There are marks, and the files that could be read leave nothing to compare.
     """
     videos = [
         MarkedVideo(
             name=file.path.name,
             features=features[file.identity],
             marks_T=marks_of(plan.annotations, file, features[file.identity].num_clips),
+            camera=file.camera,
         )
         for file in files
     ]
-    if plan.annotations and not any(
-        (video.marks_T == 1).any() and (video.marks_T == 0).any() for video in videos
-    ):
+    if plan.annotations and not comparisons(videos):
         raise TrainingError(
-            "none of the files that could be read has both kept and passed-over footage",
+            f"of the files that could be read, {NOTHING_TO_COMPARE}",
             hint="bring the missing files back and run the same command again",
         )
     return videos

@@ -58,6 +58,9 @@ class Annotations:
     """The file that was read."""
     spans: tuple[Span, ...]
     """What it says; a cut says only what is kept, the rest of its files is passed over."""
+    unused: tuple[RawFile, ...] = ()
+    """Short files that a cut shows nothing of, although it shows others of their folder: they were
+    passed over."""
     num_unmatched: int = 0
     """Spans whose footage was not found."""
     notes: tuple[str, ...] = ()
@@ -70,17 +73,18 @@ class Annotations:
 
     @property
     def num_passed(self) -> int:
-        """Stretches that are passed over, of files that the cut uses, or marked so."""
+        """Stretches passed over: marked so, rest of a file that a cut uses, unused short files."""
         if self.way == "labels":
             return sum(len(merged(_intervals(spans, keep=False))) for spans in by_file(self.spans))
-        return sum(len(_passed(spans)) for spans in by_file(self.spans))
+        return len(self.unused) + sum(len(_passed(spans)) for spans in by_file(self.spans))
 
 
 def marks_of(annotations: Sequence[Annotations], file: RawFile, num_clips: int) -> Marks:
     """Return what cuts and marks say about the clips of one file, shape `(T,)`.
 
-    What any cut uses is kept; the rest of a file that a cut uses is passed over. Marks correct
-    cuts. A file that has only marks to keep and no cut counts as passed over elsewhere.
+    What any cut uses is kept; the rest of a file that a cut uses is passed over, and so is a short
+    file that it could have used. Marks correct cuts. A file that has only marks to keep and no cut
+    counts as passed over elsewhere.
 
     Args:
         annotations: All of them.
@@ -92,6 +96,8 @@ def marks_of(annotations: Sequence[Annotations], file: RawFile, num_clips: int) 
     marks = np.full(num_clips, -1, np.int8)
     if cut:
         _write_kept(marks, _intervals(cut, keep=True), file, rest_is_passed=True)
+    elif any(file in one.unused for one in annotations):
+        marks[:] = 0
     dropped = _intervals(labels, keep=False)
     kept = _intervals(labels, keep=True)
     if kept:
