@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     manifest = find_model(default_model_name())
-    spec = FeatureSpec(**manifest.feature_spec)
+    spec = FeatureSpec(**cast("dict[str, Any]", manifest.feature_spec))
     scorer = load_scorer(
         weights_path(manifest),
         kind=detector_kind(manifest),
@@ -83,12 +84,12 @@ def _looks(material: Material, clips: Path, work: Path, spec: FeatureSpec) -> Lo
             for look, filters in LOOKS.items() if clip.label else ():
                 film = work / "look.mp4"
                 command = ["ffmpeg", "-v", "error", "-y", "-t", str(SECONDS)]
-                command += ["-i", str(clips / rows[clip.index].file), "-an", "-vf", filters]
+                command += ["-i", str(clips / str(rows[clip.index]["file"])), "-an", "-vf", filters]
                 command += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", str(film)]
                 subprocess.run(command, check=True)
                 features = extract_features(probe(film), encoders=encoders)
                 made[f"{clip.index} {look}"] = features.visual_TV
-    np.savez(stored, **made)
+    np.savez(stored, **cast("Any", made))
     return made
 
 
