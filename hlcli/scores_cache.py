@@ -20,6 +20,7 @@ from hlcli.errors import DocumentError, OutputError
 if TYPE_CHECKING:
     from hlcli.document.records import Modality
 
+_VERSION = 2  # raised when a document of an earlier hl lacks what choosing moments needs
 MAX_STORED = 2000
 """Most documents kept; the oldest go first. An hour of video takes about 100 kB."""
 
@@ -89,7 +90,7 @@ def find(
 def _name(identity: str, model_sha256: str | None, modality: str | None) -> str:
     # Short of the 260 characters that a path may have on Windows.
     model = "*" if model_sha256 is None else model_sha256[:16]
-    return f"{identity[:32]}-{model}-{modality or '*'}.json"
+    return f"{identity[:32]}-{model}-{modality or '*'}.{_VERSION}.json"
 
 
 def _is_damaged(path: Path) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from safetensors.numpy import load, save
 from hlcli.errors import OutputError
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
+from hlcli.media.measures import PictureMeasures
 
 SPEC = FeatureSpec(
     visual_encoder="v",
@@ -29,6 +31,14 @@ SPEC = FeatureSpec(
     audio_size=4,
 )
 IDENTITY = "0123456789abcdef" * 4
+
+
+def make_measures(num_clips: int, random: np.random.Generator) -> PictureMeasures:
+    names = [field.name for field in dataclasses.fields(PictureMeasures)]
+    rows = {name: random.random(num_clips, dtype=np.float32) for name in names}
+    return PictureMeasures(
+        **{**rows, "sharpest_seconds_T": random.random(num_clips)}  # type: ignore[arg-type]
+    )
 
 
 def make_features(*, num_clips: int = 5, seed: int = 0, spec: FeatureSpec = SPEC) -> VideoFeatures:
@@ -47,17 +57,23 @@ def make_features(*, num_clips: int = 5, seed: int = 0, spec: FeatureSpec = SPEC
         motion_T=random.random(num_clips, dtype=np.float32),
         loudness_T=-random.random(num_clips, dtype=np.float32),
         shot_boundaries_seconds=np.array([0.1, 1 / 3]),
+        pictures=make_measures(num_clips, random),
         damage="cut off after 4 s",
     )
 
 
 def assert_same(found: VideoFeatures | None, expected: VideoFeatures) -> None:
     assert found is not None
-    for field in dataclasses.fields(VideoFeatures):
-        one, other = getattr(found, field.name), getattr(expected, field.name)
+    names = [field.name for field in dataclasses.fields(VideoFeatures) if field.name != "pictures"]
+    names += [f"pictures.{field.name}" for field in dataclasses.fields(PictureMeasures)]
+    if expected.pictures is None:
+        assert found.pictures is None
+        names = names[: -len(dataclasses.fields(PictureMeasures))]
+    for name in names:
+        one, other = attrgetter(name)(found), attrgetter(name)(expected)
         if isinstance(other, np.ndarray):
             # Rows may come back in half the width where that loses nothing.
-            assert one.astype(other.dtype).tobytes() == other.tobytes(), field.name
+            assert one.astype(other.dtype).tobytes() == other.tobytes(), name
             assert one.dtype in (other.dtype, np.float16)
             assert one.shape == other.shape
         else:
@@ -93,7 +109,12 @@ def test_stores_rounded_rows_in_half_the_space(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     store.put(IDENTITY, SPEC, make_features())
     arrays = load(stored_file(store).read_bytes())
-    assert {name: array.dtype for name, array in arrays.items()} == {
+    dtypes = {name: array.dtype for name, array in arrays.items()}
+    seconds = dtypes.pop("pictures.sharpest_seconds_T")
+    assert seconds == np.float64
+    pictures = {name for name in dtypes if name.startswith("pictures.")}
+    assert {dtypes.pop(name) for name in pictures} == {np.dtype(np.float32)}
+    assert dtypes == {
         "visual_TV": np.float16,
         "audio_TA": np.float16,
         "events_TC": np.float16,
@@ -106,7 +127,9 @@ def test_stores_rounded_rows_in_half_the_space(tmp_path: Path) -> None:
 def test_a_long_video_is_never_in_memory_twice(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     rows = np.ones((100_000, SPEC.visual_size), dtype=np.float16)
-    features = dataclasses.replace(make_features(num_clips=100_000), visual_TV=rows).without_audio()
+    features = dataclasses.replace(
+        make_features(num_clips=100_000), visual_TV=rows, pictures=None
+    ).without_audio()
     tracemalloc.start()
     try:
         store.put(IDENTITY, SPEC, features)
@@ -130,7 +153,7 @@ def test_other_programs_read_it(tmp_path: Path) -> None:
     store.put(IDENTITY, SPEC, features)
     arrays = load(stored_file(store).read_bytes())
     for name, array in arrays.items():
-        assert np.array_equal(array, getattr(features, name)), name
+        assert np.array_equal(array, attrgetter(name)(features)), name
 
 
 def test_keeps_a_silent_file_silent(tmp_path: Path) -> None:

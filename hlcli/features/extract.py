@@ -103,6 +103,7 @@ def extract_features(
         motion_T=signals.motion_T,
         loudness_T=sound.loudness_T if sound else None,
         shot_boundaries_seconds=signals.shot_boundaries_seconds,
+        pictures=signals.measures,
         damage="; ".join(damage) or None,
     )
 

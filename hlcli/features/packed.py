@@ -6,6 +6,7 @@ is a gibibyte.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -16,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.features.types import FeatureSpec, VideoFeatures
+from hlcli.media.measures import PictureMeasures
 
-_FORMAT = "hl.features/1"
+_FORMAT = "hl.features/2"
 _REQUIRED = ("visual_TV", "motion_T", "shot_boundaries_seconds")
 _SOUND = ("audio_TA", "events_TC", "loudness_T")
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
@@ -35,12 +37,17 @@ def pack(identity: str, features: VideoFeatures) -> tuple[bytes, list[Array]]:
         array = getattr(features, name)
         if array is not None:
             arrays[name] = _smallest(np.ascontiguousarray(array))
+    if features.pictures is not None:
+        for field in dataclasses.fields(features.pictures):
+            array = getattr(features.pictures, field.name)
+            arrays[f"pictures.{field.name}"] = np.ascontiguousarray(array)
     about = json.dumps(
         {
             "identity": identity,
             "spec_digest": features.spec_digest,
             "duration_seconds": features.duration_seconds,
             "damage": features.damage,
+            "has_pictures": features.pictures is not None,
         },
         sort_keys=True,
     )
@@ -106,6 +113,11 @@ def unpack(stream: IO[bytes], identity: str, spec: FeatureSpec) -> VideoFeatures
     for name, width in (("visual_TV", spec.visual_size), ("audio_TA", spec.audio_size)):
         if name in arrays and arrays[name].shape[1:] != (width,):
             raise ValueError(f"{name} has the shape {arrays[name].shape}")
+    pictures: dict[str, Any] = {
+        field.name: arrays[f"pictures.{field.name}"]
+        for field in dataclasses.fields(PictureMeasures)
+        if about["has_pictures"]
+    }
     loudness_T = arrays.get("loudness_T")
     return VideoFeatures(
         spec_digest=about["spec_digest"],
@@ -116,6 +128,7 @@ def unpack(stream: IO[bytes], identity: str, spec: FeatureSpec) -> VideoFeatures
         motion_T=arrays["motion_T"].astype(np.float32),
         loudness_T=None if loudness_T is None else loudness_T.astype(np.float32),
         shot_boundaries_seconds=arrays["shot_boundaries_seconds"].astype(np.float64),
+        pictures=PictureMeasures(**pictures) if pictures else None,
         damage=about["damage"],
     )
 

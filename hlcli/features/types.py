@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.media.measures import PictureMeasures
+
 FloatArray = npt.NDArray[np.float32]
 RowArray: TypeAlias = npt.NDArray[np.floating[Any]]
 """Rows in float16, as extraction and the cache give them, or in float32: the same numbers. Whoever
@@ -69,6 +71,8 @@ class VideoFeatures:
     """RMS level of each clip in dBFS, float32 in [-100, 0], shape `(T,)`; None without audio."""
     shot_boundaries_seconds: npt.NDArray[np.float64]
     """Instants at which a new shot starts, ascending, shape `(S,)`, in seconds."""
+    pictures: PictureMeasures | None = None
+    """How the picture of each clip looks and moves; None where features are put together anew."""
     damage: str | None = None
     """What could not be read, in words; None for a sound file."""
 
@@ -78,6 +82,8 @@ class VideoFeatures:
             rows = getattr(self, name)
             if rows is not None and len(rows) != num_clips:
                 raise ValueError(f"{name} has {len(rows)} rows for {num_clips} clips")
+        if self.pictures is not None and len(self.pictures.luma_T) != num_clips:
+            raise ValueError(f"{len(self.pictures.luma_T)} pictures for {num_clips} clips")
 
     @property
     def num_clips(self) -> int:

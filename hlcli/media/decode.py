@@ -17,7 +17,15 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from hlcli.media.clips import ClipGrid
 from hlcli.media.container import decode, main_video_stream, open_media, packets, reformat, seek
 from hlcli.media.extent import packet_ticks
-from hlcli.media.luma import Thumbnail, luma_difference, luma_thumbnail
+from hlcli.media.luma import (
+    LumaPlane,
+    LumaSamples,
+    Thumbnail,
+    luma_difference,
+    luma_plane,
+    luma_thumbnail,
+)
+from hlcli.media.measures import MeasuredFrame
 from hlcli.media.plan import Clock, DecodePlan, Segment, clip_target
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult, Step
@@ -54,6 +62,7 @@ class SegmentDecoder:
         context.thread_type = "AUTO" if num_threads > 1 else "SLICE"
         context.skip_frame = "DEFAULT" if plan.keyframes_only else plan.skip_frame
         self._broken_since: float | None = None
+        self._measured: MeasuredFrame | None = None
         self._packets_end = 0.0
         self._convertible: dict[tuple[object, ...], bool] = {}
 
@@ -85,6 +94,7 @@ class SegmentDecoder:
                 picture = replace(latest, clip=clip)
             else:
                 picture = self._picture(clip, *chosen)
+                result.measured.add_picture(clip, picture.rgb_HWC)
             emit(picture)
             result.last_picture = picture
             clip = next(pending, None)
@@ -96,14 +106,16 @@ class SegmentDecoder:
             while clip is not None and seconds >= (wanted := self._target(clip)):
                 near_before = before is not None and wanted - before[0] <= seconds - wanted
                 give(before if near_before and before is not None else current)
-            newer = luma_thumbnail(frame, self._reformatter)
+            plane = luma_plane(frame, self._reformatter)
+            samples = plane.samples()
+            newer = luma_thumbnail(samples)
             if before is not None and thumbnail is not None:
                 result.change_seconds.extend((before[0], seconds))
                 result.change.append(luma_difference(thumbnail, newer))
             if seconds >= end:
                 reached_end = True
                 break
-            self._measure_step(result, seconds, newer)
+            self._measure_step(result, seconds, newer, plane, samples)
             before, thumbnail = current, newer
             last_seconds = seconds + 1 / float(self._info.frame_rate)
         while clip is not None and before is not None:
@@ -170,15 +182,26 @@ class SegmentDecoder:
             self._convertible[kind] = self._small(frame) is not None
         return self._convertible[kind]
 
-    def _measure_step(self, result: SegmentResult, seconds: float, thumbnail: Thumbnail) -> None:
+    def _measure_step(
+        self,
+        result: SegmentResult,
+        seconds: float,
+        thumbnail: Thumbnail,
+        plane: LumaPlane,
+        samples: LumaSamples,
+    ) -> None:
         # A thousandth of a step forgives timestamps rounded to milliseconds.
         number = math.floor(seconds / float(MOTION_STEP_SECONDS) + 4e-3)
         step = Step(number, seconds, thumbnail)
         if result.last_step is None:
             result.first_step = result.last_step = step
+            self._measured = None
         elif number > result.last_step.number:
             result.motion.append(motion_between(result.last_step, step, self._plan))
             result.last_step = step
+        else:
+            return
+        self._measured = result.measured.add_frame(seconds, plane, samples, self._measured)
 
     def _note_lost_end(
         self, segment: Segment, result: SegmentResult, last_seconds: float, end: float

@@ -15,6 +15,7 @@ from hlcli.media.clips import ClipGrid
 from hlcli.media.clock import clock_text
 from hlcli.media.container import main_video_stream, open_media, unreadable
 from hlcli.media.decode import motion_between, open_decoder
+from hlcli.media.measures import Measurements, PictureMeasures, measures_per_clip
 from hlcli.media.plan import DecodePlan, Segment, plan_decoding
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult
@@ -36,6 +37,8 @@ class PictureSignals:
     decoded), averaged over each clip, float32 in [0, 1], shape `(T,)`."""
     shot_boundaries_seconds: npt.NDArray[np.float64]
     """Instants at which a new shot starts, ascending, shape `(S,)`, in seconds."""
+    measures: PictureMeasures
+    """How the picture of each clip looks and moves."""
     num_clips_read: int
     """Clips whose picture could be decoded; the others repeat a neighbour's."""
     damage: str | None
@@ -238,11 +241,17 @@ class _Merged:
         boundaries = find_shot_boundaries(
             pairs[:, 0], pairs[:, 1], change, keyframes_only=self._plan.keyframes_only
         )
+        measured = Measurements()
+        for result in self._results:
+            measured.extend(result.measured)
         lost = _joined([stretch for result in self._results for stretch in result.lost])
         duration = float(info.duration_seconds)
         return PictureSignals(
             motion_T=motion_per_clip(self._motion, boundaries, grid),
             shot_boundaries_seconds=boundaries[(boundaries > 0) & (boundaries < duration)],
+            measures=measures_per_clip(
+                measured, pairs, change, grid, rotation_degrees=info.rotation_degrees
+            ),
             num_clips_read=grid.num_clips - _num_inside(lost, duration, grid),
             damage=_describe(
                 lost,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.media.luma import Thumbnail
+from hlcli.media.measures import Measurements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class SegmentResult:
     """Difference of each pair, in [0, 1]."""
     motion: list[tuple[float, float, float]] = field(default_factory=list)
     """Start, end, and change per step (between keyframes: change) of each measured stretch."""
+    measured: Measurements = field(default_factory=Measurements)
+    """How the pictures look, for a frame of each quarter second."""
     first_step: Step | None = None
     """For the seam with the segment before."""
     last_step: Step | None = None
