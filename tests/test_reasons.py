@@ -153,10 +153,13 @@ def test_a_video_of_which_no_picture_comes_back_is_all_unlike_the_rest() -> None
 def test_the_few_other_places_that_look_alike_are_named() -> None:
     looks_T = np.arange(LENGTH) // 10 % 3
     looks_T[60:66] = looks_T[40:44] = looks_T[100:103] = 7
-    assert reasons(looks_T=looks_T) == ("like 0:40 and 1:40",)
+    cuts = [40.0, 44.0, 60.0, 66.0, 100.0, 103.0]
+    assert reasons(looks_T=looks_T, cuts=cuts) == ("like 0:40 and 1:40",)
+    # In one shot, 20 seconds before is the same and 40 seconds later is something to know.
+    assert reasons(looks_T=looks_T) == ("like 1:40",)
     for start in (5, 20, 80):
         looks_T[start : start + 2] = 7
-    assert reasons(looks_T=looks_T) == ()  # as often as that it is usual
+    assert reasons(looks_T=looks_T, cuts=cuts) == ()  # as often as that it is usual
 
 
 def test_reasons_become_one_line() -> None:

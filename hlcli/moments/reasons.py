@@ -42,6 +42,7 @@ _CUTS_IN_MOMENT = 3
 _CUTS_TIMES = 2.0
 
 _APART_SECONDS = 5.0
+_FAR_SECONDS = 30.0
 _USUAL_COMPANY = 0.5
 _MOST_ALIKE = 0.15
 _MOST_PLACES = 3
@@ -218,9 +219,16 @@ def _looks(moment: Moment, evidence: Evidence) -> Iterator[str]:
     if evidence.duration_seconds < _SHORTEST_VIDEO_SECONDS:
         return
     groups, counts = np.unique(looks_T[inside_T], return_counts=True)
+    # Further on in the same shot it goes without saying that all looks alike.
+    shot_start = max((cut for cut in evidence.cuts if cut <= moment.start_seconds), default=0.0)
+    shot_end = min((cut for cut in evidence.cuts if cut >= moment.end_seconds), default=np.inf)
     apart_T = ~_inside(
-        moment.start_seconds - _APART_SECONDS, moment.end_seconds + _APART_SECONDS, evidence
+        max(shot_start - _APART_SECONDS, moment.start_seconds - _FAR_SECONDS),
+        min(shot_end + _APART_SECONDS, moment.end_seconds + _FAR_SECONDS),
+        evidence,
     )
+    if not apart_T.any():
+        return
     same_T = (looks_T == groups[counts.argmax()]) & apart_T
     if not same_T.any():
         # In a film of which every picture is another, this says nothing.

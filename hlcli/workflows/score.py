@@ -279,7 +279,7 @@ class Pipeline:
             shot_boundaries_seconds=_row(features.shot_boundaries_seconds),
             damage=features.damage,
             moments=(),
-            **self._observed(features, float(info.duration_seconds)),
+            **self.observed(features, float(info.duration_seconds)),
         )
         if self.use_cache:
             try:
@@ -288,8 +288,13 @@ class Pipeline:
                 logger.warning("scores of %s are not stored: %s", info.path, error)
         return document
 
-    def _observed(self, features: VideoFeatures, duration: float) -> dict[str, Any]:
-        """Return the fields of a document from which moments are explained."""
+    def observed(self, features: VideoFeatures, duration: float) -> dict[str, Any]:
+        """Return the fields of a document from which moments are explained.
+
+        Args:
+            features: The features of a video.
+            duration: Its length, in seconds.
+        """
         from hlcli.features.encoder import PictureClassifier
         from hlcli.features.naming import look_groups, named_sights, named_sounds
 
