@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -118,23 +119,24 @@ def _joined(
         if len(seconds) >= FILM_SECONDS and len(clips) > 1:
             break
 
-    def rows(name: str) -> np.ndarray | None:
+    counts = list(collections.Counter(path for path, _ in seconds).values())
+
+    def rows(name: str) -> Any:
         given = [getattr(part, name) for part in parts]
         if any(row is None for row in given):
             return None
-        counts = collections.Counter(path for path, _ in seconds)
-        used = [path for path in dict.fromkeys(path for path, _ in seconds)]
-        return np.concatenate([row[: counts[path]] for row, path in zip(given, used, strict=True)])
+        return np.concatenate([row[:count] for row, count in zip(given, counts, strict=True)])
 
     duration = float(len(seconds)) if len(clips) > 1 else parts[0].duration_seconds
     features = VideoFeatures(
         spec_digest=parts[0].spec_digest,
         duration_seconds=duration,
         shot_boundaries_seconds=np.asarray(cuts),
-        **{
-            name: rows(name)
-            for name in ("visual_TV", "audio_TA", "events_TC", "motion_T", "loudness_T")
-        },
+        visual_TV=rows("visual_TV"),
+        audio_TA=rows("audio_TA"),
+        events_TC=rows("events_TC"),
+        motion_T=rows("motion_T"),
+        loudness_T=rows("loudness_T"),
     )
     info = known[order[0]][0]
     scores = pipeline.scorer.score(features, modality="va" if features.has_audio else "v")
@@ -175,7 +177,11 @@ def _kind(reason: str, film: Film) -> str:
     return "movement" if reason.endswith(("movement", "cutting")) else "sound"
 
 
-def _draw(path: Path, sample: list[tuple[Film, Moment]], known: dict) -> None:
+def _draw(
+    path: Path,
+    sample: list[tuple[Film, Moment]],
+    known: dict[Path, tuple[MediaInfo, VideoFeatures]],
+) -> None:
     """Draw three stills of each moment, from its first, middle and last second, in a row."""
     rows = Image.new("RGB", (3 * CELL[0], len(sample) * (CELL[1] + 18)))
     draw = ImageDraw.Draw(rows)
