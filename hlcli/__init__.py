@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hlcli.workflows.export import export
     from hlcli.workflows.finetune import finetune
     from hlcli.workflows.render import render
+    from hlcli.workflows.report import report
     from hlcli.workflows.score import score
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "find_moments",
     "finetune",
     "render",
+    "report",
     "score",
 ]
 
@@ -61,6 +63,7 @@ _HOMES = {
     "find_moments": "document",
     "finetune": "workflows.finetune",
     "render": "workflows.render",
+    "report": "workflows.report",
     "score": "workflows.score",
 }
 

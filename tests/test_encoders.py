@@ -13,14 +13,15 @@ import torch
 from safetensors.torch import load_file
 
 from hlcli.errors import CheckpointError, DeviceError, UsageError
-from hlcli.features import yamnet as yamnet_module
+from hlcli.features import sound_classes
 from hlcli.features.device import device_label, memory_errors, resolve_device
 from hlcli.features.efficientnet import EfficientNetLite
 from hlcli.features.encoder import Encoders
 from hlcli.features.encoders import load_encoders
 from hlcli.features.golden import golden_pictures, golden_sound
 from hlcli.features.layers import grown, same_conv
-from hlcli.features.yamnet import YamNet, event_names, log_mel, mel_weights
+from hlcli.features.sound_classes import event_names
+from hlcli.features.yamnet import YamNet, log_mel, mel_weights
 from hlcli.zoo.manifest import find_model, zoo_dir
 
 WEIGHTS = zoo_dir() / "weights"
@@ -222,7 +223,7 @@ def test_a_damaged_class_list_is_a_checkpoint_error(
 ) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "yamnet.classes.json").write_text('{"names": ["Speech"]}')
-    monkeypatch.setattr(yamnet_module, "zoo_dir", lambda: tmp_path)
+    monkeypatch.setattr(sound_classes, "zoo_dir", lambda: tmp_path)
     with pytest.raises(CheckpointError, match="1 names instead of 521"):
         event_names()
 

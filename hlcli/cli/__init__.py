@@ -23,6 +23,7 @@ from hlcli.cli import (
     models,
     plugins,
     render,
+    report,
     resolve,
     resolve_job,
     score,
@@ -71,6 +72,7 @@ def program(
 app.command("score", cls=HlCommand)(score.score)
 app.command("export", cls=HlCommand)(export.export)
 app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
+app.command("report", cls=HlCommand)(report.report)
 app.command("render", cls=HlCommand)(render.render)
 app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)

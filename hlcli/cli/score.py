@@ -20,6 +20,15 @@ def score(
         typer.Argument(help="Video files, folders or globs.", metavar="VIDEO", show_default=False),
     ],
     output: options.Output = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the score curve, moments shaded, as .png or .svg.",
+            show_default=False,
+        ),
+    ] = None,
     model: options.Model = None,
     device: options.Device = "auto",
     target_duration: options.TargetDuration = None,
@@ -63,10 +72,15 @@ def score(
 
         hl score match.mp4 -o reel.mp4
 
+        hl score match.mp4 --plot curve.svg
+
         hl score footage/ -o highlights.otio -o highlights.csv
     """
+    from pathlib import Path
+
     from hlcli.atomic import check_not_a_source
     from hlcli.media.discover import find_videos
+    from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
     from hlcli.workflows.outputs import output_paths, write_outputs
@@ -91,13 +105,17 @@ def score(
     )
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
+    picture = None if plot is None else Path(plot).expanduser()
+    if picture is not None:
+        check_plot(picture)
+    is_written = bool(outputs) or picture is not None
     on = ConsoleListener(quiet=quiet, counts_video_seconds=True)
     shape = {"--for": for_, "--map-path": map_path} | layout_options.given(layout)
     if not outputs and (idle := [name for name, value in shape.items() if value]):
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     paths = find_videos(videos, on=on)
     num_named = len(paths) + on.num_problems
-    for path in outputs:
+    for path in [*outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
     pipeline = Pipeline(model_name=model, device=device, use_cache=not no_cache)
 
@@ -105,18 +123,22 @@ def score(
     with on:
         for document in score_videos(pipeline, paths, selection, visual_only=visual_only, on=on):
             documents.append(document)
-            if not as_json and not (outputs and quiet):
+            if not as_json and not (is_written and quiet):
                 on.clear()
-                with unread_is_no_end(bool(outputs)):
+                with unread_is_no_end(is_written):
                     _show(document)
 
     if as_json and documents:
-        with unread_is_no_end(bool(outputs)):
+        with unread_is_no_end(is_written):
             typer.echo(scores_text(documents), nl=False)
     with on:
         write_outputs(
             outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on
         )
+        if picture is not None and documents:
+            with on.one_file(picture):
+                write_plot(picture, documents)
+                on.wrote(picture)
     if 1 < num_named != len(documents):
         on.remark(f"{len(documents)} of {num_named} videos were scored")
     on.exit_if_failed()

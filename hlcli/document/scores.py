@@ -260,6 +260,33 @@ def _evidence(document: ScoresDocument) -> Evidence:
     )
 
 
+def near_misses(
+    document: ScoresDocument, selection: Selection | None = None, *, most: int = 5
+) -> list[Moment]:
+    """Return the next best moments that were not chosen, best first; none overlaps a chosen one.
+
+    Args:
+        document: The scores and the moments that were chosen.
+        selection: How long a moment may be; how much is kept does not count.
+        most: The most moments to return.
+    """
+    shape = dataclasses.replace(
+        selection or Selection(),
+        target_duration_seconds=None,
+        threshold=None,
+        # Several candidates may lie in what became one moment.
+        top=2 * len(document.moments) + most,
+    )
+    return [
+        moment
+        for moment in find_moments(document, shape)
+        if all(
+            moment.end_seconds <= chosen.start_seconds or chosen.end_seconds <= moment.start_seconds
+            for chosen in document.moments
+        )
+    ][:most]
+
+
 def read_documents(path: Path) -> list[ScoresDocument]:
     """Read a file that holds one document or a list of them.
 

@@ -6,7 +6,6 @@ C AudioSet classes 521.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,11 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hlcli.errors import CheckpointError
 from hlcli.features.device import memory_errors
 from hlcli.features.layers import load_frozen, same_conv
+from hlcli.features.sound_classes import NUM_CLASSES, event_names
 from hlcli.features.types import FloatArray
-from hlcli.zoo.manifest import ModelManifest, zoo_dir
+from hlcli.zoo.manifest import ModelManifest
 
 Float64 = npt.NDArray[np.float64]
 
@@ -27,8 +26,6 @@ SAMPLE_RATE = 16000
 """Samples per second of the sound the network was trained on."""
 AUDIO_SIZE = 1024
 """A, the length of one embedding."""
-NUM_CLASSES = 521
-"""C, the AudioSet classes behind the probabilities."""
 PATCH_FRAMES = 96
 """Spectrum frames the network reads at once: 0.96 s of starts."""
 NUM_MELS = 64
@@ -220,21 +217,3 @@ def load_audio_encoder(
         sha256=manifest.sha256,
         class_names=event_names(),
     )
-
-
-def event_names() -> tuple[str, ...]:
-    """Return the names of the 521 AudioSet classes, in the order of the probabilities.
-
-    Raises:
-        CheckpointError: The bundled list is missing or damaged.
-    """
-    path = zoo_dir() / "weights" / "yamnet.classes.json"
-    try:
-        names = tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["names"])
-        if len(names) != NUM_CLASSES:
-            raise ValueError(f"{len(names)} names instead of {NUM_CLASSES}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"the list of sound classes {path} cannot be used: {error}", hint="install hl again"
-        ) from error
-    return names

@@ -1,1 +1,1 @@
-"""Turns timelines into pictures and films: `hl contact-sheet` and `hl render`."""
+"""Turns timelines and scores into pictures, pages and films."""

@@ -207,8 +207,8 @@ def color_of_score(score: float) -> str:
     return next(color for least, color in _BANDS if score >= least or least == 0.0)
 
 
-def _reasons(moment: Moment) -> str:
-    """Return in one line why a moment was chosen."""
+def why_words(moment: Moment) -> str:
+    """Return in one line why a moment was chosen: "cheering, fast movement"."""
     if moment.reasons:
         return " ".join(readable(in_words(moment.reasons)).split())
     verb = "stand" if moment.why == "both" else "stands"
@@ -219,7 +219,7 @@ def _marker(moment: Moment, rank: int, frames: range) -> Marker:
     return Marker(
         frames=frames,
         name=f"H{rank:02d} {moment.score:.2f}",
-        comment=f"score {moment.score:.2f}, {_reasons(moment)}",
+        comment=f"score {moment.score:.2f}, {why_words(moment)}",
         color=color_of_score(moment.score),
         rank=rank,
         score=moment.score,

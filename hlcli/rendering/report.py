@@ -1,0 +1,309 @@
+"""The report on scored videos: one page with everything inside it, for reading and printing.
+
+It holds no script and asks for nothing; its security policy forbids both. Jinja2 escapes whatever
+comes from outside: names of files, of models, words of damage.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from hlcli import __version__
+from hlcli.document import ScoresDocument
+from hlcli.errors import HlError
+from hlcli.media.probe import MediaInfo
+from hlcli.media.still import read_stills
+from hlcli.moments import Moment
+from hlcli.progress import Progress, silent
+from hlcli.rendering.curve import NARROW, WIDE, clock, draw_curve
+from hlcli.rendering.lanes import Lanes
+from hlcli.timeline.build import why_words
+from hlcli.timeline.paths import legal_xml, media_path, readable
+from hlcli.timeline.ranking import ranks
+from hlcli.timeline.timecode import frame_at, timecode
+
+MOST_STILLS_BYTES = 1_800_000
+"""Bytes of all stills of a report on up to an hour of video, before they become text."""
+_MOST_HOURS = 8
+_STRIP = 10
+"""Stills along a video."""
+_WIDEST_STILL, _NARROWEST_STILL = 320, 96
+_STILLS_AT_WIDEST = 60
+_QUALITIES = (80, 65, 50, 35, 20)
+_MOST_BEST = 50
+"""Moments in the table of the best of several videos."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A still, ready for the page."""
+
+    uri: str
+    """A `data:` address with the whole JPEG in it."""
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedVideo:
+    """One video of a report."""
+
+    document: ScoresDocument
+    """Its scores, with the moments that were chosen."""
+    lanes: Lanes = field(default_factory=Lanes)
+    """What else is known of it."""
+    near: Sequence[Moment] = ()
+    """The next best moments, which were not chosen."""
+    pictures: Mapping[int, Picture] = field(default_factory=dict)
+    """Stills by their frame; `wanted_frames` says which ones are shown."""
+    rule: str = ""
+    """How the moments were chosen, in words."""
+    notes: Sequence[str] = ()
+    """What its reader must know first, a sentence each."""
+
+
+def wanted_frames(document: ScoresDocument) -> set[int]:
+    """Return the frames of a video that its report shows."""
+    return {*_strip_frames(document), *(_peak_frame(document, one) for one in document.moments)}
+
+
+def read_pictures(
+    videos: Sequence[tuple[ScoresDocument, MediaInfo | None]], *, progress: Progress = silent
+) -> list[dict[int, Picture]]:
+    """Decode the stills of a report, together no larger than a report may be.
+
+    Args:
+        videos: Documents with what `probe` said about the file; None where there is none.
+        progress: Told the stills decoded.
+
+    Returns:
+        For each video, its stills by their frame; what cannot be decoded is left out.
+    """
+    frames = [wanted_frames(document) if info else set() for document, info in videos]
+    total = sum(map(len, frames))
+    hours = sum(document.video.duration_seconds for document, _ in videos) / 3600
+    hours = min(max(hours, 1.0), _MOST_HOURS)
+    width = _WIDEST_STILL * math.sqrt(_STILLS_AT_WIDEST * hours / max(total, 1))
+    width = min(max(width, _NARROWEST_STILL), _WIDEST_STILL)
+    images: list[dict[int, Image.Image]] = []
+    done = 0
+    progress("stills", done, total)
+    for (_, info), wanted in zip(videos, frames, strict=True):
+        images.append({})
+        try:
+            for still in read_stills(info, wanted, height=_height(info, width)) if info else ():
+                images[-1][still.frame] = Image.fromarray(still.rgb_HWC)
+                done += 1
+                progress("stills", done, total)
+        except HlError:
+            continue  # a file that went away meanwhile: its stills are not shown
+    for quality in _QUALITIES:
+        stills = [{n: _jpeg(image, quality) for n, image in part.items()} for part in images]
+        size = sum(len(data) for part in stills for data in part.values())
+        if size <= MOST_STILLS_BYTES * hours:
+            break
+    return [
+        {
+            n: Picture(_uri(data), images[number][n].width, images[number][n].height)
+            for n, data in part.items()
+        }
+        for number, part in enumerate(stills)
+    ]
+
+
+def render_report(videos: Sequence[ReportedVideo]) -> str:
+    """Return the report as one HTML document, the same text for the same videos.
+
+    Args:
+        videos: At least one.
+    """
+    here = Path(__file__).parent
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
+    style = (here / "report.css").read_text(encoding="utf-8")
+    documents = [video.document for video in videos]
+    several = len(videos) > 1
+    ranking = ranks(documents)
+    parts = [
+        _video(video, number, rank)
+        for number, (video, rank) in enumerate(zip(videos, ranking, strict=True), start=1)
+    ]
+    best = sorted((one for part in parts for one in part["moments"]), key=lambda one: one["rank"])
+    length = clock(sum(document.video.duration_seconds for document in documents))
+    kept = sum(moment.duration_seconds for one in documents for moment in one.moments)
+    count = len(best)
+    return template.render(
+        title=f"Highlights of {len(videos)} videos" if several else parts[0]["name"],
+        summary=f"{count} moment{'s' * (count != 1)}, {clock(kept)} of {length}",
+        style=Markup(style),
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        version=__version__,
+        several=several,
+        sub="h3" if several else "h2",
+        videos=parts,
+        best=best[:_MOST_BEST],
+        best_left_out=max(0, count - _MOST_BEST),
+    )
+
+
+def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[str, Any]:
+    document = video.document
+    name = _shown(media_path(document.video.path).name)
+    identity = f"v{number}"
+    moments = []
+    for place, (moment, rank) in enumerate(zip(document.moments, ranking, strict=True), start=1):
+        shown = _moment(document, moment)
+        shown |= {
+            "id": f"{identity}-m{place}",
+            "number": place,
+            "rank": rank,
+            "video": name,
+            "still": video.pictures.get(_peak_frame(document, moment)),
+        }
+        moments.append(shown)
+    links = [f"#{moment['id']}" for moment in moments]
+    drawings = [
+        (size, draw_curve(document, video.lanes, frame=frame, links=links))
+        for size, frame in (("broad", WIDE), ("narrow", NARROW))
+    ]
+    strip = [
+        {"still": video.pictures[frame], "at": clock(float(frame / document.video.frame_rate))}
+        for frame in _strip_frames(document)
+        if frame in video.pictures
+    ]
+    count = len(moments)
+    return {
+        "id": identity,
+        "name": name,
+        "length": clock(document.video.duration_seconds),
+        "best_score": moments[0]["score"] if moments else "-",
+        "notes": [_shown(note) for note in _notes(video)],
+        "strip": strip,
+        "drawings": drawings,
+        "described": f"Score of {name} over {clock(document.video.duration_seconds)}, "
+        f"{count} moment{'s' * (count != 1)} shaded; the tables below say the same in words",
+        "caption": _caption(video),
+        "moments": moments,
+        "none_found": f"Nothing stands out: the best second scores {max(document.scores):.2f}.",
+        "near": [_moment(document, moment) for moment in video.near],
+        "facts": [(label, _shown(value)) for label, value in _facts(video)],
+    }
+
+
+def _moment(document: ScoresDocument, moment: Moment) -> dict[str, Any]:
+    sides = [
+        f"{name} {value:.2f}"
+        for name, value in (("picture", moment.picture), ("sound", moment.sound))
+        if value is not None
+    ]
+    return {
+        "start": _timecode(document, moment.start_seconds),
+        "end": _timecode(document, moment.end_seconds),
+        "peak": _timecode(document, moment.peak_seconds),
+        "length": f"{moment.duration_seconds:.1f} s",
+        "score": f"{moment.score:.2f}",
+        "sides": ", ".join(sides) if len(sides) > 1 else "",
+        "why": why_words(moment).capitalize(),
+    }
+
+
+def _notes(video: ReportedVideo) -> Iterator[str]:
+    document = video.document
+    yield from video.notes
+    if document.damage is not None:
+        yield f"Not all of the file could be read: {document.damage}."
+
+
+def _caption(video: ReportedVideo) -> str:
+    lanes = video.lanes
+    words = ["Above, the score of each second; green are the moments, numbered best first."]
+    below = []
+    if lanes.loudness_T is not None:
+        below.append("loudness (from -60 to 0 dBFS)")
+    if lanes.sounds:
+        below.append(f"how likely {', '.join(lanes.sounds)} is")
+    if lanes.motion_T is not None:
+        below.append("how much the picture moves")
+    if video.document.shot_boundaries_seconds:
+        below.append("cuts")
+    if below:
+        words.append(f"Below it: {'; '.join(below)}.")
+    if lanes.motion_T is None:
+        words.append("Loudness, sounds and motion are not stored for this video.")
+    return " ".join(words)
+
+
+def _facts(video: ReportedVideo) -> Iterator[tuple[str, str]]:
+    document, file = video.document, video.document.video
+    sound = ", ".join(f"{one.channels} channels at {one.sample_rate} Hz" for one in file.audio)
+    rate = f"{float(file.frame_rate):.3f}".rstrip("0").rstrip(".")
+    yield "Detector", f"{document.model.name} {document.model.version}"
+    yield "Weights", f"sha256 {document.model.sha256}"
+    yield "Looked at", {"v": "picture", "a": "sound", "va": "picture and sound"}[document.modality]
+    if video.rule:
+        yield "Moments", video.rule
+    varies = ", variable" if file.is_variable_rate else ""
+    yield (
+        "File",
+        f"{clock(file.duration_seconds)}, {file.width} x {file.height}, {rate} frames a "
+        f"second{varies}",
+    )
+    yield "Sound", sound or "none"
+    yield "Timecode", file.start_timecode or "none, counted from zero"
+    yield "Damage", document.damage or "none found"
+    yield "Scored by", document.created_with
+
+
+def _timecode(document: ScoresDocument, seconds: float) -> str:
+    video = document.video
+    return timecode(seconds, frame_rate=video.frame_rate, start_timecode=video.start_timecode)
+
+
+def _strip_frames(document: ScoresDocument) -> list[int]:
+    video = document.video
+    count = min(_STRIP, max(1, math.floor(video.duration_seconds)))
+    return [
+        min(video.num_frames - 1, (2 * part + 1) * video.num_frames // (2 * count))
+        for part in range(count)
+    ]
+
+
+def _peak_frame(document: ScoresDocument, moment: Moment) -> int:
+    video = document.video
+    frames = [frame_at(one, video.frame_rate) for one in (moment.start_seconds, moment.end_seconds)]
+    peak = frame_at(moment.peak_seconds, video.frame_rate)
+    return max(0, min(max(peak, frames[0]), frames[1] - 1, video.num_frames - 1))
+
+
+def _height(info: MediaInfo, width: float) -> int:
+    """Return the height of stills that have as many pixels as those of 16:9 at a width."""
+    return max(1, round(width * math.sqrt(9 / 16 * info.height / info.width)))
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=quality, optimize=True)
+    return data.getvalue()
+
+
+def _uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _shown(text: str) -> str:
+    return legal_xml(readable(text))
