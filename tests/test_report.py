@@ -11,7 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,16 +25,12 @@ import hlcli
 from hlcli import paths
 from hlcli.cli import app
 from hlcli.document import ScoresDocument, near_misses, write_documents
-from hlcli.features.sound_classes import GROUPS, NUM_CLASSES, event_names, group_probabilities
-from hlcli.features.store import FeatureStore
-from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
-from hlcli.rendering.curve import NARROW, WIDE, draw_curve, extremes
+from hlcli.moments import Observation
+from hlcli.rendering.curve import ALWAYS, NARROW, WIDE, draw_curve, extremes, lanes_of
 from hlcli.rendering.drawing import Box, Drawing, Line, Text, png_file, svg_file
-from hlcli.rendering.lanes import Lanes, lanes_of
 from hlcli.rendering.report import MOST_STILLS_BYTES
-from hlcli.zoo.manifest import default_model_name, find_detector
 
 
 def run(*arguments: object) -> Result:
@@ -55,23 +51,24 @@ def document_of(path: Path, spans: list[tuple[float, float]], **changes: Any) ->
     return replace(document, video=replace(document.video, width=info.width, height=info.height))
 
 
-def store_features(document: ScoresDocument, *, seed: int = 0) -> VideoFeatures:
-    """Store features for a document, as `hl score` with the default detector does."""
-    table = find_detector(default_model_name()).feature_spec
-    spec = FeatureSpec(**cast("dict[str, Any]", table))
+def observed(document: ScoresDocument, *, seed: int = 0) -> ScoresDocument:
+    """Return a document with all that `hl score` finds beside the scores."""
     random, count = np.random.default_rng(seed), len(document.scores)
-    features = VideoFeatures(
-        spec_digest=spec.digest(),
-        duration_seconds=document.video.duration_seconds,
-        visual_TV=np.zeros((count, spec.visual_size), np.float16),
-        audio_TA=np.zeros((count, spec.audio_size), np.float16),
-        events_TC=random.random((count, NUM_CLASSES)).astype(np.float16),
-        motion_T=random.random(count, dtype=np.float32),
-        loudness_T=-60 * random.random(count, dtype=np.float32),
-        shot_boundaries_seconds=np.zeros(0),
+    end = document.video.duration_seconds
+    names = ["cheering", "laughter", "applause", "music", "speech", "dog", "rain"]
+    starts = np.arange(0.0, end - 2, 3.0)
+    return replace(
+        document,
+        motion=tuple(random.random(count).round(4).tolist()),
+        loudness=tuple((-60 * random.random(count)).round(1).tolist()),
+        sounds=tuple(
+            Observation(
+                name=names[index % 7], start_seconds=start, end_seconds=start + 2.0, score=0.5
+            )
+            for index, start in enumerate(starts.tolist())
+        ),
+        sights=(Observation(name="a boat", start_seconds=0.0, end_seconds=end, score=0.9),),
     )
-    FeatureStore(paths.features_dir()).put(document.video.sha256_head, spec, features)
-    return features
 
 
 class Page(HTMLParser):
@@ -126,13 +123,7 @@ def test_curves_of_any_length_stay_inside_their_drawing(seconds: float, frame: A
     frames = max(1, round(seconds * 25))
     spans = [(seconds / 4, seconds / 2)]
     document = make_document(num_frames=frames, frame_rate=Fraction(25), spans=spans)
-    count = len(document.scores)
-    lanes = Lanes(
-        loudness_T=np.full(count, -20, np.float32),
-        motion_T=np.zeros(count, np.float32),
-        sounds={"music": np.ones(count, np.float32)},
-    )
-    drawing = draw_curve(document, lanes, frame=frame)
+    drawing = draw_curve(observed(document), lanes=True, frame=frame)
     labels = [one for one in drawing.shapes if isinstance(one, Text) and one.text.count(":")]
     assert 1 <= len(labels) <= 20
     for shape in drawing.shapes:
@@ -142,7 +133,7 @@ def test_curves_of_any_length_stay_inside_their_drawing(seconds: float, frame: A
         for x, y in points:
             assert 0 <= x <= drawing.width
             assert 0 <= y <= drawing.height
-    assert len(drawing.svg_body()) < 60_000
+    assert len(drawing.svg_body()) < 250_000
 
 
 def test_one_drawing_is_the_same_as_svg_and_as_png() -> None:
@@ -209,30 +200,33 @@ def test_next_best_moments_overlap_no_chosen_one() -> None:
     assert near_misses(document.with_moments(hlcli.find_moments(document)), most=2) != []
 
 
-def test_lanes_come_from_what_is_stored() -> None:
-    document = make_document()
-    assert lanes_of(document) == Lanes()
-    features = store_features(document)
-    lanes = lanes_of(document)
-    assert lanes.loudness_T is not None
-    assert lanes.motion_T is not None
-    np.testing.assert_array_equal(lanes.motion_T, features.motion_T)
-    assert list(lanes.sounds) == list(GROUPS)
-    assert features.events_TC is not None
-    cheering = [event_names().index(name) for name in GROUPS["cheering"]]
-    np.testing.assert_array_equal(
-        lanes.sounds["cheering"], features.events_TC[:, cheering].max(axis=1)
-    )
-    assert set().union(*GROUPS.values()) <= set(event_names())
-    assert group_probabilities(np.eye(NUM_CLASSES, dtype=np.float32))["music"].sum() == 2
+def test_sounds_have_lanes_where_they_are() -> None:
+    document = make_document(num_frames=3000, spans=[])
+    assert lanes_of(document) == {}
+    music = Observation(name="music", start_seconds=25.0, end_seconds=50.0, score=1.0)
+    dog = Observation(name="dog", start_seconds=75.0, end_seconds=100.0, score=0.5)
+    document = replace(document, sounds=(music, dog), sights=())
+    assert lanes_of(document) == {
+        **{name: [] for name in ALWAYS}, "music": [music], "dog": [dog],
+    }  # fmt: skip
+    drawing = draw_curve(document, lanes=True)
+    bars = [one for one in drawing.shapes if isinstance(one, Box) and one.ink == "lane"]
+    inside = WIDE.inside
+    assert [(one.x, one.width, one.label) for one in bars] == [
+        (WIDE.left + 0.25 * inside, 0.25 * inside, "music at 0:25"),
+        (WIDE.left + 0.75 * inside, 0.25 * inside, "dog at 1:15"),
+    ]
+    assert bars[0].height == 2 * bars[1].height
+    rows = {one.text: one.y for one in drawing.shapes if isinstance(one, Text)}
+    for bar, name in zip(bars, ("music", "dog"), strict=True):
+        assert bar.y < rows[name] < bar.y + bar.height
 
 
 def test_report_shows_each_moment_with_its_own_still(tmp_path: Path) -> None:
     video = make_video(tmp_path, num_frames=600, timecode="01:00:00:00")
     document = document_of(video, [(4.0, 6.0), (1.0, 2.0)], damage="the last packet")
-    features = store_features(document)
+    document = observed(document)
     page = Page(hlcli.report(document, tmp_path / "r.html"))
-    assert features.num_clips == 20
     stills = {one["alt"]: one["src"] for one in page.all("img")}
     numbers = []
     for alt in ("Still at 01:00:05:00", "Still at 01:00:01:15"):
@@ -247,7 +241,8 @@ def test_report_shows_each_moment_with_its_own_still(tmp_path: Path) -> None:
         "the last packet", "cheering", "Next best, not chosen", "sha256 " + "b" * 64,
     ):  # fmt: skip
         assert words in page.words, words
-    assert page.text.count('class="lane"') == 2 * 7
+    for lane in (*ALWAYS, "loudness", "motion", "dog", "a boat"):
+        assert f">{lane}</text>" in page.text
     assert str(tmp_path) not in page.text
     assert page.text == hlcli.report(document, tmp_path / "r.html").read_text(encoding="utf-8")
 
@@ -306,8 +301,7 @@ def test_an_hour_of_the_worst_pictures_stays_under_three_megabytes(tmp_path: Pat
         shot_boundaries_seconds=tuple(np.arange(1.0, 3599.0, 1.3).tolist()),
     )
     document = document.with_moments(hlcli.find_moments(document, hlcli.Selection(top=30)))
-    store_features(document)
-    path = hlcli.report(document, tmp_path / "r.html")
+    path = hlcli.report(observed(document), tmp_path / "r.html")
     page = Page(path)
     assert len(page.all("img")) == 30 + 10
     stills = [str(one["src"]) for one in page.all("img")]

@@ -6,20 +6,23 @@ Axes: T clips, N columns of pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from hlcli.document import ScoresDocument
+from hlcli.moments import Observation
 from hlcli.rendering.drawing import Box, Drawing, Ink, Line, Text
-from hlcli.rendering.lanes import Lanes
 
 QUIET_DBFS = -60.0
 """What the loudness lane shows as nothing."""
 LOW_SCORE = 0.5
 """A video that scores below this throughout is drawn to its own scale, as on the terminal."""
+ALWAYS = ("cheering", "laughter", "applause", "music", "speech")
+"""Sounds that have a lane even where none is found."""
+_MOST_OTHERS = 4
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400)
 
 
@@ -71,17 +74,19 @@ def extremes(
 
 def draw_curve(
     document: ScoresDocument,
-    lanes: Lanes | None = None,
     *,
+    lanes: bool = False,
     frame: Frame = WIDE,
     title: str = "",
     links: Sequence[str] = (),
 ) -> Drawing:
     """Draw the score curve of a video and, below it, its lanes.
 
+    The lanes are loudness, sounds, sights, motion and cuts, as far as the document has them.
+
     Args:
         document: The scores, with their moments.
-        lanes: What else is known; None draws the curve alone.
+        lanes: Whether to draw them.
         frame: Size.
         title: Stands above the curve.
         links: Where a click on each moment leads, in the order of the moments.
@@ -90,10 +95,34 @@ def draw_curve(
     if title:
         plot.title(title)
     plot.scores(links)
-    if lanes is not None:
-        plot.lanes(lanes)
+    if lanes:
+        plot.lanes()
     plot.axis()
     return plot.drawing
+
+
+def lanes_of(document: ScoresDocument) -> dict[str, list[Observation]]:
+    """Return the sounds and sights that get a lane: `ALWAYS`, then the most frequent others.
+
+    Args:
+        document: The scores; one of an earlier `hl` has no lanes.
+    """
+    found: dict[str, list[Observation]] = {}
+    for name in ALWAYS if document.sounds is not None else ():
+        found[name] = []
+    sides = (document.sounds or (), document.sights or ())
+    for observations in sides:
+        lengths: dict[str, float] = {}
+        for one in observations:
+            length = one.end_seconds - one.start_seconds
+            lengths[one.name] = lengths.get(one.name, 0.0) + length
+        usual = sorted(lengths, key=lambda name: (-lengths[name], name))
+        for name in [name for name in usual if name not in found][:_MOST_OTHERS]:
+            found[name] = []
+        for one in observations:
+            if one.name in found:
+                found[one.name].append(one)
+    return found
 
 
 class _Plot:
@@ -150,19 +179,42 @@ class _Plot:
                 taken.append((middle - half, middle + half))
                 self._text(middle, y, str(index + 1), ink="ink", anchor="middle", is_bold=True)
 
-    def lanes(self, lanes: Lanes) -> None:
-        if lanes.loudness_T is not None:
-            self._area("loudness", (lanes.loudness_T - QUIET_DBFS) / -QUIET_DBFS)
-        for name, probability_T in lanes.sounds.items():
-            self._area(name, probability_T)
-        if lanes.motion_T is not None:
-            usual = float(np.percentile(lanes.motion_T, 99))
-            self._area("motion", lanes.motion_T / max(usual, 0.01))
+    def lanes(self) -> None:
+        document = self._document
+        if document.loudness is not None:
+            self._area("loudness", (np.asarray(document.loudness) - QUIET_DBFS) / -QUIET_DBFS)
+        for name, observations in lanes_of(document).items():
+            top, height = self._lane(name), self._frame.lane_height
+            for left, right, score, start in self._bars(observations):
+                tall = max(0.25, score) * (height - 3)
+                label = f"{name} at {clock(start)}"
+                self._box(left, top + height - tall, right - left, tall, "lane", label)
+        if document.motion is not None:
+            usual = float(np.percentile(document.motion, 99))
+            self._area("motion", np.asarray(document.motion) / max(usual, 0.01))
         cuts = self._document.shot_boundaries_seconds
         if cuts:
             top = self._lane("cuts")
             for x in sorted({math.floor(self._x(cut)) for cut in cuts}):
                 self._box(x, top + 3, 1, self._frame.lane_height - 3, "cut")
+
+    def _bars(
+        self, observations: Sequence[Observation]
+    ) -> Iterator[tuple[float, float, float, float]]:
+        """Yield left, right, score and start of what can be told apart on so many pixels."""
+        bar: tuple[float, float, float, float] | None = None
+        for one in observations:
+            left = self._x(one.start_seconds)
+            right = max(left + 1.5, self._x(one.end_seconds))
+            if bar is not None and left < bar[1] + 1:
+                bar = (bar[0], max(bar[1], right), max(bar[2], one.score), bar[3])
+                continue
+            if bar is not None:
+                yield bar
+            bar = (left, min(right, self._frame.left + self._frame.inside), one.score,
+                   one.start_seconds)  # fmt: skip
+        if bar is not None:
+            yield bar
 
     def axis(self) -> None:
         frame = self._frame
@@ -209,8 +261,10 @@ class _Plot:
         share = min(max(seconds / self._seconds, 0.0), 1.0)
         return self._frame.left + share * self._frame.inside
 
-    def _box(self, x: float, y: float, width: float, height: float, ink: Ink) -> None:
-        self.drawing.shapes.append(Box(x, y, width, height, ink))
+    def _box(
+        self, x: float, y: float, width: float, height: float, ink: Ink, label: str = ""
+    ) -> None:
+        self.drawing.shapes.append(Box(x, y, width, height, ink, None, label))
 
     def _text(
         self,

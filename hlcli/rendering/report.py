@@ -27,7 +27,6 @@ from hlcli.media.still import read_stills
 from hlcli.moments import Moment
 from hlcli.progress import Progress, silent
 from hlcli.rendering.curve import NARROW, WIDE, clock, draw_curve
-from hlcli.rendering.lanes import Lanes
 from hlcli.timeline.build import why_words
 from hlcli.timeline.paths import legal_xml, media_path, readable
 from hlcli.timeline.ranking import ranks
@@ -63,8 +62,6 @@ class ReportedVideo:
 
     document: ScoresDocument
     """Its scores, with the moments that were chosen."""
-    lanes: Lanes = field(default_factory=Lanes)
-    """What else is known of it."""
     near: Sequence[Moment] = ()
     """The next best moments, which were not chosen."""
     pictures: Mapping[int, Picture] = field(default_factory=dict)
@@ -178,7 +175,7 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
         moments.append(shown)
     links = [f"#{moment['id']}" for moment in moments]
     drawings = [
-        (size, draw_curve(document, video.lanes, frame=frame, links=links))
+        (size, draw_curve(document, lanes=True, frame=frame, links=links))
         for size, frame in (("broad", WIDE), ("narrow", NARROW))
     ]
     strip = [
@@ -197,7 +194,7 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
         "drawings": drawings,
         "described": f"Score of {name} over {clock(document.video.duration_seconds)}, "
         f"{count} moment{'s' * (count != 1)} shaded; the tables below say the same in words",
-        "caption": _caption(video),
+        "caption": _caption(document),
         "moments": moments,
         "none_found": f"Nothing stands out: the best second scores {max(document.scores):.2f}.",
         "near": [_moment(document, moment) for moment in video.near],
@@ -218,8 +215,12 @@ def _moment(document: ScoresDocument, moment: Moment) -> dict[str, Any]:
         "length": f"{moment.duration_seconds:.1f} s",
         "score": f"{moment.score:.2f}",
         "sides": ", ".join(sides) if len(sides) > 1 else "",
-        "why": why_words(moment).capitalize(),
+        "why": _first_upper(why_words(moment)),
     }
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _notes(video: ReportedVideo) -> Iterator[str]:
@@ -229,22 +230,23 @@ def _notes(video: ReportedVideo) -> Iterator[str]:
         yield f"Not all of the file could be read: {document.damage}."
 
 
-def _caption(video: ReportedVideo) -> str:
-    lanes = video.lanes
+def _caption(document: ScoresDocument) -> str:
     words = ["Above, the score of each second; green are the moments, numbered best first."]
     below = []
-    if lanes.loudness_T is not None:
+    if document.loudness is not None:
         below.append("loudness (from -60 to 0 dBFS)")
-    if lanes.sounds:
-        below.append(f"how likely {', '.join(lanes.sounds)} is")
-    if lanes.motion_T is not None:
+    if document.sounds is not None:
+        below.append("sounds, the surer the taller")
+    if document.sights:
+        below.append("sights")
+    if document.motion is not None:
         below.append("how much the picture moves")
-    if video.document.shot_boundaries_seconds:
+    if document.shot_boundaries_seconds:
         below.append("cuts")
     if below:
         words.append(f"Below it: {'; '.join(below)}.")
-    if lanes.motion_T is None:
-        words.append("Loudness, sounds and motion are not stored for this video.")
+    if document.motion is None:
+        words.append("Scored by an earlier hl, which kept neither loudness, sounds nor motion.")
     return " ".join(words)
 
 

@@ -16,7 +16,6 @@ from hlcli.media.probe import MediaInfo, probe
 from hlcli.moments import Selection
 from hlcli.moments.budget import DEFAULT_LIMIT_SECONDS, DEFAULT_SHARE
 from hlcli.progress import Listener
-from hlcli.rendering.lanes import lanes_of
 from hlcli.rendering.report import ReportedVideo, read_pictures, render_report
 from hlcli.timeline.build import Layout
 from hlcli.timeline.paths import is_file
@@ -112,7 +111,6 @@ def report_page(
         [
             ReportedVideo(
                 document=document,
-                lanes=lanes_of(document),
                 near=near_misses(document, selection),
                 pictures=stills,
                 rule=rule_words(selection),
