@@ -34,6 +34,8 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+LONGEST_MESSAGE = 1_000
+"""Letters of an error's message."""
 _NO_MEMORY = (
     "cannot allocate memory",
     "can't allocate memory",
@@ -47,19 +49,31 @@ _NO_MEMORY = (
 )
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text for a message: its begin and its end where it is longer than any name.
+
+    Args:
+        text: The text.
+        most: The most letters, 100 or more.
+    """
+    return text if len(text) <= most else f"{text[: most - 85]} ... {text[-80:]}"
+
+
 class HlError(Exception):
     """Base of all errors `hl` raises on purpose.
 
     Args:
-        message: What happened and to which file, one sentence without a full stop.
+        message: What happened and to which file, one sentence without a full stop. It may quote
+            what a file says, which can be as long as the file: beyond `LONGEST_MESSAGE` letters the
+            middle is left out.
         hint: What to do next, one sentence; empty when there is nothing to add.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = shortened(message, LONGEST_MESSAGE)
+        super().__init__(self.message)
         self.hint = hint
 
 

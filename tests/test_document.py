@@ -26,7 +26,7 @@ from hlcli.document import (
     read_documents,
     write_documents,
 )
-from hlcli.errors import DocumentError, OutputError
+from hlcli.errors import LONGEST_MESSAGE, DocumentError, OutputError
 from hlcli.moments import Selection
 
 SCHEMA = json.loads(
@@ -160,6 +160,14 @@ def test_wrong_documents_are_refused_by_file_and_field(
     if "not a number" not in words:
         with pytest.raises(DocumentError):
             ScoresDocument.from_json(changed(path, new))
+
+
+def test_a_value_as_long_as_the_file_is_quoted_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps(changed("moments.0.why", "both" + "[" * 5_000)), encoding="utf-8")
+    with pytest.raises(DocumentError, match="why has an unknown value") as caught:
+        ScoresDocument.read(path)
+    assert len(caught.value.message) <= LONGEST_MESSAGE == len(str(caught.value))
 
 
 def test_nan_is_refused_in_values_too() -> None:

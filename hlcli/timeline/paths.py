@@ -40,16 +40,6 @@ def legal_xml(text: str) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def shortened(text: str, most: int = 300) -> str:
-    """Return a text for a message: its begin and its end where it is longer than any name.
-
-    Args:
-        text: The text.
-        most: The most letters, 100 or more.
-    """
-    return text if len(text) <= most else f"{text[: most - 85]} ... {text[-80:]}"
-
-
 def is_file(path: Path) -> bool:
     """Return whether there is a file; False for what no file can be called.
 

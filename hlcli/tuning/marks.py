@@ -8,9 +8,9 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from hlcli.errors import TrainingError, UsageError
+from hlcli.errors import TrainingError, UsageError, shortened
 from hlcli.timeline.edit_list import Event, Marker
-from hlcli.timeline.paths import is_file, shortened
+from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.relink import Wanted

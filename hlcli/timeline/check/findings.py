@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from hlcli.errors import MediaError
+from hlcli.errors import MediaError, shortened
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Severity
-from hlcli.timeline.paths import is_file, media_path, readable, shortened
+from hlcli.timeline.paths import is_file, media_path, readable
 from hlcli.timeline.timecode import start_frame
 
 

@@ -22,8 +22,7 @@ from typing import Any, cast
 
 import opentimelineio as otio
 
-from hlcli.errors import HlError, TimelineError
-from hlcli.timeline.paths import shortened
+from hlcli.errors import HlError, TimelineError, shortened
 
 MOST_BYTES = 128 << 20
 """Size of a file of text, in bytes. A feature film with all its metadata is some 50 MB."""
@@ -89,8 +88,6 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except HlError as error:
-        # Names of files stand in them, and a name can be as long as the file.
-        error.message = shortened(error.message, 1_000)
         if isinstance(error, TimelineError) and path.name not in error.message:
             error.message = f"{path}: {error.message}"
         error.args = (error.message,)

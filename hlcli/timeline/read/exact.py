@@ -10,8 +10,8 @@ from typing import Any
 
 import opentimelineio as otio
 
+from hlcli.errors import shortened
 from hlcli.media.rates import snap_rate
-from hlcli.timeline.paths import shortened
 
 MOST_SECONDS = 10**10
 """Instants and lengths, in seconds: 317 years. Clocks may count from 1970."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from hlcli.errors import shortened
 from hlcli.media.rates import rate_text, snap_rate
-from hlcli.timeline.paths import shortened
 from hlcli.timeline.read.exact import (
     MOST_CHANNELS,
     exact_number,

@@ -18,11 +18,10 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from hlcli.atomic import atomic_write, make_folder
-from hlcli.errors import OutputError, TimelineError
+from hlcli.errors import OutputError, TimelineError, shortened
 from hlcli.media.identity import content_identity
 from hlcli.paths import bundles_dir
 from hlcli.timeline.edit_list import Source
-from hlcli.timeline.paths import shortened
 from hlcli.timeline.read.bounds import MOST_BYTES, TooMuchError, json_text
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.otio import load

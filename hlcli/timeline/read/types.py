@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hlcli.errors import TimelineError
+from hlcli.errors import TimelineError, shortened
 from hlcli.timeline.edit_list import EditList
-from hlcli.timeline.paths import readable, shortened
+from hlcli.timeline.paths import readable
 
 _MOST_LINES = 200
 
