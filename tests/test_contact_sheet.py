@@ -11,6 +11,7 @@ import pytest
 from document_factory import make_document
 from media_factory import is_upright, make_video, read_frame_number
 from PIL import Image
+from test_still import speckled
 from typer.testing import CliRunner, Result
 
 from hlcli import scores_cache
@@ -91,6 +92,16 @@ def test_best_first(tmp_path: Path) -> None:
     document = document_of(video, [(4.0, 5.0), (0.5, 1.5), (2.0, 3.0)])
     picture = draw(tmp_path, [document], "--order", "rank")
     assert [read_frame_number(cell(picture, index)) for index in range(3)] == [135, 30, 75]
+
+
+def test_the_sharpest_frame_near_the_peak_is_drawn(tmp_path: Path) -> None:
+    video = make_video(tmp_path, num_frames=90, counter=False, paint=speckled)
+    picture = draw(tmp_path, [document_of(video, [(1.0, 2.3)])])
+    grains = cell(picture, 0)[:, :, 1].astype(float)
+    flat = draw(tmp_path, [document_of(video, [(1.6, 2.3)])])
+    blurred = cell(flat, 0)[:, :, 1].astype(float)
+    strong = [int((np.abs(np.diff(one)) > 25).sum()) for one in (grains, blurred)]
+    assert strong[0] > 2 * strong[1], strong
 
 
 def test_reasons_stand_below_the_timecode(tmp_path: Path) -> None:

@@ -99,3 +99,32 @@ def test_cut_by_stream_copy(tmp_path: Path) -> None:
 
 def test_what_lies_past_the_end_is_the_last_frame(tmp_path: Path) -> None:
     assert numbers(make_video(tmp_path, num_frames=30), [500]) == [(500, 29)]
+
+
+def speckled(index: int, image: np.ndarray) -> None:
+    """Paint squares, and frames 40 to 44 alone in focus."""
+    grains = np.random.default_rng(1).integers(0, 2, (image.shape[0] // 8, image.shape[1] // 8))
+    squares = np.kron(grains, np.full((8, 8), 200.0))
+    for _ in range(0 if 40 <= index < 45 else 12):
+        squares = (squares + np.roll(squares, 1, 0) + np.roll(squares, 1, 1)) / 3
+    image[: squares.shape[0], : squares.shape[1]] = squares[..., None]
+
+
+def test_the_sharpest_frame_beside_a_peak(tmp_path: Path) -> None:
+    info = probe(make_video(tmp_path, num_frames=90, counter=False, paint=speckled))
+
+    def shown(number: int, within: range | None) -> list[int]:
+        chosen = None if within is None else {number: within}
+        return [one.shown for one in read_stills(info, [number], height=96, within=chosen)]
+
+    assert shown(50, range(90)) == [44]
+    assert shown(50, None) == [50]
+    assert shown(50, range(45, 90)) == [50]  # the sharp ones are of another moment
+    assert shown(60, range(90)) == [60]  # further than half a second away
+    assert shown(43, range(90)) == [43]  # nothing sharper: as it was
+
+
+def test_a_sharper_frame_that_cannot_be_decoded_is_passed_over(tmp_path: Path) -> None:
+    info = probe(make_video(tmp_path, num_frames=30))
+    [still] = read_stills(info, [29], height=96, within={29: range(100)})
+    assert still.frame == 29

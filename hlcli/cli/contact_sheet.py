@@ -74,7 +74,7 @@ def contact_sheet(
 ) -> None:
     """Draw one picture with a thumbnail, timecode, rank and score of each moment.
 
-    Shown is the best frame of each moment, with the file's own timecode. Stored scores are taken
+    Shown is the sharpest frame near each moment's peak, with its timecode. Stored scores are taken
     as `hl export` takes them; a timeline shows what is on it, by whatever program it was made.
 
     Examples:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 from hlcli.media.clips import ClipGrid
-from hlcli.media.luma import LumaPlane, LumaSamples
+from hlcli.media.luma import LumaPlane, LumaSamples, luma_plane
 
 Row = npt.NDArray[np.float32]
 
@@ -154,6 +156,12 @@ class Measurements:
         self.frames.extend(other.frames)
         self.clips.extend(other.clips)
         self.colours.extend(other.colours)
+
+
+def frame_sharpness(frame: av.VideoFrame, reformatter: VideoReformatter) -> float:
+    """Return the sharpness of one frame; see `PictureMeasures.sharpness_T`."""
+    plane = luma_plane(frame, reformatter)
+    return _sharpness(plane, float(plane.samples().std()) / (plane.white - plane.black))
 
 
 def measures_per_clip(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -16,7 +16,7 @@ from hlcli.media.probe import MediaInfo
 from hlcli.media.still import read_stills
 from hlcli.progress import Progress, silent
 from hlcli.rendering.lettering import Lettering
-from hlcli.rendering.sheet_plan import Section, Shot
+from hlcli.rendering.sheet_plan import Section, Shot, timecode_of
 from hlcli.timeline.build import color_of_score
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -106,8 +106,12 @@ def write_contact_sheet(
         for index, shot in enumerate(section.shots):
             sheet.label(cells[index], shot)
             by_frame.setdefault(shot.frame, []).append(index)
-        for still in read_stills(info, by_frame, height=_box_height(info, look)):
+        within = {shot.frame: shot.within for shot in section.shots if shot.within is not None}
+        height = _box_height(info, look)
+        for still in read_stills(info, by_frame, height=height, within=within):
             for index in by_frame[still.frame]:
+                timecode = timecode_of(section.source, still.shown)
+                sheet.label(cells[index], replace(section.shots[index], timecode=timecode))
                 sheet.paste(cells[index], Image.fromarray(still.rgb_HWC))
                 done += 1
                 progress("pictures", done, total)
@@ -183,6 +187,8 @@ class _Sheet:
     def label(self, cell: _Cell, shot: Shot) -> None:
         """Write rank, timecode and score below a thumbnail, and keep its place dark."""
         right, bottom = cell.left + self._look.cell_width, cell.top + cell.height
+        below = bottom + self._label_height
+        self._draw.rectangle((cell.left, bottom, right - 1, below - 1), fill=_PAPER)
         self._draw.rectangle((cell.left, cell.top, right - 1, bottom - 1), fill=_BEHIND)
         middle = bottom + self._label_size + max(1, self._label_size // 8)
         font = self._lettering.font(self._label_size)

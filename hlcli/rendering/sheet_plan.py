@@ -25,6 +25,8 @@ class Shot:
     """In [0, 1]; None where the timeline does not say."""
     reasons: str = ""
     """Why it was chosen, in one line; empty where the timeline does not say."""
+    within: range | None = None
+    """Frames among which a sharper one near it may be shown; None for this very frame."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class Section:
 def plan_sheet(edits: Iterable[EditList], *, order: Literal["time", "rank"]) -> list[Section]:
     """Choose what to show of timelines.
 
-    Shown of a cut is its best frame where `hl` chose it, its marker where it has one, and else
-    its middle; of a video laid down whole, each of its markers.
+    Shown of a cut is the sharpest frame near its peak where `hl` chose it, its marker where it has
+    one, and else about its middle; of a video laid down whole, each of its markers.
 
     Args:
         edits: Timelines; a video that several use gets one section.
@@ -73,24 +75,49 @@ def _shots(event: Event) -> Iterator[Shot]:
         peak = frame_at(moment.peak_seconds, event.source.frame_rate)
         peak = min(max(peak, event.frames.start), event.frames[-1])
         words = in_words(moment.reasons)
-        yield _shot(event.source, peak, event.finding.rank, moment.score, words)
+        rank = event.finding.rank
+        yield _shot(event.source, peak, rank, moment.score, words, event.frames)
     elif event.markers:
         for marker in event.markers:
             words = in_words(marker.reasons)
-            yield _shot(event.source, _middle(marker), marker.rank, marker.score, words)
+            # A frame that somebody marked by hand is meant as it is.
+            by_hand = marker.rank is None and len(marker.frames) == 1
+            frames = marker.frames if len(marker.frames) > 1 else event.frames
+            within = None if by_hand else frames
+            yield _shot(event.source, _middle(marker), marker.rank, marker.score, words, within)
     else:
-        yield _shot(event.source, event.frames[len(event.frames) // 2], None, None, "")
+        yield _shot(
+            event.source, event.frames[len(event.frames) // 2], None, None, "", event.frames
+        )
 
 
 def _middle(marker: Marker) -> int:
     return marker.frames[len(marker.frames) // 2]
 
 
-def _shot(source: Source, frame: int, rank: int | None, score: float | None, reasons: str) -> Shot:
-    timecode = format_timecode(
+def _shot(
+    source: Source,
+    frame: int,
+    rank: int | None,
+    score: float | None,
+    reasons: str,
+    within: range | None,
+) -> Shot:
+    return Shot(
+        frame=frame,
+        timecode=timecode_of(source, frame),
+        rank=rank,
+        score=score,
+        reasons=reasons,
+        within=within,
+    )
+
+
+def timecode_of(source: Source, frame: int) -> str:
+    """Return the timecode of a frame, the source's own."""
+    return format_timecode(
         source.start_frame + frame, source.frame_rate, drop_frame=source.drop_frame
     )
-    return Shot(frame=frame, timecode=timecode, rank=rank, score=score, reasons=reasons)
 
 
 def _place(shot: Shot) -> tuple[float, int]:
