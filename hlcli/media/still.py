@@ -24,8 +24,8 @@ _REACH_SECONDS = Fraction(1, 2)
 _STEPS = 4
 """Frames to choose from on each side."""
 _AS_SHARP = 0.65
-"""Share of the greatest sharpness from which a frame is left as it is: what is shown changes it, too,
-while blur takes away half and more."""
+"""Share of the greatest sharpness from which a frame is left as it is: what is shown changes it,
+too, while blur takes away half and more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
