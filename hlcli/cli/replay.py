@@ -41,12 +41,18 @@ def replay(manifest: ModelManifest, weights: Path, golden: Path) -> None:
 
 def _encode(manifest: ModelManifest) -> Arrays:
     from hlcli.features.device import resolve_device
-    from hlcli.features.encoders import family_of, load_audio, load_visual
+    from hlcli.features.encoders import family_of, load_audio, load_speech, load_visual
     from hlcli.features.golden import golden_pictures, golden_sound
+    from hlcli.features.silero_vad import FRAME_SAMPLES
 
     device = resolve_device("cpu")
     if hasattr(family_of(manifest), "load_audio_encoder"):
         return {"embedding_NA": load_audio(manifest.name, device).encode(golden_sound())[0]}
+    if hasattr(family_of(manifest), "load_speech_detector"):
+        listener = load_speech(manifest.name).listener()
+        sound = golden_sound().reshape(-1)
+        listener.extend(sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES])
+        return {"speech_F": listener.probabilities()}
     visual = load_visual(manifest.name, device)
     return {"embedding_NV": visual.encode(golden_pictures(visual.picture_size))}
 

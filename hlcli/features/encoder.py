@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.features.silero_vad import SpeechDetector
 from hlcli.features.types import FeatureSpec, FloatArray, RowArray
 
 
@@ -81,6 +82,8 @@ class Encoders:
     """The image encoder."""
     audio: AudioEncoder
     """The sound encoder."""
+    speech: SpeechDetector | None = None
+    """What finds speech; None leaves it unknown."""
 
     @property
     def spec(self) -> FeatureSpec:

@@ -1,7 +1,8 @@
 """Finds encoders by name: a manifest names the family, the family's module builds the network.
 
-A family is a module of this package with `load_visual_encoder` or `load_audio_encoder`, and
-`convert` where its weights are made on the user's machine. Nothing else knows which there are.
+A family is a module of this package with `load_visual_encoder`, `load_audio_encoder` or
+`load_speech_detector`, and `convert` where its weights are made of published ones. Nothing else
+knows which there are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hlcli.errors import CheckpointError, ModelError
 from hlcli.features.backbones import is_backbone, load_backbone
 from hlcli.features.device import memory_errors
 from hlcli.features.encoder import AudioEncoder, Encoders, VisualEncoder
+from hlcli.features.silero_vad import SpeechDetector
 from hlcli.features.types import FeatureSpec
 from hlcli.zoo.manifest import ModelManifest, find_model
 from hlcli.zoo.weights import weights_path
@@ -29,6 +31,9 @@ VISUAL_ENCODER = "efficientnet-lite0"
 """The image encoder that comes with hl."""
 AUDIO_ENCODER = "yamnet"
 """The sound encoder that comes with hl."""
+SPEECH_DETECTOR = "silero-vad"
+"""What finds speech."""
+_BUILDERS = ("load_visual_encoder", "load_audio_encoder", "load_speech_detector")
 
 
 def load_encoders(
@@ -50,7 +55,11 @@ def load_encoders(
         DeviceError: The device is out of memory.
     """
     with memory_errors(device):
-        return Encoders(visual=_load_visual(visual, device), audio=load_audio(audio, device))
+        return Encoders(
+            visual=_load_visual(visual, device),
+            audio=load_audio(audio, device),
+            speech=load_speech(SPEECH_DETECTOR),
+        )
 
 
 def load_encoders_of(spec: FeatureSpec, device: torch.device) -> Encoders:
@@ -63,6 +72,7 @@ def load_encoders_of(spec: FeatureSpec, device: torch.device) -> Encoders:
         encoders = Encoders(
             visual=_load_visual(spec.visual_encoder, device, sha256=spec.visual_sha256),
             audio=load_audio(spec.audio_encoder, device),
+            speech=load_speech(SPEECH_DETECTOR),
         )
     for found, sha256 in (
         (encoders.visual, spec.visual_sha256),
@@ -88,6 +98,14 @@ def load_audio(name: str, device: torch.device) -> AudioEncoder:
     return encoder
 
 
+def load_speech(name: str) -> SpeechDetector:
+    """Load a detector of speech, which runs on the CPU; see `load_encoders`."""
+    detector: SpeechDetector = _load(
+        name, torch.device("cpu"), "load_speech_detector", "a detector of speech"
+    )
+    return detector
+
+
 def family_of(manifest: ModelManifest) -> ModuleType:
     """Import the module that builds an encoder's network.
 
@@ -103,7 +121,7 @@ def family_of(manifest: ModelManifest) -> ModuleType:
     module = f"{__package__}.{family.replace('-', '_')}"
     if family and importlib.util.find_spec(module) is not None:
         found = importlib.import_module(module)
-        if hasattr(found, "load_visual_encoder") or hasattr(found, "load_audio_encoder"):
+        if any(hasattr(found, builder) for builder in _BUILDERS):
             return found
     raise ModelError(
         f"the encoder {manifest.name} is of the family {family!r}, which hl does not know",
