@@ -28,6 +28,7 @@ def make_document(
     selection: Selection | None = None,
     damage: str | None = None,
     reasons: tuple[str, ...] = (),
+    speech: tuple[tuple[float, float], ...] | None = None,
 ) -> ScoresDocument:
     """Return a document of a video with a hill every ten seconds, or with the given spans.
 
@@ -60,6 +61,7 @@ def make_document(
         sound_scores=tuple(scores) if audio else None,
         shot_boundaries_seconds=(),
         damage=damage,
+        speech=speech,
         moments=(),
     )
     if spans is not None:

@@ -34,7 +34,7 @@ from hlcli.zoo import manifest as manifest_module
 from hlcli.zoo.manifest import ModelManifest, zoo_dir
 
 DATA = weights_bytes(num_bytes=3000)
-BUNDLED_ENCODERS = ("efficientnet-lite0", "yamnet")
+BUNDLED_ENCODERS = ("efficientnet-lite0", "silero-vad", "yamnet")
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ documents = st.builds(
     ),
     start_timecode=st.sampled_from([None, "01:00:00:00", "16:37:10;02"]),
     audio=st.integers(0, 2),
+    speech=st.sampled_from([None, (), ((0.0, 1.25), (1.5, 1.75))]),
     path=st.sampled_from(["/a/b.mp4", "C:\\Clips\\b c.mov", "/n\u00e4 \u65e5\u672c #1 100%.mp4"]),
 )
 
@@ -135,6 +136,10 @@ def changed(path: str, new: Any) -> dict[str, Any]:
         ("raw_scores.0", 10**400, "raw_scores[0] is 1000"),
         ("sound_scores", [0.5], "sound_scores has 1 clips"),
         ("shot_boundaries_seconds", [2, 1], "shot_boundaries_seconds is not ascending"),
+        ("speech", {}, "speech must be a list"),
+        ("speech", [[0, 1], [2]], "speech[1] is [2], not a start and an end"),
+        ("speech", [[1, 0.5]], "speech[0] is [1, 0.5], not a start and an end"),
+        ("speech", [[0, 2], [1, 3]], "speech[1] begins before the one before it ends"),
         ("moments", {}, "moments must be a list"),
         ("moments.0.end_seconds", 1.0, "is not inside the video"),
         ("moments.0.end_seconds", 11.0, "is not inside the video"),

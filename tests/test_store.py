@@ -58,6 +58,7 @@ def make_features(*, num_clips: int = 5, seed: int = 0, spec: FeatureSpec = SPEC
         loudness_T=-random.random(num_clips, dtype=np.float32),
         shot_boundaries_seconds=np.array([0.1, 1 / 3]),
         pictures=make_measures(num_clips, random),
+        speech_S2=np.array([[0.0, 1 / 7], [0.5, 4.75]]),
         damage="cut off after 4 s",
     )
 
@@ -121,6 +122,7 @@ def test_stores_rounded_rows_in_half_the_space(tmp_path: Path) -> None:
         "motion_T": np.float32,
         "loudness_T": np.float32,
         "shot_boundaries_seconds": np.float64,
+        "speech_S2": np.float64,
     }
 
 

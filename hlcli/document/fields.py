@@ -122,6 +122,22 @@ class Fields:
             row.append(number)
         return tuple(row)
 
+    def spans(self, name: str) -> tuple[tuple[float, float], ...]:
+        """Return a list of pairs of seconds from 0 on, start and end, ascending and apart."""
+        value = self.get(name)
+        if not isinstance(value, list):
+            raise self.wrong(name, "must be a list")
+        spans: list[tuple[float, float]] = []
+        for index, item in enumerate(value):
+            pair = item if isinstance(item, list) and len(item) == 2 else [None, None]
+            start, end = _finite(pair[0]), _finite(pair[1])
+            if start is None or end is None or not 0 <= start <= end:
+                raise self.wrong(f"{name}[{index}]", f"is {item!r}, not a start and an end")
+            if spans and start < spans[-1][1]:
+                raise self.wrong(f"{name}[{index}]", "begins before the one before it ends")
+            spans.append((start, end))
+        return tuple(spans)
+
 
 def _finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):

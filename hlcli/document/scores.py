@@ -25,6 +25,7 @@ from hlcli.moments import (
     Evidence,
     Moment,
     Observation,
+    Pauses,
     Selection,
     reasons_of,
     select_moments,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 SCHEMA = "hl.scores/1"
 """Name and version of the format; the number rises when an older reader would misread it."""
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
-_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights")
+_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights", "speech")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,9 @@ class ScoresDocument:
     """What can be heard, and from when to when; None without sound too."""
     sights: tuple[Observation, ...] | None = None
     """What can be seen, where that is sure; None too where the image encoder knows no classes."""
+    speech: tuple[tuple[float, float], ...] | None = None
+    """Start and end of each stretch in which somebody speaks, ascending and apart, in seconds; None
+    where it is not known."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
@@ -103,6 +107,9 @@ class ScoresDocument:
             "looks": None if self.looks is None else list(self.looks),
             "sounds": _observations(self.sounds),
             "sights": _observations(self.sights),
+            "speech": None
+            if self.speech is None
+            else [[rounded(start), rounded(end)] for start, end in self.speech],
             "damage": self.damage,
             "moments": [
                 {
@@ -197,6 +204,7 @@ class ScoresDocument:
             looks=None if looks is None else tuple(int(group) for group in looks),
             sounds=_parsed_observations(fields, "sounds"),
             sights=_parsed_observations(fields, "sights"),
+            speech=fields.spans("speech") if fields.has("speech") else None,
             created_with=fields.text("created_with"),
         )
 
@@ -237,6 +245,9 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,
         raw_T=document.raw_scores or None,
+        pauses=None
+        if document.speech is None
+        else Pauses(document.speech, document.video.duration_seconds),
     )
     evidence = _evidence(document)
     return [dataclasses.replace(moment, reasons=reasons_of(moment, evidence)) for moment in moments]

@@ -11,6 +11,7 @@ from hlcli.cores import num_cores
 from hlcli.errors import MediaError
 from hlcli.features.encoder import Encoders
 from hlcli.features.pictures import encode_pictures
+from hlcli.features.silero_vad import SpeechListener
 from hlcli.features.sound import SoundFeatures, encode_sound
 from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.media.clips import ClipGrid
@@ -57,12 +58,18 @@ def extract_features(
     stop = threading.Event()
     clips_done = 0
 
+    speech = None
+    if encoders.speech is not None and encoders.speech.sample_rate == encoders.audio.sample_rate:
+        speech = encoders.speech.listener()
+
     def listen() -> SoundFeatures:
         def report(done: int) -> None:
             nonlocal clips_done
             clips_done = done
 
         blocks = _until(read_waveform(info, sample_rate=encoders.audio.sample_rate), stop)
+        if speech is not None:
+            blocks = _overheard(blocks, speech)
         return encode_sound(blocks, grid, encoders.audio, report=report)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hl-sound") as executor:
@@ -102,6 +109,7 @@ def extract_features(
         events_TC=sound.events_TC if sound else None,
         motion_T=signals.motion_T,
         loudness_T=sound.loudness_T if sound else None,
+        speech_S2=speech.finish() if sound and speech else None,
         shot_boundaries_seconds=signals.shot_boundaries_seconds,
         pictures=signals.measures,
         damage="; ".join(damage) or None,
@@ -112,6 +120,12 @@ def _until(blocks: Iterator[FloatArray], stop: threading.Event) -> Iterator[Floa
     for block in blocks:
         if stop.is_set():
             return
+        yield block
+
+
+def _overheard(blocks: Iterator[FloatArray], speech: SpeechListener) -> Iterator[FloatArray]:
+    for block in blocks:
+        speech.extend(block)
         yield block
 
 

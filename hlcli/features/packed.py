@@ -21,7 +21,7 @@ from hlcli.media.measures import PictureMeasures
 
 _FORMAT = "hl.features/2"
 _REQUIRED = ("visual_TV", "motion_T", "shot_boundaries_seconds")
-_SOUND = ("audio_TA", "events_TC", "loudness_T")
+_SOUND = ("audio_TA", "events_TC", "loudness_T", "speech_S2")
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _LONGEST_HEAD = 1024 * 1024
@@ -118,7 +118,9 @@ def unpack(stream: IO[bytes], identity: str, spec: FeatureSpec) -> VideoFeatures
         for field in dataclasses.fields(PictureMeasures)
         if about["has_pictures"]
     }
-    loudness_T = arrays.get("loudness_T")
+    loudness_T, speech_S2 = arrays.get("loudness_T"), arrays.get("speech_S2")
+    if speech_S2 is not None and speech_S2.shape[1:] != (2,):
+        raise ValueError(f"speech_S2 has the shape {speech_S2.shape}")
     return VideoFeatures(
         spec_digest=about["spec_digest"],
         duration_seconds=about["duration_seconds"],
@@ -129,6 +131,7 @@ def unpack(stream: IO[bytes], identity: str, spec: FeatureSpec) -> VideoFeatures
         loudness_T=None if loudness_T is None else loudness_T.astype(np.float32),
         shot_boundaries_seconds=arrays["shot_boundaries_seconds"].astype(np.float64),
         pictures=PictureMeasures(**pictures) if pictures else None,
+        speech_S2=None if speech_S2 is None else speech_S2.astype(np.float64),
         damage=about["damage"],
     )
 

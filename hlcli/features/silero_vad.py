@@ -193,7 +193,8 @@ def speech_spans(speech_F: FloatArray, duration: float) -> npt.NDArray[np.float6
             [spans[np.concatenate([[True], is_pause]), 0],
              spans[np.concatenate([is_pause, [True]]), 1]], axis=1
         )  # fmt: skip
-    return spans[spans[:, 1] - spans[:, 0] >= SHORTEST_SPEECH]
+    long_enough = spans[:, 1] - spans[:, 0] >= SHORTEST_SPEECH
+    return np.asarray(spans[long_enough], dtype=np.float64)
 
 
 def load_speech_detector(

@@ -1,6 +1,7 @@
 """What extraction produces and every detector reads.
 
-Axes: T clips, V visual feature size, A audio feature size, C AudioSet classes, S shot boundaries.
+Axes: T clips, V visual feature size, A audio feature size, C AudioSet classes, S shot
+boundaries, or stretches of speech.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ class VideoFeatures:
     """Instants at which a new shot starts, ascending, shape `(S,)`, in seconds."""
     pictures: PictureMeasures | None = None
     """How the picture of each clip looks and moves; None where features are put together anew."""
+    speech_S2: npt.NDArray[np.float64] | None = None
+    """Start and end of each stretch of speech, ascending and apart, in seconds, shape `(S, 2)`;
+    None without audio, and where speech was not looked for."""
     damage: str | None = None
     """What could not be read, in words; None for a sound file."""
 
@@ -97,7 +101,9 @@ class VideoFeatures:
 
     def without_audio(self) -> VideoFeatures:
         """Return the same video as if it had no audio track."""
-        return dataclasses.replace(self, audio_TA=None, events_TC=None, loudness_T=None)
+        return dataclasses.replace(
+            self, audio_TA=None, events_TC=None, loudness_T=None, speech_S2=None
+        )
 
     def in_float32(self) -> VideoFeatures:
         """Return the same features with all rows in float32, ready to calculate with."""

@@ -20,6 +20,8 @@
    floor as the video's highest.
    Moments of one shot that a target or a threshold makes touch become one, unless together they
    are longer than the maximum. An exact target comes before clean ends.
+3. **Speech.** Ends inside speech go into a pause within half a second, inwards or outwards, never
+   over a cut; `hlcli.moments.speech` has the rule.
 
 Where all criteria tie, the earlier one wins. A video no longer than the minimum is one moment.
 Same input, same moments.
@@ -31,12 +33,14 @@ from __future__ import annotations
 
 from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import select_moments
+from hlcli.moments.speech import Pauses
 from hlcli.moments.types import Moment, Selection, Why
 
 __all__ = [
     "Evidence",
     "Moment",
     "Observation",
+    "Pauses",
     "Selection",
     "Why",
     "in_words",

@@ -206,7 +206,7 @@ def best_window(
     # Sums of equal scores differ in their last digits; the earliest of equals wins.
     areas = np.round(judge.area(starts, starts + length), 9)
     if whole:
-        areas = areas - 1e6 * _window_fragments(curve, starts, length, whole)
+        areas = areas - 1e6 * window_fragments(curve, starts, length, whole)
     best = float(starts[int(np.argmax(areas))])
     return best, min(best + length, end)
 
@@ -227,7 +227,7 @@ def _clean_starts(curve: Curve, length: float, whole: float) -> list[npt.NDArray
     return [cuts, cuts - length, cuts - whole, cuts + whole - length]
 
 
-def _window_fragments(
+def window_fragments(
     curve: Curve, starts_A: npt.NDArray[np.float64], length: float, whole: float
 ) -> npt.NDArray[np.int64]:
     """Count the ends of windows of one length that leave a piece of another shot."""
@@ -258,7 +258,7 @@ def placed(
     """Return the start that leaves fewest pieces of other shots, nearest to `start`."""
     rows = [row[(row >= first) & (row <= last)] for row in _clean_starts(curve, length, whole)]
     starts = np.concatenate([[start], *rows])
-    costs = 1e6 * _window_fragments(curve, starts, length, whole) + abs(starts - start)
+    costs = 1e6 * window_fragments(curve, starts, length, whole) + abs(starts - start)
     return float(starts[int(np.argmin(costs))])
 
 

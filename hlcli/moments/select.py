@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hlcli.moments.budget import choose, join_touching, share_handles
 from hlcli.moments.candidates import Span, grow_candidates, settle
 from hlcli.moments.curve import EPSILON, Curve
+from hlcli.moments.speech import Pauses, into_pauses
 from hlcli.moments.types import Moment, Selection, Why
 
 
@@ -27,6 +28,7 @@ def select_moments(
     picture_T: npt.ArrayLike | None = None,
     sound_T: npt.ArrayLike | None = None,
     raw_T: npt.ArrayLike | None = None,
+    pauses: Pauses | None = None,
 ) -> list[Moment]:
     """Choose the moments worth keeping, best first; `hlcli.moments` states the rules.
 
@@ -40,6 +42,7 @@ def select_moments(
         sound_T: The sound's own score of each clip, shape `(T,)`, for `Moment.why`.
         raw_T: Scores before squashing, shape `(T,)`: they choose where the scores are flat; without
             them the mean of the picture's and the sound's own scores does.
+        pauses: Where nobody speaks: ends inside speech go there. None: speech is not known.
 
     Returns:
         Moments that do not overlap, inside the video, highest score first, earlier first among
@@ -73,6 +76,8 @@ def select_moments(
         spans = share_handles(spans, curve, selection)
         if selection.threshold is not None:
             _settle_all(spans, curve, selection)
+        if pauses is not None:
+            into_pauses(spans, curve, selection, pauses)
     moments = [_moment(span, curve, picture, sound, selection.threshold) for span in spans]
     return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
 

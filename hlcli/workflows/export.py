@@ -320,6 +320,11 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
             shot_boundaries_seconds=tuple(
                 instant for instant in document.shot_boundaries_seconds if instant < duration
             ),
+            speech=None
+            if document.speech is None
+            else tuple(
+                (start, min(end, duration)) for start, end in document.speech if start < duration
+            ),
             moments=tuple(_ending(moment, duration) for moment in kept),
         ),
         notes=tuple(notes),

@@ -278,6 +278,9 @@ class Pipeline:
             sound_scores=None if clip_scores.sound_T is None else _row(clip_scores.sound_T),
             shot_boundaries_seconds=_row(features.shot_boundaries_seconds),
             damage=features.damage,
+            speech=None
+            if features.speech_S2 is None
+            else tuple((start, end) for start, end in features.speech_S2.round(6).tolist()),
             moments=(),
             **self.observed(features, float(info.duration_seconds)),
         )
