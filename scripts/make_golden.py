@@ -69,7 +69,7 @@ def structure(name: str, text: str) -> Any:
     suffix = Path(name).suffix
     if text.startswith("<?xml"):
         return _element(ElementTree.fromstring(text))
-    if suffix in (".otio", ".json"):
+    if suffix in (".otio", ".json", ".llc", ".v1", ".v3"):
         return json.loads(text)
     if suffix == ".csv":
         return list(csv.reader(io.StringIO(text)))

@@ -6,6 +6,7 @@ is read as plain XML, by the format's own rules.
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -202,6 +203,53 @@ def _text(element: ET.Element, path: str) -> str:
     return _one(element, path).text or ""
 
 
+def _llc(path: Path, frame_rate: Fraction) -> Iterator[Cut]:
+    project = json.loads(path.read_text(encoding="utf-8"))
+    record = Fraction(0)
+    for segment in project["cutSegments"]:
+        # Seconds to a millionth: the frame is the nearest.
+        start, end = (round(Fraction(segment[name]) * frame_rate) for name in ("start", "end"))
+        length = (end - start) / frame_rate
+        yield Cut(
+            media=project["mediaFileName"],
+            first=start / frame_rate,
+            clock=None,
+            length=length,
+            record=record,
+        )
+        record += length
+
+
+def _v1(path: Path, frame_rate: Fraction) -> Iterator[Cut]:
+    timeline = json.loads(path.read_text(encoding="utf-8"))
+    record = Fraction(0)
+    assert timeline["chunks"][0][0] == 0
+    for start, end, speed in timeline["chunks"]:
+        if speed == 1:
+            length = (end - start) / frame_rate
+            yield Cut(
+                media=timeline["source"],
+                first=start / frame_rate,
+                clock=None,
+                length=length,
+                record=record,
+            )
+            record += length
+
+
+def _v3(path: Path, frame_rate: Fraction) -> Iterator[Cut]:
+    timeline = json.loads(path.read_text(encoding="utf-8"))
+    rate = Fraction(timeline["timebase"])
+    for clip in (one for track in timeline["v"] for one in track):
+        yield Cut(
+            media=clip["src"],
+            first=clip["offset"] / rate,
+            clock=None,
+            length=clip["dur"] / rate,
+            record=clip["start"] / rate,
+        )
+
+
 READERS: dict[str, Callable[[Path, Fraction], Iterator[Cut]]] = {
     ".otio": _otio,
     ".otioz": _otio,
@@ -211,6 +259,9 @@ READERS: dict[str, Callable[[Path, Fraction], Iterator[Cut]]] = {
     ".aaf": _aaf,
     ".mlt": _mlt,
     ".kdenlive": _mlt,
+    ".llc": _llc,
+    ".v1": _v1,
+    ".v3": _v3,
 }
 """Readers by extension."""
 NO_CUTS = (".txt", ".ffmetadata")

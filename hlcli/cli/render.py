@@ -35,7 +35,8 @@ def render(
             "-o",
             "--output",
             metavar="FILM",
-            help="Film to write: .mp4, .mov (PCM sound) or .mkv (FLAC sound).",
+            help="Film to write: .mp4, .mov (PCM sound) or .mkv (FLAC sound); with --each also a "
+            "folder.",
             show_default=False,
         ),
     ],
@@ -109,6 +110,13 @@ def render(
             rich_help_panel=_ENCODING,
         ),
     ] = False,
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each",
+            help="One film for each cut: reel-01.mp4, reel-02.mp4, ...",
+        ),
+    ] = False,
     search: options.Search = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words but errors.")] = False,
 ) -> None:
@@ -122,8 +130,11 @@ def render(
         hl render highlights.otio -o short.mp4 --vertical --size 1080p --crossfade 500ms
 
         hl render highlights.otio -o quick.mov --copy
+
+        hl render highlights.otio -o clips/ --each
     """
     from hlcli.workflows.render import render as render_timeline
+    from hlcli.workflows.render import render_each
     from hlcli.workflows.requests import render_settings_of
 
     settings = render_settings_of(
@@ -135,13 +146,14 @@ def render(
         quality=quality,
         copy=copy,
     )
+    timeline, output = timeline.expanduser(), output.expanduser()
+    folders = [Path(folder).expanduser() for folder in search or []]
     with ConsoleListener(quiet=quiet, counts_video_seconds=not copy) as on:
-        report = render_timeline(
-            timeline.expanduser(),
-            output.expanduser(),
-            settings,
-            copy=copy,
-            search=[Path(folder).expanduser() for folder in search or []],
-            on=on,
+        reports = (
+            render_each(timeline, output, settings, copy=copy, search=folders, on=on)
+            if each
+            else [render_timeline(timeline, output, settings, copy=copy, search=folders, on=on)]
         )
-    say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
+    for report in reports:
+        say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
+    on.exit_if_failed()

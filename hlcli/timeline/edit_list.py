@@ -8,7 +8,7 @@ rate; frames of the timeline from its start, at the timeline's.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from hlcli.document import AudioRecord, ModelRecord, VideoRecord
@@ -242,3 +242,38 @@ class EditList:
     def num_audio_tracks(self) -> int:
         """Number of audio tracks."""
         return 1 + max((sound.track for e in self.events for sound in e.sound), default=-1)
+
+
+def excerpt(edit: EditList, record: range) -> EditList:
+    """Return a stretch of a timeline as one of its own, with all its tracks.
+
+    Args:
+        edit: The timeline.
+        record: Frames of it, at its rate; something lies there.
+    """
+    events = []
+    for event in edit.events:
+        start, stop = max(event.record.start, record.start), min(event.record.stop, record.stop)
+        if start >= stop:
+            continue
+        frames = event.frames
+        if (start, stop) != (event.record.start, event.record.stop):
+            first, last = (
+                frame_at((at - event.record.start) / edit.frame_rate, event.source.frame_rate)
+                for at in (start, stop)
+            )
+            first = min(frames.start + first, frames.stop - 1)
+            frames = range(first, min(max(first + 1, frames.start + last), frames.stop))
+        events.append(
+            replace(
+                event,
+                frames=frames,
+                record=range(start - record.start, stop - record.start),
+                markers=tuple(
+                    one
+                    for one in event.markers
+                    if frames.start <= one.frames.start and one.frames.stop <= frames.stop
+                ),
+            )
+        )
+    return replace(edit, events=tuple(events), start_frame=edit.start_frame + record.start)

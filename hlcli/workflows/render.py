@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hlcli.atomic import make_folder
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.rendering.copying import render_copy
 from hlcli.rendering.run import render as render_edit
 from hlcli.rendering.settings import RenderReport, RenderSettings
+from hlcli.timeline.edit_list import EditList, excerpt
 from hlcli.timeline.read import read_timeline
 
 
@@ -40,16 +42,70 @@ def render(
         OutputError: The timeline is empty, or the film cannot be written.
     """
     on = on or Listener()
-    timeline, film = Path(timeline), Path(film)
+    film = Path(film)
+    return _rendered(_read(Path(timeline), search, may_read, on), film, settings, copy, on)
+
+
+def render_each(
+    timeline: str | Path,
+    output: str | Path,
+    settings: RenderSettings | None = None,
+    *,
+    copy: bool = False,
+    search: Sequence[Path] = (),
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+) -> list[RenderReport]:
+    """Render every cut of a timeline to a film of its own, as `hl render --each` does.
+
+    One that cannot be rendered does not stop those after it, where a listener takes the problem.
+
+    Args:
+        timeline: Any timeline that hl reads.
+        output: What to call the films: `reel.mp4` gives `reel-01.mp4`, `reel-02.mp4`; or a folder,
+            which is made if it has no extension and is not there: there they have the timeline's
+            name and are .mp4.
+        settings: See `render`.
+        copy: See `render`.
+        search: See `render`.
+        may_read: See `render`.
+        on: See `render`.
+
+    Raises:
+        HlError: See `render`.
+    """
+    on = on or Listener()
+    timeline, output = Path(timeline), Path(output)
+    edit = _read(timeline, search, may_read, on)
+    if not output.suffix:
+        make_folder(output, hint="name a folder you may write to")
+    pattern = output / f"{timeline.stem}.mp4" if output.is_dir() else output
+    shown = [event.record for event in edit.events if event.video_track is not None]
+    digits = max(2, len(str(len(shown))))
+    reports = []
+    for number, record in enumerate(shown, start=1):
+        film = pattern.with_name(f"{pattern.stem}-{number:0{digits}d}{pattern.suffix}")
+        with on.one_file(film):
+            reports.append(_rendered(excerpt(edit, record), film, settings, copy, on))
+    return reports
+
+
+def _read(timeline: Path, search: Sequence[Path], may_read: MayRead, on: Listener) -> EditList:
     read = read_timeline(may_read(timeline), search=search, may_read=may_read)
     for source in read.edit.sources:
         may_read(Path(source.path))
     for note in read.notes:
         on.remark(f"{timeline.name}: {note}")
+    return read.edit
+
+
+def _rendered(
+    edit: EditList, film: Path, settings: RenderSettings | None, copy: bool, on: Listener
+) -> RenderReport:
     if copy:
-        report = render_copy(read.edit, film, progress=on.progress)
+        report = render_copy(edit, film, progress=on.progress)
     else:
-        report = render_edit(read.edit, film, settings, progress=on.progress)
+        report = render_edit(edit, film, settings, progress=on.progress)
     for remark in report.remarks:
         on.remark(remark)
     return report

@@ -130,6 +130,31 @@ FORMATS: dict[str, Format] = {
             targets=("kdenlive",),
         ),
         Format(
+            suffix=".llc",
+            title="LosslessCut project",
+            opens_in="LosslessCut 3.65+",
+            write="formats.losslesscut",
+            read="read.losslesscut",
+            targets=("losslesscut",),
+            advice="LosslessCut looks for the video beside it",
+        ),
+        Format(
+            suffix=".v1",
+            title="auto-editor v1",
+            opens_in="auto-editor",
+            write="formats.autoeditor",
+            read="read.autoeditor",
+            targets=("autoeditor",),
+        ),
+        Format(
+            suffix=".v3",
+            title="auto-editor v3",
+            opens_in="auto-editor 24+",
+            write="formats.autoeditor",
+            read="read.autoeditor",
+            targets=("autoeditor",),
+        ),
+        Format(
             suffix=".json",
             title="scores document",
             opens_in="hl export, scripts",
@@ -215,6 +240,14 @@ TARGETS: dict[str, Target] = {
         Target(
             name="kdenlive", title="Kdenlive", suffix=".kdenlive",
             reads=(".kdenlive", ".mlt", ".otio"),
+        ),
+        Target(
+            name="losslesscut", title="LosslessCut", suffix=".llc",
+            reads=(".llc",),
+        ),
+        Target(
+            name="autoeditor", title="auto-editor", suffix=".v3",
+            reads=(".v3", ".v1"),
         ),
     )
 }  # fmt: skip

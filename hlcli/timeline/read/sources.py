@@ -182,22 +182,7 @@ class SourceBook:
                 start_timecode=None,
                 audio=(),
             )
-        return Source(
-            path=str(here),
-            frame_rate=info.frame_rate,
-            num_frames=info.num_frames,
-            start_timecode=info.start_timecode,
-            has_timecode_track=info.has_timecode_track,
-            width=info.width,
-            height=info.height,
-            rotation_degrees=info.rotation_degrees,
-            is_variable_rate=info.is_variable_rate,
-            audio=tuple(
-                AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
-                for track in info.audio_streams
-            ),
-            sha256_head=content_identity(here) if identity is not None else None,
-        )
+        return _source(here, info, content_identity(here) if identity is not None else None)
 
     def _stated(self, path: str, clip: otio.schema.Clip) -> Source | None:
         """Return what the timeline itself says about a file; None when that is not enough."""
@@ -243,6 +228,34 @@ class SourceBook:
             sha256_head=entry(written, "sha256_head"),
             damage=entry(written, "damage"),
         )
+
+
+def source_of_file(path: Path) -> Source:
+    """Return what a file itself says.
+
+    Raises:
+        MediaError: It cannot be used.
+    """
+    return _source(path, _probe_once(path), None)
+
+
+def _source(path: Path, info: MediaInfo, identity: str | None) -> Source:
+    return Source(
+        path=str(path),
+        frame_rate=info.frame_rate,
+        num_frames=info.num_frames,
+        start_timecode=info.start_timecode,
+        has_timecode_track=info.has_timecode_track,
+        width=info.width,
+        height=info.height,
+        rotation_degrees=info.rotation_degrees,
+        is_variable_rate=info.is_variable_rate,
+        audio=tuple(
+            AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
+            for track in info.audio_streams
+        ),
+        sha256_head=identity,
+    )
 
 
 def _probe_once(path: Path) -> MediaInfo:
