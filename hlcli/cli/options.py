@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, TypeAlias
 
 import typer
@@ -68,8 +69,8 @@ Output: TypeAlias = Annotated[
         "--output",
         metavar="FILE",
         help="Write, by the extension, a timeline (.otio, .otioz, .xml, .fcpxml, .edl, .aaf, .mlt, "
-        ".kdenlive), chapters (.txt, .ffmetadata), a table (.csv) or scores (.json); a folder, "
-        "as cuts/, gets one timeline for each video. Repeatable.",
+        ".kdenlive, .llc, .v1, .v3), chapters (.txt, .ffmetadata), a table (.csv) or scores "
+        "(.json); a folder, as cuts/, gets one timeline for each video. Repeatable.",
     ),
 ]
 Model: TypeAlias = Annotated[
@@ -89,6 +90,24 @@ Search: TypeAlias = Annotated[
         "--search",
         metavar="FOLDER",
         help="Look here, and below, for videos that are no longer where they were. Repeatable.",
+    ),
+]
+
+
+class ProxiesOption(str, Enum):
+    """Values of --proxies."""
+
+    auto = "auto"
+    off = "off"
+
+
+Proxies: TypeAlias = Annotated[
+    ProxiesOption,
+    typer.Option(
+        "--proxies",
+        metavar="auto|off",
+        help="Look at the proxy beside a video (.LRV, .LRF, Proxy/, NAME_proxy) instead of the "
+        "video where both have the same frames; timelines name the video.",
     ),
 ]
 VisualOnly: TypeAlias = Annotated[

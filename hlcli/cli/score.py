@@ -45,6 +45,7 @@ def score(
     frame_rate: layout_options.FrameRate = None,
     map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
+    proxies: options.Proxies = options.ProxiesOption.auto,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither read nor write stored features and scores.")
     ] = False,
@@ -117,7 +118,12 @@ def score(
     num_named = len(paths) + on.num_problems
     for path in [*outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
-    pipeline = Pipeline(model_name=model, device=device, use_cache=not no_cache)
+    pipeline = Pipeline(
+        model_name=model,
+        device=device,
+        use_cache=not no_cache,
+        proxies=proxies is options.ProxiesOption.auto,
+    )
 
     documents: list[ScoresDocument] = []
     with on:

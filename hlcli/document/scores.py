@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SCHEMA = "hl.scores/1"
 """Name and version of the format; the number rises when an older reader would misread it."""
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
-_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights", "speech")
+_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights", "speech", "proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,8 @@ class ScoresDocument:
     speech: tuple[tuple[float, float], ...] | None = None
     """Start and end of each stretch in which somebody speaks, ascending and apart, in seconds; None
     where it is not known."""
+    proxy: str | None = None
+    """Name of the proxy that was looked at instead of the video; None where it was the video."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
@@ -124,6 +126,7 @@ class ScoresDocument:
                 }
                 for moment in self.moments
             ],
+            "proxy": self.proxy,
             "created_with": self.created_with,
         }
         return {
@@ -205,6 +208,7 @@ class ScoresDocument:
             sounds=_parsed_observations(fields, "sounds"),
             sights=_parsed_observations(fields, "sights"),
             speech=fields.spans("speech") if fields.has("speech") else None,
+            proxy=fields.text("proxy") if fields.has("proxy") else None,
             created_with=fields.text("created_with"),
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hlcli.errors import MediaNotFoundError
+from hlcli.media.proxies import without_proxies
 from hlcli.media.source import plain_path
 from hlcli.progress import Listener
 
@@ -31,6 +32,7 @@ VIDEO_SUFFIXES = frozenset(
         ".f4v",
         ".flv",
         ".insv",
+        ".lrf",
         ".lrv",
         ".m1v",
         ".m2t",
@@ -73,7 +75,8 @@ def find_videos(
     Files are taken whatever their ending, in the order given. Folders are searched to the
     bottom and sorted as people count (`shot2` before `shot10`); hidden files are left out. A
     name that exists is never read as a pattern, so `take[1].mp4` works. Patterns are expanded
-    here because Windows shells do not.
+    here because Windows shells do not. Of folders and patterns, proxies whose originals are there
+    are left out: they show the same.
 
     Args:
         inputs: What the user typed, at least one.
@@ -97,7 +100,7 @@ def find_videos(
 def _videos_of(text: str) -> list[Path]:
     path = Path(text).expanduser()
     if path.is_dir():
-        found = _inside(path)
+        found = without_proxies(_inside(path))
         if not found:
             raise MediaNotFoundError(
                 f"no video in the folder {path}", hint="name the files if their ending is unusual"
@@ -115,6 +118,7 @@ def _videos_of(text: str) -> list[Path]:
     found = _natural(match for match in matches if match.is_file() and _is_video(match))
     for folder in _natural(match for match in matches if match.is_dir()):
         found.extend(_inside(folder))
+    found = without_proxies(found)
     if not found:
         raise MediaNotFoundError(f"no video matches {text}", hint="check the pattern")
     return found

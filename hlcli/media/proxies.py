@@ -15,8 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hlcli.media.probe import MediaInfo
+if TYPE_CHECKING:
+    from hlcli.media.probe import MediaInfo
 
 PROXY_SUFFIXES = (".lrv", ".lrf")
 """Endings that only proxies have, lower case."""
@@ -56,9 +58,7 @@ def without_proxies(paths: Iterable[Path]) -> list[Path]:
     found = list(paths)
     originals = {_place(path.parent, path.stem) for path in found if not places_of_original(path)}
     return [
-        path
-        for path in found
-        if not any(place in originals for place in places_of_original(path))
+        path for path in found if not any(place in originals for place in places_of_original(path))
     ]
 
 
@@ -125,9 +125,14 @@ def difference(original: MediaInfo, proxy: MediaInfo) -> str | None:
     return None
 
 
-def _place(folder: Path, stem: str) -> Place:
+def stem_key(stem: str) -> str:
+    """Return what the names of an original and of its proxy share, endings left out."""
     gopro = _GOPRO.fullmatch(stem)
-    return folder, f"g{gopro[1]}" if gopro else stem.casefold()
+    return f"g{gopro[1]}" if gopro else stem.casefold()
+
+
+def _place(folder: Path, stem: str) -> Place:
+    return folder, stem_key(stem)
 
 
 def _beside(folder: Path) -> Iterator[Path]:
@@ -154,4 +159,3 @@ def _folders(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:
         return []
-

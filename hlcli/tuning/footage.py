@@ -7,6 +7,7 @@ length is another file.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hlcli.errors import HlError, MediaNotFoundError, TrainingError, reason_of
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
+from hlcli.media.proxies import places_of_original, stem_key
 from hlcli.progress import Progress, silent
 from hlcli.timeline.paths import media_path, readable
 from hlcli.timeline.relink import Wanted, name_key
@@ -134,6 +136,16 @@ class Footage:
             found = self._among(wanted, base, reasons)
             if found is not None:
                 return found
+        keys = {key for _, key in places_of_original(Path(wanted.path))}
+        # What was cut from proxies was filmed in their originals.
+        originals = [
+            file
+            for file in self.files
+            if stem_key(file.path.stem) in keys
+            and _differs(file, dataclasses.replace(wanted, sha256_head=None)) is None
+        ]
+        if len(originals) == 1:
+            return originals[0]
         name = readable(media_path(wanted.path).name)
         return reasons[0] if reasons else f"no file of the footage is {name}"
 

@@ -7,7 +7,7 @@ scores are stored is answered without torch, one whose features are stored witho
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from hlcli import paths, scores_cache
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import DeviceError, HlError, OutputError
+from hlcli.media.clips import ClipGrid
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
+from hlcli.media.proxies import ProxyFinder, difference
 from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
+from hlcli.timeline.paths import readable
 from hlcli.workflows.export import choose_moments
 from hlcli.zoo.manifest import ModelManifest, default_model_name, detector_kind, find_detector
 from hlcli.zoo.weights import weights_path
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def ignore(words: str) -> None:
+    """Tell nobody."""
+
+
 def score(
     videos: str | Path | Sequence[str | Path],
     selection: Selection | None = None,
@@ -44,6 +51,7 @@ def score(
     device: str = "auto",
     visual_only: bool = False,
     use_cache: bool = True,
+    proxies: bool = True,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Score videos and choose their moments, as `hl score` does.
@@ -55,6 +63,7 @@ def score(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         visual_only: Leave the sound out even where there is some.
         use_cache: Whether stored features and scores are read and written.
+        proxies: Whether a proxy beside a video is looked at in its place.
         on: Told how far it is, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
@@ -67,7 +76,7 @@ def score(
         DeviceError: The device is missing or out of memory.
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
-    pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache)
+    pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache, proxies=proxies)
     paths = find_videos([str(video) for video in named], on=on)
     return list(score_videos(pipeline, paths, selection, visual_only=visual_only, on=on))
 
@@ -96,7 +105,9 @@ def score_videos(
         on.begins(path, number, len(paths))
         found = []
         with on.one_file(path):
-            document = pipeline.score(path, visual_only=visual_only, progress=on.progress)
+            document = pipeline.score(
+                path, visual_only=visual_only, progress=on.progress, remark=on.remark
+            )
             if document.damage:
                 on.warning(f"{path.name}: {document.damage}; the rest was scored")
             found = [choose_moments(document, selection, on)]
@@ -110,6 +121,7 @@ class Pipeline:
         model_name: Name in the model zoo; None takes the default model.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         use_cache: Whether stored features and scores are read and written.
+        proxies: Whether a proxy beside a video is looked at in its place.
 
     Raises:
         UnknownModelError: No detector has that name.
@@ -117,11 +129,17 @@ class Pipeline:
     """
 
     def __init__(
-        self, *, model_name: str | None = None, device: str = "auto", use_cache: bool = True
+        self,
+        *,
+        model_name: str | None = None,
+        device: str = "auto",
+        use_cache: bool = True,
+        proxies: bool = False,
     ) -> None:
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
+        self._proxies = ProxyFinder() if proxies else None
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
         self._encoders: Encoders | None = None
@@ -144,7 +162,12 @@ class Pipeline:
             raise
 
     def score(
-        self, path: Path, *, visual_only: bool = False, progress: Progress = silent
+        self,
+        path: Path,
+        *,
+        visual_only: bool = False,
+        progress: Progress = silent,
+        remark: Callable[[str], None] = ignore,
     ) -> ScoresDocument:
         """Score every clip of one video; the document has no moments yet.
 
@@ -153,6 +176,7 @@ class Pipeline:
             visual_only: Leave the sound out even where there is some.
             progress: Called with seconds of video done; while weights are fetched, with bytes and
                 a stage that `hlcli.progress.counts_bytes` knows.
+            remark: Told which proxy was looked at, and why another was not.
 
         Raises:
             MediaError: The file is missing, damaged beyond use, or has no picture.
@@ -165,7 +189,7 @@ class Pipeline:
             stored = scores_cache.find(
                 identity, self.manifest.sha256, "v" if visual_only else "va", renew=True
             )
-            if stored is not None:
+            if stored is not None and (stored.proxy is None or self._proxies is not None):
                 # The file may have been moved or renamed since.
                 return replace(
                     stored, video=replace(stored.video, path=str(path.absolute())), moments=()
@@ -173,14 +197,47 @@ class Pipeline:
         info = probe(path)
         # Loaded first: an unknown model is said before an hour of decoding, not after.
         scorer = self._loaded_scorer(progress)
+        proxy = self._proxy_of(info, remark)
         try:
-            features = self.features(info, identity, use_audio=not visual_only, progress=progress)
+            features = self.features(
+                proxy or info,
+                identity if proxy is None else content_identity(proxy.path),
+                use_audio=not visual_only,
+                progress=progress,
+            )
             clip_scores = scorer.score(
                 features, modality="va" if features.has_audio and not visual_only else "v"
             )
         except DeviceError as error:
             raise DeviceError(f"{path}: {error.message}", hint=error.hint) from error
-        return self._document(info, identity, features, clip_scores, visual_only=visual_only)
+        return self._document(
+            info,
+            identity,
+            features,
+            clip_scores,
+            visual_only=visual_only,
+            proxy=None if proxy is None else readable(proxy.path.name),
+        )
+
+    def _proxy_of(self, info: MediaInfo, remark: Callable[[str], None]) -> MediaInfo | None:
+        """Return the proxy of a video that shows the same, frame by frame; None without one."""
+        if self._proxies is None:
+            return None
+        for path in self._proxies.candidates(info.path):
+            try:
+                found = probe(path)
+            except HlError as error:
+                why: str | None = f"cannot be read: {error.message}"
+            else:
+                why = difference(info, found)
+                clips = [ClipGrid.covering(one.duration_seconds) for one in (info, found)]
+                if why is None and clips[0].num_clips != clips[1].num_clips:
+                    why = f"has {found.num_frames} frames, not {info.num_frames}"
+                if why is None:
+                    remark(f"{info.path.name}: its proxy {path.name} is looked at instead")
+                    return found
+            remark(f"{info.path.name}: {path.name} is not taken for its proxy: it {why}")
+        return None
 
     def features(
         self,
@@ -262,6 +319,7 @@ class Pipeline:
         clip_scores: ClipScores,
         *,
         visual_only: bool,
+        proxy: str | None,
     ) -> ScoresDocument:
         document = ScoresDocument(
             video=VideoRecord.from_media(info, identity),
@@ -282,6 +340,7 @@ class Pipeline:
             if features.speech_S2 is None
             else tuple((start, end) for start, end in features.speech_S2.round(6).tolist()),
             moments=(),
+            proxy=proxy,
             **self.observed(features, float(info.duration_seconds)),
         )
         if self.use_cache:

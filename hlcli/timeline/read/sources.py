@@ -19,6 +19,7 @@ from hlcli.document import AudioRecord
 from hlcli.errors import NoVideoStreamError, TimelineError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
+from hlcli.media.proxies import difference, original_of
 from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path, path_of_url, readable
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
@@ -134,6 +135,9 @@ class SourceBook:
         )
         if known is not None:
             return known
+        original = self._original(path)
+        if original is not None:
+            return original
         stated = self._stated(path, clip)
         written = entry(clip.metadata, "hl", "source")
         identity = entry(written, "sha256_head")
@@ -164,6 +168,21 @@ class SourceBook:
                 self._notes.add(f"{here} is not what it was when the timeline was written")
         self.unsure_of_sound.discard(path)
         return self._probed(here, path, stated, identity)
+
+    def _original(self, path: str) -> Source | None:
+        """Return the original of a proxy that a clip names; None where it is none, or not there."""
+        place = Path(path) if media_path(path).is_absolute() else self._folder / path
+        found = original_of(place)
+        found = None if found is None else self._relinker.here(found)
+        if found is None:
+            return None
+        info = _probe_once(found)
+        here = self._here(path)
+        if here is not None and (why := difference(info, _probe_once(here))) is not None:
+            self._notes.add(f"{here.name} is not the proxy of {found.name}: it {why}")
+            return None
+        self._notes.add(f"{readable(media_path(path).name)} is a proxy: {found.name} is taken")
+        return _source(found, info, None)
 
     def _probed(self, here: Path, path: str, stated: Source | None, identity: str | None) -> Source:
         try:
