@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from hlcli.timeline.paths import shortened
+from hlcli.errors import shortened
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
