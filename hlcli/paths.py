@@ -79,3 +79,18 @@ def serve_dir() -> Path:
     if os.environ.get("HL_CACHE_DIR"):
         return cache_dir() / "serve"
     return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "serve"
+
+
+def reviews_dir() -> Path:
+    """Folder of the reviews that `hl review` keeps; it may not exist yet.
+
+    `reviews` in `HL_CACHE_DIR` when that is set, or else in the platform's data folder.
+    """
+    if os.environ.get("HL_CACHE_DIR"):
+        return cache_dir() / "reviews"
+    return Path(platformdirs.user_data_dir("hl", appauthor=False)) / "reviews"
+
+
+def proxies_dir() -> Path:
+    """Folder of the small copies that a browser plays where it cannot play the video itself."""
+    return cache_dir() / "proxies"

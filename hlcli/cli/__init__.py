@@ -26,6 +26,7 @@ from hlcli.cli import (
     report,
     resolve,
     resolve_job,
+    review,
     score,
     serve,
     train,
@@ -78,6 +79,7 @@ app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)
 app.command("finetune", cls=HlCommand)(finetune.finetune)
 app.command("eval", cls=HlCommand)(evaluate.evaluate)
+app.command("review", cls=HlCommand)(review.review)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command("serve", cls=HlCommand)(serve.serve)

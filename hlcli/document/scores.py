@@ -27,6 +27,7 @@ from hlcli.moments import (
     Observation,
     Pauses,
     Selection,
+    measure_span,
     reasons_of,
     select_moments,
 )
@@ -300,6 +301,26 @@ def near_misses(
             for chosen in document.moments
         )
     ][:most]
+
+
+def measure_moment(document: ScoresDocument, start_seconds: float, end_seconds: float) -> Moment:
+    """Return a stretch that somebody else chose, with what its scores say about it.
+
+    Args:
+        document: The scores.
+        start_seconds: Its first instant, in seconds from the first video frame, 0 or more.
+        end_seconds: The first instant after it, at most the video's duration.
+    """
+    moment = measure_span(
+        document.scores,
+        clip_seconds=document.clip_seconds,
+        duration_seconds=document.video.duration_seconds,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        picture_T=document.picture_scores,
+        sound_T=document.sound_scores,
+    )
+    return dataclasses.replace(moment, reasons=reasons_of(moment, _evidence(document)))
 
 
 def read_documents(path: Path) -> list[ScoresDocument]:

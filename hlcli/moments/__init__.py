@@ -32,7 +32,7 @@ Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 from __future__ import annotations
 
 from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
-from hlcli.moments.select import select_moments
+from hlcli.moments.select import measure_span, select_moments
 from hlcli.moments.speech import Pauses
 from hlcli.moments.types import Moment, Selection, Why
 
@@ -44,6 +44,7 @@ __all__ = [
     "Selection",
     "Why",
     "in_words",
+    "measure_span",
     "reasons_of",
     "select_moments",
     "what_happens",

@@ -82,6 +82,36 @@ def select_moments(
     return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
 
 
+def measure_span(
+    scores_T: npt.ArrayLike,
+    *,
+    clip_seconds: float,
+    duration_seconds: float,
+    start_seconds: float,
+    end_seconds: float,
+    picture_T: npt.ArrayLike | None = None,
+    sound_T: npt.ArrayLike | None = None,
+) -> Moment:
+    """Return a stretch that somebody chose as a moment: its mean score, its peak, why.
+
+    Args:
+        scores_T: Score of each clip, in [0, 1], shape `(T,)`.
+        clip_seconds: Length of one clip, in seconds.
+        duration_seconds: Length of the video, in seconds.
+        start_seconds: First instant of the stretch, in seconds, 0 or more.
+        end_seconds: First instant after it, above `start_seconds`, at most `duration_seconds`.
+        picture_T: The picture's own score of each clip, shape `(T,)`.
+        sound_T: The sound's own score of each clip, shape `(T,)`.
+    """
+    curve = Curve(scores_T, clip_seconds, duration_seconds)
+    picture = None if picture_T is None else Curve(picture_T, clip_seconds, duration_seconds)
+    sound = None if sound_T is None else Curve(sound_T, clip_seconds, duration_seconds)
+    middle = (start_seconds + end_seconds) / 2
+    nearest = int(np.argmin(np.abs(curve.centres_T - middle)))
+    span = Span(start_seconds, end_seconds, start_seconds, end_seconds, nearest)
+    return _moment(span, curve, picture, sound, None)
+
+
 def _rank(span: Span, curve: Curve) -> tuple[float, float, float]:
     """Sort by mean score, then by the second criterion, then by time."""
     second = 0.0 if curve.second is None else curve.second.mean(span.start, span.end)

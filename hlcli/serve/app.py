@@ -26,8 +26,10 @@ from hlcli.serve.answers import (
     reply,
 )
 from hlcli.serve.job import Job, State
+from hlcli.serve.page import add_page
 from hlcli.serve.refusal import problem, problem_of, status_of
 from hlcli.serve.requests import Choice, JobRequest, PairRequest, PickedRequest
+from hlcli.serve.review_calls import add_review_calls
 from hlcli.serve.service import Service
 
 PROTOCOL = 1
@@ -56,6 +58,8 @@ def make_app(service: Service) -> FastAPI:
     _add_pairing(app, service)
     _add_jobs(app, service)
     _add_results(app, service)
+    add_review_calls(app, service)
+    add_page(app)
     _describe_token(app)
     return app
 
@@ -214,6 +218,6 @@ def _describe_token(app: FastAPI) -> None:
         "token": {"type": "http", "scheme": "bearer"}
     }
     document["security"] = [{"token": []}]
-    for path in ("/v1/about", "/v1/pair"):
+    for path in ("/v1/about", "/v1/pair", "/v1/tickets/redeem"):
         for call in document["paths"][path].values():
             call["security"] = []

@@ -2,7 +2,7 @@
 
 Any page in any browser of this machine can send requests to 127.0.0.1, so being local proves
 nothing. The `Host` header keeps out pages whose name was made to point here (DNS rebinding), the
-`Origin` header all other pages; the token proves that the user paired this client.
+`Origin` header all other pages but our own; the token proves that the user paired this client.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
 
+from hlcli.serve.page import PREFIX as PAGE
 from hlcli.serve.refusal import problem
+from hlcli.serve.signature import is_signed
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 """Longest body that is read."""
+MAX_EDIT_BYTES = 2 * 2**20
+"""Longest edit of a review that is read."""
 MAX_HEAD_BYTES = 16 * 1024
 """Longest address and headers together."""
 BODY_SECONDS = 5.0
@@ -36,8 +40,11 @@ App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 # Adobe documents no Origin of UXP panels; these are what embedded pages of that kind send. `null`
 # comes from sandboxed frames of any page as well, which is why it opens nothing without the token.
 _PANEL_ORIGINS = re.compile(r"null|file://|uxp(-internal)?://[\w.-]*")
-_OPEN_CALLS = frozenset({("GET", "/v1/about"), ("POST", "/v1/pair")})
-_METHODS = "GET, POST, DELETE"
+_OPEN_CALLS = frozenset(
+    {("GET", "/v1/about"), ("POST", "/v1/pair"), ("POST", "/v1/tickets/redeem")}
+)
+_EDITS = "/v1/reviews/"
+_METHODS = "GET, POST, PUT, DELETE"
 _HEADERS = "authorization, content-type"
 
 
@@ -111,7 +118,11 @@ class Guard:
         if len(host) != 1 or host[0].decode("latin-1").lower() not in self._hosts:
             return 421, "this is not the host you asked for", "use http://127.0.0.1:PORT"
         origin = headers.get(b"origin", [])
-        if len(origin) > 1 or (origin and not self._is_known(origin[0].decode("latin-1"))):
+        if len(origin) > 1 or (
+            origin
+            and not self._is_known(origin[0].decode("latin-1"))
+            and not _is_own(scope, origin[0], host[0])
+        ):
             name = origin[0].decode("latin-1")[:100]
             return (
                 403,
@@ -127,10 +138,29 @@ class Guard:
     def _knows_token(self, scope: Message, headers: dict[bytes, list[bytes]]) -> bool:
         if (scope["method"], scope["path"]) in _OPEN_CALLS:
             return True
+        # The page has nothing that is not public, and a <video> cannot send a token.
+        if scope["method"] == "GET" and scope["path"].startswith(PAGE):
+            return True
+        if scope["method"] == "GET" and scope["path"].startswith(_EDITS):
+            query = scope["query_string"].decode("latin-1")
+            if "key=" in query and _is_signed(self._token, scope["path"], query):
+                return True
         given = headers.get(b"authorization", [])
         if len(given) != 1 or given[0][:7].lower() != b"bearer ":
             return False
         return hmac.compare_digest(given[0][7:].strip(), self._token)
+
+
+def _is_own(scope: Message, origin: bytes, host: bytes) -> bool:
+    """Whether a request is of our own page. It never pairs: it has the token another way."""
+    return origin.lower() == b"http://" + host.lower() and scope["path"] != "/v1/pair"
+
+
+def _is_signed(token: bytes, path: str, query: str) -> bool:
+    try:
+        return is_signed(token.decode(), path, query)
+    except ValueError:
+        return False  # too many parameters
 
 
 class _Answer:
@@ -208,15 +238,15 @@ async def _read_body(
     Raises:
         _BadBodyError: It is too long, too slow, or no JSON by its own account.
     """
-    too_long = _BadBodyError(
-        413, "the body is too long", f"send at most {MAX_BODY_BYTES // 1024} KiB"
-    )
+    is_edit = scope["method"] == "PUT" and scope["path"].startswith(_EDITS)
+    limit = MAX_EDIT_BYTES if is_edit else MAX_BODY_BYTES
+    too_long = _BadBodyError(413, "the body is too long", f"send at most {limit // 1024} KiB")
     length = headers.get(b"content-length", [b"0"])[0]
     # int() takes thousands of digits, and a long time for them.
-    if len(length) > 10 or int(length) > MAX_BODY_BYTES:
+    if len(length) > 10 or int(length) > limit:
         raise too_long
     is_json = headers.get(b"content-type", [b""])[0].split(b";")[0].strip().lower()
-    if scope["method"] == "POST" and is_json != b"application/json":
+    if scope["method"] in ("POST", "PUT") and is_json != b"application/json":
         raise _BadBodyError(415, "the body is not JSON", "send Content-Type: application/json")
 
     async def read() -> bytes | None:
@@ -226,7 +256,7 @@ async def _read_body(
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")
-            if len(body) > MAX_BODY_BYTES:
+            if len(body) > limit:
                 raise too_long
             if not message.get("more_body", False):
                 return bytes(body)

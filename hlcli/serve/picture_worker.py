@@ -1,4 +1,4 @@
-"""The process that decodes thumbnails: `python -m hlcli.serve.picture_worker`.
+"""The process that looks into videos: `python -m hlcli.serve.picture_worker`.
 
 Decoders crash on damaged files; the service must not.
 """
@@ -22,6 +22,9 @@ def main() -> None:
     line = Line()
     while (request := line.receive()) is not None:
         try:
+            if request["want"] == "about":
+                line.send({"size": 0, "about": about(Path(request["path"]))})
+                continue
             picture = thumbnail(Path(request["path"]), request["seconds"], request["height"])
         except HlError as error:
             line.send({"size": 0, "error": problem_of(error)})
@@ -29,6 +32,25 @@ def main() -> None:
         line.send({"size": len(picture)})
         line.out.write(picture)
         line.out.flush()
+
+
+def about(path: Path) -> dict[str, Any]:
+    """Return what a player must know of a video.
+
+    Raises:
+        MediaError: It cannot be opened.
+    """
+    from hlcli.media.probe import probe
+
+    info = probe(path)
+    return {
+        "start_seconds": float(info.video_start_seconds),
+        # Where time stamps jump, a player's clock and ours part.
+        "is_continuous": not info.clock.parts,
+        "frame_rate": float(info.frame_rate),
+        "codec": info.video_codec,
+        "container": info.container,
+    }
 
 
 def thumbnail(path: Path, seconds: float, height: int) -> bytes:

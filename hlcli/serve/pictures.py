@@ -1,4 +1,4 @@
-"""Thumbnails, decoded in a process of their own and remembered for a while."""
+"""Thumbnails and other looks into videos, from a process of their own, kept for a while."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from hlcli.serve.process import Worker
 from hlcli.serve.refusal import RequestError
@@ -51,12 +52,26 @@ class Pictures:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            picture = self._decoded(path, seconds, height)
+            request = {"want": "picture", "seconds": seconds, "height": height}
+            picture = self._answer(path, request)[1]
             self._known[key] = picture
             self._size += len(picture)
             while self._size > MEMORY_BYTES:
                 self._size -= len(self._known.popitem(last=False)[1])
             return picture
+
+    def about(self, path: Path) -> dict[str, Any]:
+        """Return what a player must know, see `hlcli.serve.picture_worker.about`.
+
+        Args:
+            path: The video; whoever asks has checked that it may be read.
+
+        Raises:
+            RequestError: It cannot be opened.
+        """
+        with self._lock:
+            found: dict[str, Any] = self._answer(path, {"want": "about"})[0]["about"]
+            return found
 
     def close(self) -> None:
         """End the process."""
@@ -64,7 +79,7 @@ class Pictures:
             self._closed = True
             self._stop()
 
-    def _decoded(self, path: Path, seconds: float, height: int) -> bytes:
+    def _answer(self, path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         if self._closed:
             raise RequestError("hl serve is ending", status=503)
         if self._idle is not None:
@@ -76,7 +91,7 @@ class Pictures:
         watch = threading.Timer(PATIENCE_SECONDS, worker.kill)
         watch.start()
         try:
-            worker.tell({"path": str(path), "seconds": seconds, "height": height})
+            worker.tell({"path": str(path), **request})
             line = worker.stdout.readline()
             answer = json.loads(line) if line.endswith(b"\n") else None
             picture = worker.stdout.read(answer["size"]) if answer else b""
@@ -84,13 +99,13 @@ class Pictures:
             watch.cancel()
         if answer is None or len(picture) != answer["size"]:
             self._stop()
-            raise RequestError(f"{path.name} cannot be decoded there", status=404)
+            raise RequestError(f"{path.name} cannot be decoded", status=404)
         self._idle = threading.Timer(IDLE_SECONDS, self._end_idle)
         self._idle.daemon = True
         self._idle.start()
         if "error" in answer:
             raise RequestError(answer["error"]["message"], hint=answer["error"]["hint"], status=404)
-        return picture
+        return answer, picture
 
     def _end_idle(self) -> None:
         with self._lock:

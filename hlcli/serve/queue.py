@@ -1,4 +1,4 @@
-"""The queue: one worker at a time for what computes, another for what only writes."""
+"""The queue: one worker at a time for what computes, others for what only writes or copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
 """Most jobs that wait."""
-_LANES = {"score": "device", "finetune": "device", "render": "device", "export": "light"}
+_LANES = {
+    "score": "device",
+    "finetune": "device",
+    "render": "device",
+    "export": "light",
+    # Whoever waits for it looks at a player without a picture.
+    "proxy": "copies",
+}
 
 
 class JobQueue:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from hlcli.serve.edit import MAX_VIDEOS, Edit
+
 if TYPE_CHECKING:
     from hlcli.moments import Selection
     from hlcli.rendering.settings import RenderSettings
@@ -234,6 +236,30 @@ class PickedRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     paths: Paths
+
+
+class ReviewRequest(BaseModel):
+    """Videos to review together."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    paths: Annotated[list[Text], Field(min_length=1, max_length=MAX_VIDEOS)]
+    model: Word | None = None
+    visual_only: bool = False
+
+
+class EditRequest(BaseModel):
+    """An edit, and the revision it was made from."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    revision: Annotated[int, Field(ge=0, le=2**53)]
+    edit: Edit
+
+
+class TicketRequest(BaseModel):
+    """A ticket."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 OPTIONS: dict[str, type[ExportOptions] | type[RenderOptions] | type[FinetuneOptions]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from hlcli import paths
+from hlcli.atomic import write_text
 from hlcli.errors import UsageError
 from hlcli.serve.app import make_app
 from hlcli.serve.connection import Connection
@@ -20,12 +21,15 @@ from hlcli.serve.job import Job
 from hlcli.serve.pairing import Pairing
 from hlcli.serve.pictures import Pictures
 from hlcli.serve.queue import JobQueue
+from hlcli.serve.review_store import ReviewStore
 from hlcli.serve.service import Service
 from hlcli.serve.store import JobStore
+from hlcli.serve.tickets import Tickets
 
 ADDRESS = "127.0.0.1"
 """The only address that is listened on."""
 _PAIRED_FILE = "paired"
+_ADDRESS_FILE = "address"
 _SHUTDOWN_SECONDS = 3
 
 
@@ -99,10 +103,15 @@ def serve(
             pairing=pairing,
             pictures=Pictures(folder),
             roots=roots,
+            tickets=Tickets(token),
+            review_store=ReviewStore(paths.reviews_dir()),
+            token=token,
         )
         guard = Guard(make_app(service), token=token, port=port, origins=settings.origins)
         stopped = 0
+        address = folder / _ADDRESS_FILE
         try:
+            write_text(address, f"http://{ADDRESS}:{port}\n")
             num_waiting = queue.start()
             on_start(
                 Started(
@@ -115,8 +124,18 @@ def serve(
             )
             _run(guard, listener, service)
         finally:
+            # One that was killed leaves it: whoever reads it asks who answers there.
+            address.unlink(missing_ok=True)
             stopped = service.close()
         return stopped
+
+
+def running_address() -> str | None:
+    """Return where a service of this user listens, if one seems to run; it may have been killed."""
+    try:
+        return (paths.serve_dir() / _ADDRESS_FILE).read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 class _Server(uvicorn.Server):

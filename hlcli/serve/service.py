@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hlcli.errors import MediaNotFoundError
-from hlcli.serve.allowed import Allowed, is_own_name
+from hlcli.serve.allowed import Allowed
 from hlcli.serve.job import Job
+from hlcli.serve.outputs import check_export_outputs, check_film_output
 from hlcli.serve.pairing import Pairing
 from hlcli.serve.pictures import Pictures
 from hlcli.serve.queue import JobQueue
 from hlcli.serve.refusal import RequestError
 from hlcli.serve.requests import (
     Choice,
-    ExportOptions,
     ExportRequest,
     FinetuneOptions,
     FinetuneRequest,
@@ -25,7 +24,10 @@ from hlcli.serve.requests import (
     RenderRequest,
     ScoreRequest,
 )
+from hlcli.serve.review_store import ReviewStore
+from hlcli.serve.reviews import Reviews
 from hlcli.serve.store import SCORES_FILE
+from hlcli.serve.tickets import Tickets
 
 MAX_PICKED = 2000
 """Most picked files that are remembered."""
@@ -44,8 +46,25 @@ class Service:
     """Thumbnails."""
     roots: tuple[Path, ...]
     """Folders that may be read, resolved."""
+    tickets: Tickets
+    """Give the token to browsers that `hl review` opens."""
+    review_store: ReviewStore
+    """Where reviews are kept."""
+    token: str
+    """What clients must know."""
+    reviews: Reviews = field(init=False)
+    """The reviews."""
     _picked: dict[Path, None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.reviews = Reviews(
+            store=self.review_store,
+            queue=self.queue,
+            pictures=self.pictures,
+            allowed=lambda: self.allowed,
+            token=self.token,
+        )
 
     @property
     def allowed(self) -> Allowed:
@@ -107,9 +126,9 @@ class Service:
             for text in (*options.from_cut, *options.labels):
                 allowed.existing(text)
         elif isinstance(options, RenderOptions):
-            outputs = self._film(options, allowed)
+            outputs = check_film_output(options, allowed)
         else:
-            outputs = self._outputs(options, allowed, paths)
+            outputs = check_export_outputs(options, allowed, paths)
         for text in options.search:
             if not allowed.existing(text).is_dir():
                 raise RequestError(f"{text} is no folder", status=403)
@@ -172,51 +191,6 @@ class Service:
         """Stop all work; returns how many jobs were running."""
         self.pictures.close()
         return self.queue.close()
-
-    def _outputs(self, options: ExportOptions, allowed: Allowed, sources: list[Path]) -> list[Path]:
-        from hlcli.atomic import check_not_a_source
-        from hlcli.workflows.outputs import check_output
-
-        texts = options.outputs
-        for name in filter(is_own_name, texts):
-            # The job's own folder is not there yet: any that can be written stands for it.
-            check_output(Path(tempfile.gettempdir()) / name, options.targets)
-        outputs = [_below_roots(text, allowed) for text in texts if not is_own_name(text)]
-        for path in outputs:
-            check_output(path, options.targets)
-            check_not_a_source(path, sources)
-            _check_free(path, overwrite=options.overwrite)
-        return outputs
-
-    def _film(self, options: RenderOptions, allowed: Allowed) -> list[Path]:
-        from hlcli.atomic import check_folder
-        from hlcli.rendering.settings import SUFFIXES
-
-        if options.output is None:
-            return []
-        path = _below_roots(options.output, allowed)
-        if path.suffix.lower() not in SUFFIXES:
-            raise RequestError(
-                f"{path.name[:200]} is no film", hint=f"use {', '.join(SUFFIXES)}", status=400
-            )
-        check_folder(path)
-        _check_free(path, overwrite=options.overwrite)
-        return [path]
-
-
-def _below_roots(text: str, allowed: Allowed) -> Path:
-    """Return where to write: never over a file outside, not even a picked one."""
-    return Allowed(roots=allowed.roots).resolved(text)
-
-
-def _check_free(path: Path, *, overwrite: bool) -> None:
-    if path.is_dir():
-        # What would be written there is known too late to ask before something is written over.
-        raise RequestError(f"{path} is a folder", hint="name a file in it", status=400)
-    if not overwrite and path.exists():
-        raise RequestError(
-            f"{path} is there already", hint="choose another name, or say overwrite", status=409
-        )
 
 
 def _real(path: Path) -> Path:

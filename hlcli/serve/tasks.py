@@ -160,6 +160,8 @@ def _render(task: Task) -> Result:
 
     options = RenderOptions.model_validate(task.job.options)
     timeline = task.allowed.existing(task.job.paths[0])
+    if timeline.suffix.lower() == ".json":
+        return _render_documents(task, timeline, options)
     if options.output is not None:
         film = task.allowed.resolved(options.output)
     else:
@@ -175,6 +177,45 @@ def _render(task: Task) -> Result:
         on=task.on,
     )
     return Result(files=[str(report.path)])
+
+
+def _render_documents(task: Task, path: Path, options: RenderOptions) -> Result:
+    """Make a film of the moments of scores documents, with its timeline beside it."""
+    from hlcli.document import read_documents
+    from hlcli.timeline.build import Layout
+    from hlcli.workflows.export import relink_documents
+    from hlcli.workflows.outputs import write_outputs
+
+    documents = relink_documents(
+        read_documents(path),
+        search=folders(options.search),
+        layout=Layout(),
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
+    task.on.raise_if_nothing(documents)
+    if options.output is not None:
+        film = task.allowed.resolved(options.output)
+    else:
+        film = task.own_folder() / f"{Path(documents[0].video.path).stem}-highlights.mp4"
+    task.on.progress("rendering", 0, 0)
+    written = write_outputs(
+        [film],
+        documents,
+        film=options.settings(),
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
+    task.on.raise_if_nothing(written)
+    return Result(files=list(map(str, reversed(written))))
+
+
+def _proxy(task: Task) -> Result:
+    from hlcli.workflows.proxy import make_proxy
+
+    video = task.allowed.existing(task.job.paths[0])
+    made = make_proxy(video, Path(task.job.outputs[0]), progress=task.on.progress)
+    return Result(files=[str(made)])
 
 
 def _finetune(task: Task) -> Result:
@@ -228,6 +269,7 @@ _TASKS: dict[str, Callable[[Task], Result]] = {
     "export": _export,
     "render": _render,
     "finetune": _finetune,
+    "proxy": _proxy,
 }
 
 

@@ -1,4 +1,4 @@
-// The client of `hl serve` (plugins/PROTOCOL.md, version 1). UXP has neither EventSource nor streaming fetch,
+// The client of `hl serve` (plugins/PROTOCOL.md, version 1), of this panel and of the review page (web/). UXP has neither EventSource nor streaming fetch,
 // so jobs are polled.
 // @ts-check
 
@@ -9,6 +9,8 @@ const PROTOCOL = 1;
 
 /** Blank polls in a row after which the service counts as gone. */
 const MOST_MISSED_POLLS = 5;
+
+const ABSENT_HINT = "Start it in a terminal with: hl serve. Then press Connect.";
 
 const FINAL_STATES = ["done", "failed", "cancelled", "interrupted"];
 
@@ -37,9 +39,11 @@ class Service {
    * @param {string | null} [settings.token] null before pairing
    * @param {typeof fetch} [settings.fetch]
    * @param {(milliseconds: number) => Promise<void>} [settings.sleep]
+   * @param {string} [settings.absentHint] what to do when nobody answers
    */
-  constructor({ origin, token = null, fetch: fetchIt, sleep }) {
+  constructor({ origin, token = null, fetch: fetchIt, sleep, absentHint = ABSENT_HINT }) {
     this.origin = origin;
+    this.absentHint = absentHint;
     this.token = token;
     // Called as a plain function: a browser's fetch refuses another `this`.
     this.fetch = fetchIt || ((/** @type {any[]} */ ...args) => globalThis.fetch(...(/** @type {[any]} */ (args))));
@@ -191,7 +195,7 @@ class Service {
     } catch {
       throw new PanelError(
         `hl does not answer at ${this.origin}.`,
-        "Start it in a terminal with: hl serve. Then press Connect.",
+        this.absentHint,
       );
     }
     if (response.ok) return response;

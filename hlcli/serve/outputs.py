@@ -1,0 +1,69 @@
+"""Where a job may write: below the roots, over nothing unless the client says so."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hlcli.serve.allowed import Allowed, is_own_name
+from hlcli.serve.refusal import RequestError
+from hlcli.serve.requests import ExportOptions, RenderOptions
+
+
+def check_export_outputs(
+    options: ExportOptions, allowed: Allowed, sources: list[Path]
+) -> list[Path]:
+    """Return the files outside the job's own folder that an export will write.
+
+    Raises:
+        HlError: An extension is unknown, a path is outside or a source, a file is there already.
+    """
+    from hlcli.atomic import check_not_a_source
+    from hlcli.workflows.outputs import check_output
+
+    texts = options.outputs
+    for name in filter(is_own_name, texts):
+        # The job's own folder is not there yet: any that can be written stands for it.
+        check_output(Path(tempfile.gettempdir()) / name, options.targets)
+    outputs = [_below_roots(text, allowed) for text in texts if not is_own_name(text)]
+    for path in outputs:
+        check_output(path, options.targets)
+        check_not_a_source(path, sources)
+        _check_free(path, overwrite=options.overwrite)
+    return outputs
+
+
+def check_film_output(options: RenderOptions, allowed: Allowed) -> list[Path]:
+    """Return the film that a job will write outside its own folder, if any.
+
+    Raises:
+        HlError: It is no film, outside, or there already.
+    """
+    from hlcli.atomic import check_folder
+    from hlcli.rendering.settings import SUFFIXES
+
+    if options.output is None:
+        return []
+    path = _below_roots(options.output, allowed)
+    if path.suffix.lower() not in SUFFIXES:
+        raise RequestError(
+            f"{path.name[:200]} is no film", hint=f"use {', '.join(SUFFIXES)}", status=400
+        )
+    check_folder(path)
+    _check_free(path, overwrite=options.overwrite)
+    return [path]
+
+
+def _below_roots(text: str, allowed: Allowed) -> Path:
+    """Return where to write: never over a file outside, not even a picked one."""
+    return Allowed(roots=allowed.roots).resolved(text)
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        # What would be written there is known too late to ask before something is written over.
+        raise RequestError(f"{path} is a folder", hint="name a file in it", status=400)
+    if not overwrite and path.exists():
+        raise RequestError(
+            f"{path} is there already", hint="choose another name, or say overwrite", status=409
+        )
