@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -326,7 +327,7 @@ def test_the_openapi_document_knows_the_calls_and_the_token(served: Served) -> N
     }
     assert document["security"] == [{"token": []}]
     described = {
-        f"{method.upper()} {path.replace('{job_id}', 'ID')}"
+        f"{method.upper()} {re.sub('{(job|review)_id}', 'ID', path).replace('{number}', 'N')}"
         for path, calls in document["paths"].items()
         for method in calls
     }
@@ -334,7 +335,7 @@ def test_the_openapi_document_knows_the_calls_and_the_token(served: Served) -> N
     headings = {
         line[3:]
         for line in protocol.splitlines()
-        if line.startswith(("## GET", "## POST", "## DELETE"))
+        if line.startswith(("## GET", "## POST", "## PUT", "## DELETE"))
     }
     assert described == headings
 

@@ -14,9 +14,7 @@ export function lengthOf(span: { start_seconds: number; end_seconds: number }): 
 
 export function overlaps(a: Span, b: Span): boolean {
   return (
-    a.video === b.video &&
-    a.start_seconds < b.end_seconds - CLOSE &&
-    b.start_seconds < a.end_seconds - CLOSE
+    a.video === b.video && a.start_seconds < b.end_seconds - CLOSE && b.start_seconds < a.end_seconds - CLOSE
   );
 }
 
@@ -145,9 +143,7 @@ export function move(edit: Edit, id: string, by: number): Edit {
 }
 
 export function inTimeOrder(edit: Edit): Edit {
-  return edit.order === "time"
-    ? edit
-    : { ...edit, order: "time", moments: [...edit.moments].sort(byTime) };
+  return edit.order === "time" ? edit : { ...edit, order: "time", moments: [...edit.moments].sort(byTime) };
 }
 
 /** Keep a stretch that is not a moment yet, as far as there is room. */
@@ -265,10 +261,7 @@ export function recut(edit: Edit, target: number, documents: (ScoresDocument | n
     const shortest = Math.min(SHORTEST_CHOICE, lengthOf(moment));
     if (room < shortest - CLOSE && (chosen.length || pinned.length)) break;
     const length = Math.min(lengthOf(moment), Math.max(room, shortest));
-    const start = Math.min(
-      Math.max(moment.start_seconds, peak - length / 2),
-      moment.end_seconds - length,
-    );
+    const start = Math.min(Math.max(moment.start_seconds, peak - length / 2), moment.end_seconds - length);
     chosen.push({ ...moment, start_seconds: start, end_seconds: start + length });
     room -= length;
     if (room <= CLOSE) break;

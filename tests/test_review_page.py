@@ -1,0 +1,184 @@
+"""The page of `hl review`: its checks, what is committed of it, and itself in a browser."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_factory import make_video, shots
+
+from hlcli.serve.page import page_files
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+WEB = REPOSITORY / "web"
+BUILT = REPOSITORY / "hlcli/serve/page_built"
+
+
+def test_what_is_committed_is_a_whole_page() -> None:
+    files = page_files()
+    assert sorted(files) == ["", "review.css", "review.js"]
+    page = files[""][1].decode()
+    assert re.findall(r'(?:src|href)="([^"#]*)"', page) == ["data:,", "./review.js", "./review.css"]
+    for kind, content in files.values():
+        assert content, kind
+        # Nothing is fetched from elsewhere: addresses in it are names of XML, or comments.
+        assert not re.search(rb"https?://(?!www\.w3\.org|127\.0\.0\.1)", content), kind
+    assert sum(len(content) for _, content in files.values()) < 200_000
+
+
+def test_page_and_panel_share_their_client() -> None:
+    sources = {path.name: path.read_text() for path in (WEB / "src").glob("*.ts")}
+    users = {name for name, text in sources.items() if "../../plugins/premiere/panel/" in text}
+    assert {"client.ts", "jobs.ts", "saver.ts"} <= users
+    # All calls go through it.
+    assert not any(re.search(r"\bfetch\(|XMLHttpRequest", text) for text in sources.values())
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = json.loads((WEB / "package-lock.json").read_text())
+    package = json.loads((WEB / "package.json").read_text())
+    for name, version in (package["dependencies"] | package["devDependencies"]).items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+        assert lock["packages"][f"node_modules/{name}"]["version"] == version
+    for name, entry in lock["packages"].items():
+        assert "resolved" not in entry
+        assert not name or entry["integrity"].startswith("sha512-")
+
+
+@functools.cache
+def built_afresh() -> Path | str:
+    """Check and build the page; returns where, or why it cannot be done here."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return "node and npm are not installed"
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(said.strip().lstrip("v").split(".")[0]) < 20:
+        return f"node {said.strip()} is too old, 20 or later is needed"
+    folder = REPOSITORY / "build" / "review-page"
+    done = subprocess.run(
+        [str(REPOSITORY / "scripts/page"), str(folder)],
+        capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    if done.returncode != 0 and "npm error" in done.stderr:
+        return f"npm could not fetch the packages: {done.stderr.strip()[-300:]}"
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def afresh() -> Path:
+    folder = built_afresh()
+    if isinstance(folder, str):
+        pytest.skip(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_what_is_committed_is_what_the_sources_give(afresh: Path) -> None:
+    names = sorted(path.name for path in BUILT.iterdir())
+    assert names == sorted(path.name for path in afresh.iterdir())
+    for name in names:
+        assert (BUILT / name).read_bytes() == (afresh / name).read_bytes(), (
+            f"{name} is not what web/ gives: run scripts/page and commit it"
+        )
+
+
+@pytest.fixture
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if found is None:
+        pytest.skip("chromium is not installed")
+    return found
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def run_browser(script: str, settings: dict[str, Any], cache: Path) -> Any:
+    """Run a script of web/test against an `hl review` of its own; returns what it saw."""
+    done = subprocess.run(
+        [shutil.which("node") or "node", f"test/{script}", json.dumps(settings)],
+        cwd=REPOSITORY / "build/review-checks/web",
+        env=os.environ | {"HL_CACHE_DIR": str(cache), "HL_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser_against_the_service(
+    afresh: Path, chromium: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
+    footage = tmp_path / "shots é"
+    footage.mkdir()
+    demo = footage / "big buck bunny.mp4"
+    shutil.copyfile(REPOSITORY / "docs/demo/big-buck-bunny-excerpt.mp4", demo)
+    # A codec and a container that no browser plays.
+    other = make_video(
+        footage, name="tape.mkv", num_frames=240, paint=shots(60), codec="mpeg2video"
+    )
+    settings = {
+        "chromium": chromium,
+        "python": sys.executable,
+        "port": free_port(),
+        "videos": [str(demo), str(other)],
+        "folder": str(footage),
+        "shots": os.environ.get("HL_REVIEW_SHOTS"),
+    }
+    seen = run_browser("browser.js", settings, tmp_path / "cache")
+    assert seen["console"] == []
+    assert seen["axe"] == []
+    # The ticket is used up and gone from the address.
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/review/#review=[0-9a-f]{16}", seen["address"])
+    assert (seen["seeded"], seen["picture"]) == (2, 640)
+    assert seen["strangers"] == 401
+
+    steps = seen["steps"]
+    assert steps["fits"] is True
+    assert steps["addedByKey"] == 2
+    # Twice a second, then the middle of the next frame of 25.
+    assert steps["shiftArrow"] == pytest.approx(2.0)
+    assert steps["arrow"] == pytest.approx(2.06, abs=0.05)
+    assert (steps["fast"], steps["stopped"]) == (2, True)
+    assert steps["in"] == pytest.approx(1.0, abs=0.11)
+    assert steps["out"] == pytest.approx(0.0, abs=0.11)
+    for name in ("undone", "redone", "dropped", "keptAgain", "pinned", "swapped", "stayed"):
+        assert steps[name] is True, name
+    assert (steps["split"], steps["merged"], steps["moved"]) == (1, 0, 1)
+    assert (steps["ownOrder"], steps["avoided"], steps["added"]) == ("own", 1, 1)
+    assert steps["jump"] < 0.5
+    slider = steps["slider"]
+    assert slider["atOnce"] is True
+    assert slider["made"] == pytest.approx(slider["target"], abs=2.0)
+    assert steps["drag"] == pytest.approx(0.7, abs=0.2)
+    assert steps["undoDrag"] is True
+    assert (steps["clickDrop"], steps["clickAdd"], steps["allowed"]) == (-1, 1, 0)
+    assert (steps["clickPin"], steps["clickMove"]) == (True, "own")
+
+    assert (seen["exported"], seen["rendered"]) == (True, True)
+    assert "cut.fcpxml is there already" in seen["refused"]
+    assert "done" in seen["learnt"]
+    assert seen["conflict"]["notice"].startswith("This review was changed in another tab")
+    assert (seen["conflict"]["saved"], seen["conflict"]["loaded"]) == ("Not saved", True)
+    assert "hl does not answer" in seen["unsaved"]
+    assert seen["reopened"] == seen["afterKill"]
+    assert (seen["narrowFits"], seen["narrowDrop"]) == (True, -1)
+    assert seen["copy"]["width"] > 0
+    assert seen["copy"]["position"] == pytest.approx(1.0, abs=0.2)
