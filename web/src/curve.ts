@@ -9,6 +9,8 @@ const GRAB = 8;
 const LANE = 15;
 const LABEL_WIDTH = 66;
 const SHORTEST_VIEW = 2;
+const MOST_SOUNDS = 6;
+const PLOT = 215;
 
 export interface CurveCalls {
   onSeek(seconds: number): void;
@@ -73,6 +75,7 @@ export class Curve {
     this.#document = scores;
     this.#points = scores ? snapPoints(scores) : [];
     this.#lanes = scores ? lanesOf(scores, () => this.sounds) : [];
+    this.holder.style.height = `${PLOT + this.#lanes.length * LANE}px`;
     this.#build();
   }
 
@@ -412,6 +415,16 @@ function spans(list: { start: number; end: number; strong: () => boolean }[]): L
   };
 }
 
+/** The sounds that are heard for longest, each worth a lane. */
+function mostHeard(scores: ScoresDocument): string[] {
+  const lengths = new Map<string, number>();
+  for (const one of scores.sounds ?? []) {
+    lengths.set(one.name, (lengths.get(one.name) ?? 0) + one.end_seconds - one.start_seconds);
+  }
+  const names = [...lengths.keys()].sort((a, b) => (lengths.get(b) ?? 0) - (lengths.get(a) ?? 0));
+  return names.slice(0, MOST_SOUNDS);
+}
+
 function lanesOf(scores: ScoresDocument, shown: () => Set<string>): Lane[] {
   const always = (): boolean => true;
   const lanes: Lane[] = [];
@@ -439,7 +452,7 @@ function lanesOf(scores: ScoresDocument, shown: () => Set<string>): Lane[] {
     const list = scores.speech.map(([start, end]) => ({ start, end, strong: always }));
     lanes.push({ name: "speech", draw: spans(list) });
   }
-  for (const name of new Set((scores.sounds ?? []).map((one) => one.name))) {
+  for (const name of mostHeard(scores)) {
     const list = (scores.sounds ?? [])
       .filter((one) => one.name === name)
       .map((one) => ({

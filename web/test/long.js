@@ -2,7 +2,7 @@
 // Settings come as JSON in the first argument, figures in milliseconds go to stdout as JSON.
 //   {"chromium", "python", "port", "videos": [path], "shots": folder or null}
 import path from "node:path";
-import { launch, review, ended } from "./start.js";
+import { ended, launch, review } from "./start.js";
 
 const settings = JSON.parse(process.argv[2]);
 
@@ -18,7 +18,9 @@ async function main() {
     await page.waitForTimeout(2000);
     const over = await page.locator("#curve .u-over").boundingBox();
     const [middle, y] = [over.x + over.width / 2, over.y + 40];
-    await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "blink.user_timing"] });
+    await browser.startTracing(page, {
+      categories: ["toplevel", "disabled-by-default-devtools.timeline", "blink.user_timing"],
+    });
     await page.evaluate(() => performance.mark("begin"));
     // All of it, an hour, ten minutes: by the wheel and by dragging.
     for (const zoom of [0, 3, 4]) {
