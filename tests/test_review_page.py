@@ -54,36 +54,36 @@ def test_the_lock_file_names_no_registry() -> None:
         assert not name or entry["integrity"].startswith("sha512-")
 
 
+def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(REPOSITORY / "scripts/page"), *arguments],
+        capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+
+
 @functools.cache
-def built_afresh() -> Path | str:
-    """Check and build the page; returns where, or why it cannot be done here."""
+def missing_packages(*oldest_node: int) -> str | None:
+    """Fetch the packages of web/ into build/; returns why that cannot be done here."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "node and npm are not installed"
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(said.strip().lstrip("v").split(".")[0]) < 20:
-        return f"node {said.strip()} is too old, 20 or later is needed"
-    folder = REPOSITORY / "build" / "review-page"
-    done = subprocess.run(
-        [str(REPOSITORY / "scripts/page"), str(folder)],
-        capture_output=True, text=True, timeout=500,
-    )  # fmt: skip
-    if done.returncode != 0 and "npm error" in done.stderr:
+    version = tuple(int(part) for part in said.strip().lstrip("v").split("."))
+    if version < oldest_node:
+        return f"node {said.strip()} is too old, {oldest_node[0]} or later is needed"
+    done = run_script("--packages")
+    if done.returncode != 0:
         return f"npm could not fetch the packages: {done.stderr.strip()[-300:]}"
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-@pytest.fixture
-def afresh() -> Path:
-    folder = built_afresh()
-    if isinstance(folder, str):
-        pytest.skip(folder)
-    return folder
+    return None
 
 
 @pytest.mark.slow
-def test_what_is_committed_is_what_the_sources_give(afresh: Path) -> None:
+def test_what_is_committed_is_what_the_sources_give() -> None:
+    if why := missing_packages(20, 19):
+        pytest.skip(why)
+    afresh = REPOSITORY / "build/review-page"
+    done = run_script(str(afresh))
+    assert done.returncode == 0, done.stdout + done.stderr
     names = sorted(path.name for path in BUILT.iterdir())
     assert names == sorted(path.name for path in afresh.iterdir())
     for name in names:
@@ -122,9 +122,9 @@ def run_browser(script: str, settings: dict[str, Any], cache: Path) -> Any:
 
 
 @pytest.mark.slow
-def test_the_page_in_a_browser_against_the_service(
-    afresh: Path, chromium: str, tmp_path: Path
-) -> None:
+def test_the_page_in_a_browser_against_the_service(chromium: str, tmp_path: Path) -> None:
+    if why := missing_packages(18):
+        pytest.skip(why)
     pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
     footage = tmp_path / "shots é"
     footage.mkdir()
