@@ -1,0 +1,87 @@
+"""How long the review page is busy while the curve of a long video is panned and zoomed.
+
+Usage: .venv/bin/python scripts/bench_review.py [--hours 10]; needs node and Chromium.
+
+The video is two seconds long, its scores document says otherwise: the curve costs the same. Prints
+the browser's own trace as JSON: seconds it took, number of tasks of the page's main thread, the
+longest in milliseconds, how many took over 50.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+def main() -> None:
+    """Measure once and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=10.0)
+    parser.add_argument("--shots", help="folder for a picture")
+    arguments = parser.parse_args()
+    subprocess.run([ROOT / "scripts/page", "--packages"], check=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        video = prepare(folder, round(arguments.hours * 3600))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        settings = {
+            "chromium": shutil.which("chromium") or shutil.which("chromium-browser"),
+            "python": sys.executable,
+            "port": port,
+            "videos": [str(video)],
+            "shots": arguments.shots,
+        }
+        subprocess.run(
+            ["node", "test/long.js", json.dumps(settings)],
+            cwd=ROOT / "build/review-checks/web",
+            env=os.environ | {"HL_CACHE_DIR": str(folder / "cache"), "HL_OFFLINE": "1"},
+            check=True,
+        )
+    print()
+
+
+def prepare(folder: Path, num_clips: int) -> Path:
+    """Make a video whose stored scores are of a long one; returns its path."""
+    from document_factory import make_document
+    from media_factory import make_video
+
+    from hlcli.media.identity import content_identity
+
+    random = np.random.default_rng(0)
+    video = make_video(folder, name="long.mp4")
+    hills = 0.3 + 0.3 * np.sin(np.arange(num_clips) / 40) + 0.3 * random.random(num_clips)
+    cuts = np.unique(np.round(random.random(num_clips // 6) * num_clips, 3))
+    identity = content_identity(video)
+    document = make_document(
+        path=str(video),
+        num_frames=30 * num_clips,
+        scores=[round(float(one), 6) for one in np.clip(hills, 0, 1)],
+        identity=identity,
+        spans=[],
+    )
+    value = document.to_json()
+    value["shot_boundaries_seconds"] = [float(one) for one in cuts if 0 < one < num_clips]
+    value["loudness"] = [round(float(one), 3) for one in -60 * random.random(num_clips)]
+    value["motion"] = [round(float(one), 6) for one in random.random(num_clips)]
+    scores = folder / "cache/scores"
+    scores.mkdir(parents=True)
+    (scores / f"{identity[:32]}-{'b' * 16}-va.json").write_text(json.dumps(value))
+    return video
+
+
+if __name__ == "__main__":
+    main()
