@@ -59,6 +59,8 @@ def prepare(folder: Path, num_clips: int) -> Path:
     from document_factory import make_document
     from media_factory import make_video
 
+    from hlcli import scores_cache
+    from hlcli.document import ScoresDocument
     from hlcli.media.identity import content_identity
 
     random = np.random.default_rng(0)
@@ -77,9 +79,8 @@ def prepare(folder: Path, num_clips: int) -> Path:
     value["shot_boundaries_seconds"] = [float(one) for one in cuts if 0 < one < num_clips]
     value["loudness"] = [round(float(one), 3) for one in -60 * random.random(num_clips)]
     value["motion"] = [round(float(one), 6) for one in random.random(num_clips)]
-    scores = folder / "cache/scores"
-    scores.mkdir(parents=True)
-    (scores / f"{identity[:32]}-{'b' * 16}-va.json").write_text(json.dumps(value))
+    os.environ["HL_CACHE_DIR"] = str(folder / "cache")
+    scores_cache.put(ScoresDocument.from_json(value))
     return video
 
 

@@ -20,6 +20,7 @@ from media_factory import AudioTrack, click_track, make_video, shots
 from pydantic import ValidationError
 from serve_factory import Reply, Served, serving
 
+from hlcli import scores_cache
 from hlcli.document import ScoresDocument, find_moments
 from hlcli.errors import OutputError
 from hlcli.media.identity import content_identity
@@ -124,11 +125,14 @@ def test_a_review_begins_with_what_hl_chose(opened: Any) -> None:
         assert spans == sorted((m.start_seconds, m.end_seconds) for m in find_moments(document))
 
 
-def test_a_review_of_scored_videos_is_seeded_once(served: Served, footage: Path) -> None:
+def test_a_review_of_scored_videos_is_seeded_once(
+    served: Served, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A video whose scores are known before the review is opened, with moments that stand out.
     video = make_video(footage, name="known.mp4", num_frames=600)
     document = make_document(path=str(video), num_frames=600, identity=content_identity(video))
-    document.write(served.cache / "scores" / f"{content_identity(video)[:32]}-{'b' * 16}-va.json")
+    monkeypatch.setenv("HL_CACHE_DIR", str(served.cache))
+    scores_cache.put(document)
     review = open_review(served, [video])
     assert len(review["edit"]["moments"]) == len(find_moments(document)) > 0
     revision = keep(served, review["id"], edit_of())
