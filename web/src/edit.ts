@@ -196,11 +196,9 @@ export function free(documents: (ScoresDocument | null)[], taken: Span[]): Ranke
       const whole = { video, start_seconds: candidate.start_seconds, end_seconds: candidate.end_seconds };
       const near = here.filter((one) => overlaps(one, whole));
       const pieces = near.length ? without(whole, near) : [whole];
-      // The piece with the peak, or else the longest, if it is still worth looking at.
+      // Without its peak the rest of it is nothing that hl would choose.
       const peak = candidate.peak_seconds;
-      const piece =
-        pieces.find((one) => one.start_seconds <= peak && peak < one.end_seconds) ??
-        pieces.sort((a, b) => lengthOf(b) - lengthOf(a))[0];
+      const piece = pieces.find((one) => one.start_seconds <= peak && peak < one.end_seconds);
       if (!piece || (near.length && lengthOf(piece) < SHORTEST_CHOICE)) continue;
       found.push({ ...piece, score: candidate.score, peak_seconds: peak, candidate });
     }
