@@ -338,13 +338,10 @@ async function otherTab(context, page) {
   await other.goto(page.url());
   await other.waitForSelector("#moments .moment .actions");
   // The page that lies behind does not look by itself.
-  const button = "#moments .moment:not(.dropped) .actions button >> nth=0";
-  await other.click(button);
+  await other.click('#next [data-key="next-0"]');
   await saved(other);
   const theirs = await kept(other);
-  await page.evaluate(() =>
-    document.querySelector("#moments .moment:not(.dropped):last-of-type .actions button").click(),
-  );
+  await page.evaluate(() => document.querySelector('#next [data-key="next-1"]').click());
   await page.waitForFunction(() => /another tab/.test(document.getElementById("notice").textContent));
   report.conflict = { notice: await notice(page), saved: await page.textContent("#saved") };
   await judge(page, "conflict");
