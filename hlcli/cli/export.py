@@ -38,6 +38,8 @@ def export(
     min_duration: options.MinDuration = None,
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
+    keep_all: options.KeepAll = False,
+    rejects: options.Rejects = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -76,7 +78,7 @@ def export(
         hl export scores.json -o highlights.otio --search /Volumes/footage
     """
     from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
-    from hlcli.workflows.outputs import output_paths, write_outputs
+    from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
 
     selection = selection_of(
@@ -86,6 +88,7 @@ def export(
         min_duration=min_duration,
         max_duration=max_duration,
         handles=handles,
+        keep_all=keep_all,
     )
     layout = layout_of(
         order=order.value,
@@ -95,19 +98,26 @@ def export(
         frame_rate=frame_rate,
         map_path=map_path,
     )
-    if not output:
+    if not output and not rejects:
         raise UsageError("there is nothing to write", hint="name a file: -o highlights.otio")
-    outputs = output_paths(output, for_ or [])
+    outputs = output_paths(output or [], for_ or [])
+    reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
     on = ConsoleListener(quiet=quiet)
     documents = stored_documents(
-        inputs, selection, model=model, visual_only=visual_only, outputs=outputs, on=on
+        inputs,
+        selection,
+        model=model,
+        visual_only=visual_only,
+        outputs=[*outputs, *reject_outputs],
+        on=on,
     )
     documents = relink_documents(
         documents,
         search=[Path(folder).expanduser() for folder in search or []],
-        without_media=need_no_media(outputs),
+        without_media=need_no_media([*outputs, *reject_outputs]),
         layout=layout,
         on=on,
     )
     write_outputs(outputs, documents, targets=for_ or [], layout=layout, on=on)
+    write_rejects(reject_outputs, documents, targets=for_ or [], layout=layout, on=on)
     on.exit_if_failed()

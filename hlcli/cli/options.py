@@ -62,6 +62,23 @@ Handles: TypeAlias = Annotated[
         rich_help_panel=_SHAPE,
     ),
 ]
+KeepAll: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-all",
+        help="Let in what nobody can use: black, colour bars, credits, text cards, frozen and "
+        "blurred pictures.",
+        rich_help_panel=_CHOICE,
+    ),
+]
+Rejects: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--rejects",
+        metavar="FILE",
+        help="Write a timeline of what nobody can use, with the reason on each clip.",
+    ),
+]
 Output: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

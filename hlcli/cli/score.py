@@ -37,6 +37,8 @@ def score(
     min_duration: options.MinDuration = None,
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
+    keep_all: options.KeepAll = False,
+    rejects: options.Rejects = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -84,7 +86,7 @@ def score(
     from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
-    from hlcli.workflows.outputs import output_paths, write_outputs
+    from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
 
@@ -95,6 +97,7 @@ def score(
         min_duration=min_duration,
         max_duration=max_duration,
         handles=handles,
+        keep_all=keep_all,
     )
     layout = layout_of(
         order=order.value,
@@ -106,6 +109,7 @@ def score(
     )
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
+    reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
     picture = None if plot is None else Path(plot).expanduser()
     if picture is not None:
         check_plot(picture)
@@ -116,7 +120,7 @@ def score(
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     paths = find_videos(videos, on=on)
     num_named = len(paths) + on.num_problems
-    for path in [*outputs, *([] if picture is None else [picture])]:
+    for path in [*outputs, *reject_outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
     pipeline = Pipeline(
         model_name=model,
@@ -141,6 +145,7 @@ def score(
         write_outputs(
             outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on
         )
+        write_rejects(reject_outputs, documents, targets=for_ or [], layout=layout, on=on)
         if picture is not None and documents:
             with on.one_file(picture):
                 write_plot(picture, documents)

@@ -51,6 +51,7 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
         f"({document.model.name} {document.model.version})",
         style="bold",
     )
+    listed = document.moments or document.candidates
     spans = [(m.start_seconds, m.end_seconds) for m in document.moments]
     yield curve(
         document.scores, spans, duration_seconds=video.duration_seconds, columns=min(width, 100)
@@ -59,8 +60,10 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
     if not document.moments:
         best = max(document.scores)
         yield Text(
-            f"nothing stands out: the best second scores {best:.2f}; --top 3 takes the best anyway"
+            f"nothing stands out: the best second scores {best:.2f}, so nothing is cut"
+            + (f"; candidates, which --top {len(listed)} takes:" if listed else "")
         )
+    if not listed:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading, justify in (
@@ -68,7 +71,7 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
         ("score", "right"), ("why", "left"),
     ):  # fmt: skip
         table.add_column(heading, justify=justify, no_wrap=heading != "why")  # type: ignore[arg-type]
-    for rank, moment in enumerate(document.moments, start=1):
+    for rank, moment in enumerate(listed, start=1):
         table.add_row(
             str(rank),
             at(moment.start_seconds),
@@ -78,6 +81,8 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
             printable(in_words(moment.reasons)) or moment.why,
         )
     yield table
+    if not document.moments:
+        return
     number = len(document.moments)
     counted = "1 moment" if number == 1 else f"{number} moments"
     little = "; little stands out of this video" if max(document.scores) < LOW else ""

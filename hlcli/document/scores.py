@@ -21,6 +21,7 @@ from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
 from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
 from hlcli.errors import DocumentError
+from hlcli.media.unusable import Unusable
 from hlcli.moments import (
     Evidence,
     Moment,
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 SCHEMA = "hl.scores/1"
 """Name and version of the format; the number rises when an older reader would misread it."""
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
-_OPTIONAL = ("motion", "loudness", "looks", "sounds", "sights", "speech", "proxy")
+_OPTIONAL = (
+    "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech", "proxy"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,33 @@ class ScoresDocument:
     where it is not known."""
     proxy: str | None = None
     """Name of the proxy that was looked at instead of the video; None where it was the video."""
+    unusable: tuple[Unusable, ...] | None = None
+    """What nobody can use, as black or credits, in order; None in documents of an earlier `hl`."""
+    candidates: tuple[Moment, ...] = ()
+    """The best moments, where nothing stands out enough to be one; else empty."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
-    def with_moments(self, moments: Sequence[Moment]) -> ScoresDocument:
+    def with_moments(
+        self, moments: Sequence[Moment], candidates: Sequence[Moment] = ()
+    ) -> ScoresDocument:
         """Return the same scores with another choice of moments."""
-        return dataclasses.replace(self, moments=tuple(moments))
+        return dataclasses.replace(self, moments=tuple(moments), candidates=tuple(candidates))
+
+    def rejects(self) -> ScoresDocument:
+        """Return the same scores with what nobody can use as moments, in order, for a timeline."""
+        return self.with_moments(
+            [
+                Moment(
+                    start_seconds=one.start_seconds,
+                    end_seconds=one.end_seconds,
+                    score=0.0,
+                    peak_seconds=(one.start_seconds + one.end_seconds) / 2,
+                    reasons=(one.reason,),
+                )
+                for one in self.unusable or ()
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as JSON values, in the published order, rounded to a millionth."""
@@ -105,6 +129,16 @@ class ScoresDocument:
             "picture_scores": _all(self.picture_scores),
             "sound_scores": _all(self.sound_scores),
             "shot_boundaries_seconds": _all(self.shot_boundaries_seconds),
+            "unusable": None
+            if self.unusable is None
+            else [
+                {
+                    "start_seconds": rounded(one.start_seconds),
+                    "end_seconds": rounded(one.end_seconds),
+                    "reason": one.reason,
+                }
+                for one in self.unusable
+            ],
             "motion": _all(self.motion),
             "loudness": _all(self.loudness),
             "looks": None if self.looks is None else list(self.looks),
@@ -114,19 +148,8 @@ class ScoresDocument:
             if self.speech is None
             else [[rounded(start), rounded(end)] for start, end in self.speech],
             "damage": self.damage,
-            "moments": [
-                {
-                    "start_seconds": rounded(moment.start_seconds),
-                    "end_seconds": rounded(moment.end_seconds),
-                    "score": rounded(moment.score),
-                    "peak_seconds": rounded(moment.peak_seconds),
-                    "picture": None if moment.picture is None else rounded(moment.picture),
-                    "sound": None if moment.sound is None else rounded(moment.sound),
-                    "why": moment.why,
-                    "reasons": list(moment.reasons),
-                }
-                for moment in self.moments
-            ],
+            "moments": [_moment_json(moment) for moment in self.moments],
+            "candidates": [_moment_json(moment) for moment in self.candidates] or None,
             "proxy": self.proxy,
             "created_with": self.created_with,
         }
@@ -191,6 +214,7 @@ class ScoresDocument:
         for before, after in itertools.pairwise(in_time):
             if after.start_seconds < before.end_seconds:
                 raise fields.wrong("moments", f"overlap at {after.start_seconds:g} s")
+        candidates = fields.items("candidates") if fields.has("candidates") else ()
         return cls(
             video=video,
             model=ModelRecord.parse(fields.inside("model")),
@@ -210,6 +234,8 @@ class ScoresDocument:
             sights=_parsed_observations(fields, "sights"),
             speech=fields.spans("speech") if fields.has("speech") else None,
             proxy=fields.text("proxy") if fields.has("proxy") else None,
+            unusable=_parsed_unusable(fields, video) if fields.has("unusable") else None,
+            candidates=tuple(_moment(item, video) for item in candidates),
             created_with=fields.text("created_with"),
         )
 
@@ -253,6 +279,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         pauses=None
         if document.speech is None
         else Pauses(document.speech, document.video.duration_seconds),
+        unusable=[(one.start_seconds, one.end_seconds) for one in document.unusable or ()],
     )
     evidence = _evidence(document)
     return [dataclasses.replace(moment, reasons=reasons_of(moment, evidence)) for moment in moments]
@@ -372,6 +399,32 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
 
 
+def _moment_json(moment: Moment) -> dict[str, Any]:
+    return {
+        "start_seconds": rounded(moment.start_seconds),
+        "end_seconds": rounded(moment.end_seconds),
+        "score": rounded(moment.score),
+        "peak_seconds": rounded(moment.peak_seconds),
+        "picture": None if moment.picture is None else rounded(moment.picture),
+        "sound": None if moment.sound is None else rounded(moment.sound),
+        "why": moment.why,
+        "reasons": list(moment.reasons),
+    }
+
+
+def _parsed_unusable(fields: Fields, video: VideoRecord) -> tuple[Unusable, ...]:
+    found: list[Unusable] = []
+    for item in fields.items("unusable"):
+        start, end = item.number("start_seconds"), item.number("end_seconds")
+        earliest = found[-1].end_seconds if found else 0.0
+        if not earliest <= start < end <= video.duration_seconds + _ROUNDING:
+            raise item.wrong(
+                "end_seconds", f"{start:g} to {end:g} s is out of order or outside the video"
+            )
+        found.append(Unusable(start_seconds=start, end_seconds=end, reason=item.text("reason")))
+    return tuple(found)
+
+
 def _moment(fields: Fields, video: VideoRecord) -> Moment:
     start = fields.number("start_seconds")
     end = fields.number("end_seconds")
@@ -437,7 +490,7 @@ def _layout(value: dict[str, Any]) -> str:
     lines = []
     for name, part in value.items():
         text = dump(part)
-        if name == "moments" and part:
+        if name in ("moments", "candidates") and part:
             text = "[\n    " + ",\n    ".join(dump(moment) for moment in part) + "\n  ]"
         lines.append(f"  {dump(name)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}"

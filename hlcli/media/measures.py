@@ -30,6 +30,7 @@ _SHARPEST_BLOCKS = _BANDS * _BLOCKS // 8
 # Contrast below this is noise: an even picture is not sharp.
 _LEAST_CONTRAST = 0.02
 _STRONG_EDGE = 0.12
+_WEAK_EDGE = 0.025
 _BACKGROUND_LEVELS = 4
 # A pair of frames further apart than this says nothing about how the picture moves.
 _LONGEST_PAIR_SECONDS = 1.6
@@ -37,7 +38,11 @@ _LONGEST_PAIR_SECONDS = 1.6
 _UNEXPLAINED = 0.5
 _LEAST_CHANGE = 0.001
 _UNCHANGED = 1e-4
-_FRAME_FIELDS = 9
+# Rows around one that its detail is measured against, and detail in an eighth of a level that
+# compression makes.
+_SURROUNDINGS = 5
+_LEAST_DETAIL = 24
+_FRAME_FIELDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,9 @@ class PictureMeasures:
     """Standard deviation of luma, in [0, 0.5]."""
     edges_T: Row
     """Share of the picture on a strong edge, in [0, 1]."""
+    texture_T: Row
+    """Share of the picture on a weak edge, in [0, 1]: much in what a camera sees, little in text
+    and graphics."""
     background_T: Row
     """Share of the picture within 4 levels of its commonest luma, in [0, 1]."""
     background_luma_T: Row
@@ -86,8 +94,8 @@ class MeasuredFrame:
 
     seconds: float
     """Its time, from the first video frame."""
-    samples: npt.NDArray[np.float32]
-    """Its luma in 8-bit levels, shape `(72, 64)`."""
+    detail: npt.NDArray[np.float32]
+    """What stands out in it, in an eighth of 8-bit levels, shape `(144, 32)`."""
     spectrum: npt.NDArray[np.complexfloating[Any]]
     """Of the same, for the shift between two frames."""
 
@@ -99,8 +107,9 @@ class Measurements:
     seconds: array[float] = field(default_factory=lambda: array("d"))
     """Time of each measured frame."""
     frames: array[float] = field(default_factory=lambda: array("f"))
-    """Of each frame: sharpness, luma, contrast, edges, background and its luma, shift up and to the
-    left in heights and widths a second (NaN where unknown), seconds since the frame before."""
+    """Of each frame: sharpness, luma, contrast, edges, texture, background and its luma, shift up
+    and to the left in heights and widths a second (NaN where unknown), seconds since the frame
+    before."""
     clips: array[int] = field(default_factory=lambda: array("q"))
     """Clips whose picture was measured."""
     colours: array[float] = field(default_factory=lambda: array("f"))
@@ -118,10 +127,11 @@ class Measurements:
         spread = float(counts @ (levels - mean) ** 2) / total
         near = np.convolve(counts, np.ones(2 * _BACKGROUND_LEVELS + 1, dtype=np.int64), "same")
         common = int(near.argmax())
-        across = samples[:, 1:].astype(np.int16) - samples[:, :-1]
-        strong = int((np.abs(across) > _STRONG_EDGE * scale).sum())
-        coarse = _coarse(samples)
-        frame = MeasuredFrame(seconds, coarse, np.fft.rfft2(coarse - coarse.mean()))
+        across = np.abs(samples[:, 1:].astype(np.int16) - samples[:, :-1])
+        strong = int(np.count_nonzero(across > _STRONG_EDGE * scale))
+        weak = int(np.count_nonzero(across > _WEAK_EDGE * scale)) - strong
+        detail = _detail(samples)
+        frame = MeasuredFrame(seconds, detail, np.fft.rfft2(detail))
         up, left, gap = np.nan, np.nan, np.nan
         if before is not None and 0 < (gap := seconds - before.seconds) <= _LONGEST_PAIR_SECONDS:
             up, left = (value / gap for value in _shift(before, frame))
@@ -133,6 +143,7 @@ class Measurements:
                 min(1.0, max(0.0, (mean - plane.black) / scale)),
                 contrast,
                 strong / across.size,
+                weak / across.size,
                 int(near[common]) / total,
                 min(1.0, max(0.0, (common - plane.black) / scale)),
                 up,
@@ -190,7 +201,7 @@ def measures_per_clip(
     columns = {
         name: _mean_per_clip(clips, table[:, column], num_clips)
         for column, name in enumerate(
-            ("luma", "contrast", "edges", "background", "background_luma"), start=1
+            ("luma", "contrast", "edges", "texture", "background", "background_luma"), start=1
         )
     }
     # The sharpest frame of a clip comes last among its own; of equals the earliest wins.
@@ -198,10 +209,10 @@ def measures_per_clip(
     last = np.flatnonzero(np.diff(clips[order], append=num_clips))
     best = order[last]
     sharpest = best[_nearest(clips[best], num_clips)] if len(best) else None
-    up, left = _turned(table[:, 6], table[:, 7], rotation_degrees)
-    steps = np.hypot(np.diff(up, prepend=np.nan), np.diff(left, prepend=np.nan)) * table[:, 8]
+    up, left = _turned(table[:, 7], table[:, 8], rotation_degrees)
+    steps = np.hypot(np.diff(up, prepend=np.nan), np.diff(left, prepend=np.nan)) * table[:, 9]
     # Where a shift was looked for and none explains the change, the picture does not move as one.
-    has_before = np.isfinite(table[:, 8])
+    has_before = np.isfinite(table[:, 9])
     up, left = (np.where(has_before & np.isnan(row), 0, row) for row in (up, left))
     colour_clips = np.asarray(measured.clips, dtype=np.int64)
     colours = np.asarray(measured.colours, dtype=np.float32).reshape(-1, 2)
@@ -213,6 +224,7 @@ def measures_per_clip(
         luma_T=columns["luma"],
         contrast_T=columns["contrast"],
         edges_T=columns["edges"],
+        texture_T=columns["texture"],
         background_T=columns["background"],
         background_luma_T=columns["background_luma"],
         saturation_T=_mean_per_clip(colour_clips, colours[:, 0], num_clips),
@@ -224,15 +236,21 @@ def measures_per_clip(
     )
 
 
-def _coarse(samples: LumaSamples) -> npt.NDArray[np.float32]:
-    """Average luma over 2 x 4 samples, then over neighbours, for shifts by parts of a sample."""
+def _detail(samples: LumaSamples) -> npt.NDArray[np.float32]:
+    """Return what stands out from its surroundings, on 144 x 32 averages over 8 columns.
+
+    Smooth shading, which stays where it is behind moving text, is left out.
+    """
     wide = samples.astype(np.uint16)
-    across = wide[:, 0::4] + wide[:, 1::4] + wide[:, 2::4] + wide[:, 3::4]
-    coarse: npt.NDArray[np.float32] = (across[0::2] + across[1::2]).astype(np.float32)
-    coarse /= 8
-    coarse[1:-1] = (coarse[:-2] + 2 * coarse[1:-1] + coarse[2:]) / 4
-    coarse[:, 1:-1] = (coarse[:, :-2] + 2 * coarse[:, 1:-1] + coarse[:, 2:]) / 4
-    return coarse
+    across = wide[:, 0::2] + wide[:, 1::2]
+    across = across[:, 0::2] + across[:, 1::2]
+    coarse = (across[:, 0::2] + across[:, 1::2]).astype(np.float32)
+    sums = np.cumsum(np.pad(coarse, ((_SURROUNDINGS + 1, _SURROUNDINGS), (0, 0)), "edge"), axis=0)
+    width = 2 * _SURROUNDINGS + 1
+    detail = (coarse - (sums[width:] - sums[:-width]) / width).astype(np.float32)
+    detail[np.abs(detail) < _LEAST_DETAIL] = 0
+    detail[1:-1] = (detail[:-2] + 2 * detail[1:-1] + detail[2:]) / 4
+    return detail
 
 
 def _sharpness(plane: LumaPlane, contrast: float) -> float:
@@ -269,13 +287,13 @@ def _shift(before: MeasuredFrame, after: MeasuredFrame) -> tuple[float, float]:
 
     By phase correlation; the shift counts when it explains most of how the picture changed.
     """
-    old, new = before.samples, after.samples
+    old, new = before.detail, after.detail
     changed = float(np.abs(new - old).mean())
-    if changed < _LEAST_CHANGE * 255:
+    if changed < _LEAST_CHANGE * 255 * 8:
         return 0.0, 0.0
     cross = before.spectrum * np.conj(after.spectrum)
     height, width = old.shape
-    peaks = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max()), old.shape)
+    peaks = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max() + 1e-9), old.shape)
     up, left = divmod(int(peaks.argmax()), width)
     up = up - height if up > height // 2 else up
     left = left - width if left > width // 2 else left

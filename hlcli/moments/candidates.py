@@ -48,8 +48,9 @@ def grow_candidates(curve: Curve, selection: Selection) -> list[Span]:
             break
         instant = float(curve.centres_T[peak])
         place = bisect.bisect_right(starts, instant)
-        low = spans[place - 1].end if place else 0.0
-        high = starts[place] if place < len(starts) else curve.duration
+        usable = curve.room(instant)
+        low = max(usable[0], spans[place - 1].end if place else 0.0)
+        high = min(usable[1], starts[place] if place < len(starts) else curve.duration)
         if not low <= instant < high:
             continue
         if threshold is None:
@@ -74,7 +75,7 @@ def grow_candidates(curve: Curve, selection: Selection) -> list[Span]:
         if (
             not settle(span, curve, selection, low, high)
             and threshold is None
-            and settle(bound, curve, selection, 0.0, curve.duration)
+            and settle(bound, curve, selection, *usable)
         ):
             continue  # better moments beside it leave no room for whole shots
         spans.insert(place, span)
@@ -123,6 +124,8 @@ def _joined(
         floor = spans[index - 1].end if index else 0.0
         ceiling = starts[index + 1] if index + 1 < len(spans) else curve.duration
         floor, ceiling = _apart(curve, selection, floor, ceiling)
+        usable = curve.room(instant)
+        floor, ceiling = max(floor, usable[0]), min(ceiling, usable[1])
         start, end = max(floor, min(start, span.start)), min(ceiling, max(end, span.end))
         if not start <= instant <= end or end - start > selection.longest_seconds:
             continue
@@ -352,11 +355,20 @@ def _absorb(
     peak: int,
 ) -> None:
     """Give a counting clip that has no room of its own to a neighbour, if that stays in length."""
-    if place and curve.edges_E[peak + 1] - starts[place - 1] <= selection.longest_seconds:
-        limit = starts[place] if place < len(starts) else curve.duration
+    low, high = curve.room(float(curve.centres_T[peak]))
+    if (
+        place
+        and spans[place - 1].end > low
+        and curve.edges_E[peak + 1] - starts[place - 1] <= selection.longest_seconds
+    ):
+        limit = min(high, starts[place] if place < len(starts) else curve.duration)
         spans[place - 1].end = min(float(curve.edges_E[peak + 1]), limit)
         spans[place - 1].core_end = spans[place - 1].end
-    elif place < len(spans) and spans[place].end - curve.edges_E[peak] <= selection.longest_seconds:
-        limit = spans[place - 1].end if place else 0.0
+    elif (
+        place < len(spans)
+        and starts[place] < high
+        and spans[place].end - curve.edges_E[peak] <= selection.longest_seconds
+    ):
+        limit = max(low, spans[place - 1].end if place else 0.0)
         starts[place] = max(float(curve.edges_E[peak]), limit)
         spans[place].start = spans[place].core_start = starts[place]

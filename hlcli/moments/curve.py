@@ -31,6 +31,8 @@ class Curve:
         duration: Length of the video, in seconds.
         cuts: Instants at which a new shot starts, in seconds; those outside the video are left out.
         second: What decides between stretches of equal score; None: the earlier one wins.
+        unusable: Stretches in which nothing is chosen, start and end in seconds: they end shots,
+            and their clips have the lowest score of the others.
     """
 
     def __init__(
@@ -40,20 +42,29 @@ class Curve:
         duration: float,
         cuts: Iterable[float] = (),
         second: Curve | None = None,
+        unusable: Iterable[tuple[float, float]] = (),
     ) -> None:
         scores = np.asarray(scores_T, dtype=np.float64)
         if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
             raise ValueError(f"scores must be finite, shape (T,), got {scores.shape}")
         if not 0 < duration < math.inf or abs(len(scores) - duration / clip_seconds) > 1.001:
             raise ValueError(f"{len(scores)} clips of {clip_seconds} s do not make {duration} s")
-        self.scores_T = scores
         self.clip_seconds = clip_seconds
         self.duration = duration
         self.edges_E = np.minimum(np.arange(len(scores) + 1) * clip_seconds, duration)
         self.edges_E[-1] = duration
         self.centres_T = (self.edges_E[:-1] + self.edges_E[1:]) / 2
-        self.floor = float(np.percentile(scores, FLOOR_PERCENTILE))
-        inside = {float(cut) for cut in cuts if EPSILON < cut < duration - EPSILON}
+        self.unusable = sorted((float(start), float(end)) for start, end in unusable)
+        usable_T = np.ones(len(scores), dtype=bool)
+        for start, end in self.unusable:
+            usable_T &= (self.centres_T < start) | (self.centres_T >= end)
+        if usable_T.any():
+            scores = np.where(usable_T, scores, scores[usable_T].min())
+        self.scores_T = scores
+        self.floor = float(np.percentile(scores[usable_T] if usable_T.any() else scores,
+                                         FLOOR_PERCENTILE))  # fmt: skip
+        edges = [edge for stretch in self.unusable for edge in stretch]
+        inside = {float(cut) for cut in (*cuts, *edges) if EPSILON < cut < duration - EPSILON}
         self.shots_S = np.array([0.0, *sorted(inside), duration])
         self.second = second
         self._areas_E = np.concatenate([[0.0], np.cumsum(scores * np.diff(self.edges_E))])
@@ -86,6 +97,16 @@ class Curve:
         first = int(low_T[place - 1]) + 1 if place else 0
         last = int(low_T[place]) if place < len(low_T) else len(self.scores_T)
         return float(self.edges_E[first]), float(self.edges_E[last])
+
+    def room(self, instant: float) -> tuple[float, float]:
+        """Return the stretch around an instant that can be used; empty inside one that cannot."""
+        low, high = 0.0, self.duration
+        for start, end in self.unusable:
+            if start <= instant < end:
+                return instant, instant
+            low = max(low, end) if end <= instant else low
+            high = min(high, start) if start > instant else high
+        return low, high
 
     def next_shot(self, instant: Any) -> Any:
         """First shot edge from an instant on, itself included; arrays are taken too."""

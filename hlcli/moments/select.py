@@ -29,6 +29,7 @@ def select_moments(
     sound_T: npt.ArrayLike | None = None,
     raw_T: npt.ArrayLike | None = None,
     pauses: Pauses | None = None,
+    unusable: Sequence[tuple[float, float]] = (),
 ) -> list[Moment]:
     """Choose the moments worth keeping, best first; `hlcli.moments` states the rules.
 
@@ -43,10 +44,13 @@ def select_moments(
         raw_T: Scores before squashing, shape `(T,)`: they choose where the scores are flat; without
             them the mean of the picture's and the sound's own scores does.
         pauses: Where nobody speaks: ends inside speech go there. None: speech is not known.
+        unusable: Stretches in which nothing is chosen, start and end in seconds, unless
+            `selection.keep_all`.
 
     Returns:
         Moments that do not overlap, inside the video, highest score first, earlier first among
-        equals. Empty only when no clip reaches a given threshold; none scores less than it.
+        equals. Empty only when no clip reaches a given threshold, or nothing can be used; none
+        scores less than it.
 
     Raises:
         ValueError: The scores are not finite, or their number does not fit the duration.
@@ -64,11 +68,19 @@ def select_moments(
     sides = [side.scores_T for side in (picture, sound) if side is not None]
     if second is None and sides:
         second = Curve(sum(sides) / len(sides), clip_seconds, duration_seconds)
-    curve = Curve(scores_T, clip_seconds, duration_seconds, shot_boundaries_seconds, second)
+    curve = Curve(
+        scores_T,
+        clip_seconds,
+        duration_seconds,
+        shot_boundaries_seconds,
+        second,
+        () if selection.keep_all else unusable,
+    )
     if duration_seconds <= selection.min_duration_seconds:
         peak = int(np.argmax(curve.scores_T))
         reached = selection.threshold is None or curve.scores_T[peak] >= selection.threshold
-        spans = [Span(0.0, duration_seconds, 0.0, duration_seconds, peak)] if reached else []
+        low, high = curve.room(float(curve.centres_T[peak]))
+        spans = [Span(low, high, low, high, peak)] if reached and high > low else []
     else:
         ranked = grow_candidates(curve, selection)
         ranked.sort(key=lambda span: _rank(span, curve))
@@ -121,8 +133,9 @@ def _rank(span: Span, curve: Curve) -> tuple[float, float, float]:
 def _settle_all(spans: list[Span], curve: Curve, selection: Selection) -> None:
     """Settle spans in time order, each in the room that its neighbours leave."""
     for index, span in enumerate(spans):
-        low = spans[index - 1].end if index else 0.0
-        high = spans[index + 1].start if index + 1 < len(spans) else curve.duration
+        usable = curve.room(float(curve.centres_T[span.peak]))
+        low = max(usable[0], spans[index - 1].end if index else 0.0)
+        high = min(usable[1], spans[index + 1].start if index + 1 < len(spans) else curve.duration)
         settle(span, curve, selection, low, high)
 
 

@@ -64,6 +64,9 @@ class Selection:
     """Extra footage on each side, in seconds, 0 or more; less where a neighbour, the end of the
     video or a shot boundary is nearer."""
 
+    keep_all: bool = False
+    """Whether stretches that nobody can use, black or credits, may be chosen too."""
+
     def __post_init__(self) -> None:
         rules = ("target_duration_seconds", "top", "threshold")
         given = [name for name in rules if getattr(self, name) is not None]

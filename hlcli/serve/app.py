@@ -164,6 +164,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
         min_duration: Written = None,
         max_duration: Written = None,
         handles: Written = None,
+        keep_all: bool | None = None,
     ) -> Response:
         """Return scores and moments, chosen anew where a parameter says how."""
         choice = Choice(
@@ -173,6 +174,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
             min_duration=min_duration,
             max_duration=max_duration,
             handles=handles,
+            keep_all=keep_all,
         )
         return reply({"documents": service.scores(service.queue.get(job_id), choice)})
 

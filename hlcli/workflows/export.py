@@ -14,6 +14,7 @@ from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_docum
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
+from hlcli.media.unusable import in_words
 from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
 from hlcli.timeline.build import Layout
@@ -22,6 +23,9 @@ from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.workflows.outputs import output_paths, write_outputs
 from hlcli.zoo.manifest import find_detector
+
+NUM_CANDIDATES = 5
+"""How many of the best moments are listed where nothing stands out."""
 
 
 def export(
@@ -141,7 +145,16 @@ def choose_moments(
             f"{readable(media_path(document.video.path).name)} is {length:.1f} s long, shorter "
             f"than the target of {wanted:g} s: all of it is kept"
         )
-    return document.with_moments(find_moments(document, selection))
+    moments = find_moments(document, selection)
+    name = readable(media_path(document.video.path).name)
+    if document.unusable and not (selection is not None and selection.keep_all):
+        on.remark(f"{name}: left out {in_words(document.unusable)}; --keep-all lets it in")
+    chosen = selection or Selection()
+    is_default = (chosen.top, chosen.threshold, chosen.target_duration_seconds) == (None,) * 3
+    candidates = []
+    if not moments and is_default:
+        candidates = find_moments(document, replace(chosen, top=NUM_CANDIDATES))
+    return document.with_moments(moments, candidates)
 
 
 def _chosen(document: ScoresDocument, selection: Selection | None, on: Listener) -> ScoresDocument:
@@ -324,6 +337,13 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
             if document.speech is None
             else tuple(
                 (start, min(end, duration)) for start, end in document.speech if start < duration
+            ),
+            unusable=None
+            if document.unusable is None
+            else tuple(
+                replace(one, end_seconds=min(one.end_seconds, duration))
+                for one in document.unusable
+                if one.start_seconds < duration - shortest
             ),
             moments=tuple(_ending(moment, duration) for moment in kept),
         ),

@@ -87,6 +87,7 @@ def write_outputs(
     targets: Sequence[str] = (),
     layout: Layout | None = None,
     film: RenderSettings | None = None,
+    noun: str = "moment",
     may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[Path]:
@@ -102,6 +103,7 @@ def write_outputs(
         targets: Values of --for.
         layout: How to lay the moments on a timeline; None as they happened.
         film: How a film is made; None refuses films.
+        noun: What the moments are called.
         may_read: Asked for the videos that a bundle or a film takes pictures from.
         on: Told what was written, and what could not be.
 
@@ -132,8 +134,37 @@ def write_outputs(
                     with replacing(file, on):
                         write_format(file, part, target=target, layout=layout)
                     written.append(file)
-                    on.wrote(file, _contents(part, format_of(file).advice if not targets else ""))
+                    advice = format_of(file).advice if not targets else ""
+                    on.wrote(file, _contents(part, advice, noun))
     return written
+
+
+def write_rejects(
+    outputs: Sequence[Path],
+    documents: Sequence[ScoresDocument],
+    *,
+    targets: Sequence[str] = (),
+    layout: Layout | None = None,
+    on: Listener | None = None,
+) -> list[Path]:
+    """Write what nobody can use of the documents' videos, with the reason on each clip.
+
+    Args:
+        outputs: As `write_outputs` takes them, no films. Nothing is written where nothing was
+            found.
+        documents: Scores documents; their moments do not count.
+        targets: Values of --for.
+        layout: How to lay the clips on a timeline.
+        on: Told what was written, and what could not be.
+
+    Returns:
+        The files written.
+    """
+    on = on or Listener()
+    rejects = [document.rejects() for document in documents if document.unusable]
+    if outputs and documents and not rejects:
+        on.remark(f"{', '.join(map(str, outputs))}: not written, nothing is unusable")
+    return write_outputs(outputs, rejects, targets=targets, layout=layout, noun="reject", on=on)
 
 
 def output_files(
@@ -195,11 +226,11 @@ def _write_film(
     return [timeline, path]
 
 
-def _contents(documents: Sequence[ScoresDocument], advice: str) -> str:
+def _contents(documents: Sequence[ScoresDocument], advice: str, noun: str = "moment") -> str:
     """Say how many moments are in a file, by which detectors, and what else one should know."""
     count = sum(len(document.moments) for document in documents)
     models = dict.fromkeys(f"{one.model.name} {one.model.version}" for one in documents)
-    words = f"{count} moment{'' if count == 1 else 's'} by {' and '.join(models)}"
+    words = f"{count} {noun}{'' if count == 1 else 's'} by {' and '.join(models)}"
     return f"{words}; {advice}" if advice else words
 
 

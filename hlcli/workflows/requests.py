@@ -41,6 +41,7 @@ def selection_of(
     min_duration: Length | None = None,
     max_duration: Length | None = None,
     handles: Length | None = None,
+    keep_all: bool | None = None,
     spelled: Spelling = dashed,
 ) -> Selection | None:
     """Return the rule by which moments are chosen; None where nothing is said about it.
@@ -60,9 +61,9 @@ def selection_of(
         for name, value in lengths.items()
         if value is not None
     }
-    if top is None and threshold is None and not seconds:
+    if top is None and threshold is None and not seconds and not keep_all:
         return None
-    return Selection(top=top, threshold=threshold, **seconds)
+    return Selection(top=top, threshold=threshold, keep_all=bool(keep_all), **seconds)
 
 
 def layout_of(

@@ -359,6 +359,7 @@ class Pipeline:
         """
         from hlcli.features.encoder import PictureClassifier
         from hlcli.features.naming import look_groups, named_sights, named_sounds
+        from hlcli.media.unusable import find_unusable
 
         def stretches(found: Iterable[Named]) -> tuple[Observation, ...]:
             return tuple(
@@ -371,8 +372,20 @@ class Pipeline:
                 for one in found
             )
 
+        pictures = features.pictures
         visual, events_TC = self.encoders.visual, features.events_TC
         return {
+            "unusable": None
+            if pictures is None
+            else tuple(
+                find_unusable(
+                    pictures,
+                    features.motion_T,
+                    features.shot_boundaries_seconds,
+                    clip_seconds=1.0,
+                    duration_seconds=round(duration, 6),
+                )
+            ),
             "motion": tuple(round(float(value), 4) for value in features.motion_T),
             "loudness": None
             if features.loudness_T is None

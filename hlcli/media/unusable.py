@@ -1,0 +1,243 @@
+"""Finds stretches that nobody keeps: black, colour bars, credits, text cards, frozen and blurred.
+
+Each kind is a rule on what was measured of every clip while it was decoded. A rule fires late
+rather than wrongly: a dark concert, a white-out in snow and a soft shot stay. A kind that makes up
+more than half of a video is what the video is made of (slides, stills, a screen), and stays too,
+unless nothing at all can be seen in it.
+
+Axes: T clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from hlcli.media.measures import PictureMeasures
+
+Mask = npt.NDArray[np.bool_]
+
+MOST_OF_A_VIDEO = 0.5
+"""A kind with a larger share of the clips is not reported, unless nothing can be seen in it."""
+
+BLACK = "black"
+BARS = "colour bars"
+COVERED = "covered lens"
+CREDITS = "credits"
+CARD = "text card"
+FROZEN = "frozen picture"
+BLURRED = "blurred picture"
+REASONS = (BLACK, BARS, COVERED, CREDITS, CARD, FROZEN, BLURRED)
+"""All kinds; where two fit, the earlier one is named."""
+
+_SHORTEST_SECONDS = {
+    BLACK: 1, BARS: 1, COVERED: 2, CREDITS: 4, CARD: 2, FROZEN: 3, BLURRED: 2,
+}  # fmt: skip
+_SEES_NOTHING = (BLACK, BARS, COVERED)
+# A cut nearer than this to the end of a stretch is its end, in clips.
+_SNAP_CLIPS = 1.0
+# Credits pause for pictures and pages between two scrolling parts.
+_LONGEST_PAUSE_SECONDS = 8
+_SCROLL_HEIGHTS_PER_SECOND = (0.02, 0.7)
+_STEADY = 0.12
+_LEAST_TEXT = 0.22
+_MOST_TEXTURE = 0.2
+_TEXT_ONLY = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A stretch of video that nobody keeps, half-open: `[start_seconds, end_seconds)`."""
+
+    start_seconds: float
+    """First instant inside, in seconds from the first video frame."""
+    end_seconds: float
+    """First instant after it, in seconds from the first video frame."""
+    reason: str
+    """What it is, one of `REASONS`."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length in seconds."""
+        return self.end_seconds - self.start_seconds
+
+
+def find_unusable(
+    pictures: PictureMeasures,
+    motion_T: npt.NDArray[np.float32],
+    shot_boundaries_seconds: npt.ArrayLike,
+    *,
+    clip_seconds: float,
+    duration_seconds: float,
+) -> list[Unusable]:
+    """Find what cannot be used in a video.
+
+    Args:
+        pictures: How the picture of each clip looks and moves.
+        motion_T: Mean absolute luma change within each clip, in [0, 1], shape `(T,)`.
+        shot_boundaries_seconds: Instants at which a new shot starts, ascending, in seconds.
+        clip_seconds: Length of one clip, in seconds.
+        duration_seconds: Length of the video, in seconds.
+
+    Returns:
+        Stretches that do not overlap, in order; their ends lie on cuts where one is near.
+    """
+    masks = _masks(pictures, motion_T)
+    taken_T = np.zeros(len(motion_T), dtype=bool)
+    cuts = np.asarray(shot_boundaries_seconds, dtype=np.float64)
+    found: list[Unusable] = []
+    for reason in REASONS:
+        mask_T = masks[reason] & ~taken_T
+        runs = [
+            run
+            for run in _runs(mask_T)
+            if (run[1] - run[0]) * clip_seconds >= _SHORTEST_SECONDS[reason]
+        ]
+        num_clips = sum(end - start for start, end in runs)
+        if reason not in _SEES_NOTHING and num_clips > MOST_OF_A_VIDEO * len(mask_T):
+            continue
+        for first, last in runs:
+            taken_T[first:last] = True
+            start = _snapped(first * clip_seconds, cuts, clip_seconds)
+            end = _snapped(last * clip_seconds, cuts, clip_seconds)
+            found.append(
+                Unusable(
+                    start_seconds=max(0.0, start),
+                    end_seconds=min(duration_seconds, end),
+                    reason=reason,
+                )
+            )
+    return _without_overlap(found)
+
+
+def in_words(unusable: Sequence[Unusable]) -> str:
+    """Say how much was left out and what it is, the longest first.
+
+    Example:
+        >>> in_words([Unusable(start_seconds=0, end_seconds=89, reason="credits")])
+        '1:29 of credits'
+    """
+    totals: dict[str, float] = {}
+    for one in unusable:
+        totals[one.reason] = totals.get(one.reason, 0.0) + one.duration_seconds
+    longest_first = sorted(totals.items(), key=lambda item: -item[1])
+    return ", ".join(f"{_minutes(seconds)} of {reason}" for reason, seconds in longest_first)
+
+
+def _minutes(seconds: float) -> str:
+    whole = max(1, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _masks(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> dict[str, Mask]:
+    luma_T, contrast_T = pictures.luma_T, pictures.contrast_T
+    text_T = pictures.edges_T / (pictures.edges_T + pictures.texture_T + 1e-3)
+    black_T = (luma_T < 0.06) & (contrast_T < 0.015)
+    even_T = (contrast_T < 0.008) & (pictures.frozen_T > 0.9)
+    covered_T = (luma_T < 0.12) & (contrast_T < 0.025) & (pictures.edges_T < 1e-3) & ~black_T
+    page_T = (text_T > _TEXT_ONLY) & (pictures.edges_T > 0.003) & (pictures.texture_T < 0.06)
+    card_T = (
+        (text_T > 0.3)
+        & (pictures.edges_T > 0.003)
+        & (pictures.texture_T < 0.09)
+        & (pictures.background_T > 0.7)
+        & (pictures.sharpness_T > 2.0)
+        & (motion_T < 0.006)
+    )
+    # A card that fades, and a leader that counts, around their still part.
+    like_card_T = (text_T > 0.25) & (pictures.background_T > 0.6) & (pictures.texture_T < 0.12)
+    seen = pictures.sharpness_T[~(black_T | even_T | covered_T | card_T)]
+    usual = float(np.median(seen)) if len(seen) else 0.0
+    blurred_T = (
+        (pictures.sharpness_T < 0.5)
+        & (pictures.sharpness_T < 0.2 * usual)
+        & (pictures.edges_T < 1e-3)
+        & (pictures.texture_T < 0.05)
+    )
+    return {
+        BLACK: black_T | even_T,
+        BARS: pictures.bars_T >= 0.4,
+        COVERED: covered_T,
+        CREDITS: _credits(pictures, text_T, page_T),
+        CARD: _with_surroundings(card_T, like_card_T),
+        FROZEN: (pictures.frozen_T > 0.85) & (motion_T < 5e-4) & ~black_T,
+        BLURRED: blurred_T & ~black_T & ~covered_T,
+    }
+
+
+def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T: Mask) -> Mask:
+    """Mark text that rolls at a steady speed, with the pages and pauses between its parts."""
+    scroll_T = pictures.scroll_T
+    low, high = _SCROLL_HEIGHTS_PER_SECOND
+    rolling_T = (
+        (scroll_T > low)
+        & (scroll_T < high)
+        & (np.abs(pictures.crawl_T) < 0.02)
+        & (pictures.shake_T < 0.02)
+        & (text_T > _LEAST_TEXT)
+        & (pictures.texture_T < _MOST_TEXTURE)
+    )
+    mask_T: Mask = np.zeros(len(scroll_T), dtype=bool)
+    parts: list[tuple[int, int, float]] = []
+    for start, end in _runs(rolling_T):
+        speed = float(np.median(scroll_T[start:end]))
+        steady = np.abs(scroll_T[start:end] - speed) < _STEADY * speed
+        if end - start >= _SHORTEST_SECONDS[CREDITS] and steady.mean() > 0.6:
+            parts.append((start, end, speed))
+            mask_T[start:end] = True
+    if not parts:
+        return mask_T
+    speed = float(np.median([part[2] for part in parts]))
+    like_T = mask_T | page_T | (rolling_T & (np.abs(scroll_T - speed) < 2 * _STEADY * speed))
+    rolled = np.flatnonzero(mask_T)
+    near_T = np.zeros_like(mask_T)
+    for place in rolled.tolist():
+        near_T[max(0, place - _LONGEST_PAUSE_SECONDS) : place + _LONGEST_PAUSE_SECONDS + 1] = True
+    mask_T = mask_T | (like_T & near_T)
+    marked = np.flatnonzero(mask_T)
+    for before, after in zip(marked[:-1].tolist(), marked[1:].tolist(), strict=True):
+        if 1 < after - before <= _LONGEST_PAUSE_SECONDS + 1:
+            mask_T[before:after] = True
+    return mask_T
+
+
+def _with_surroundings(mask_T: Mask, wider_T: Mask) -> Mask:
+    """Widen each run of at least two clips to all touching clips of a wider mask."""
+    result: Mask = mask_T.copy()
+    sure_T: Mask = np.zeros(len(mask_T), dtype=bool)
+    for start, end in _runs(mask_T):
+        sure_T[start:end] = end - start >= 2
+    for start, end in _runs(mask_T | wider_T):
+        if sure_T[start:end].any():
+            result[start:end] = True
+    return result
+
+
+def _runs(mask_T: Mask) -> list[tuple[int, int]]:
+    """Return first and one past the last clip of each run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask_T.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[0::2], edges[1::2], strict=True)]
+
+
+def _snapped(seconds: float, cuts: npt.NDArray[np.float64], clip_seconds: float) -> float:
+    if not len(cuts):
+        return seconds
+    nearest = float(cuts[np.abs(cuts - seconds).argmin()])
+    return nearest if abs(nearest - seconds) < _SNAP_CLIPS * clip_seconds else seconds
+
+
+def _without_overlap(found: Iterable[Unusable]) -> list[Unusable]:
+    """Put stretches in order; where two share a cut's second, the later one gives way."""
+    kept: list[Unusable] = []
+    for one in sorted(found, key=lambda one: (one.start_seconds, one.end_seconds)):
+        start = max(one.start_seconds, kept[-1].end_seconds if kept else 0.0)
+        if one.end_seconds - start > 0.05:
+            kept.append(
+                Unusable(start_seconds=start, end_seconds=one.end_seconds, reason=one.reason)
+            )
+    return kept
