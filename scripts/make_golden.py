@@ -35,6 +35,8 @@ GOLDEN = ROOT / "tests/golden"
 WITHOUT = {
     ".otioz": "holds the media, which must be there: tests/test_otioz.py",
     ".aaf": "is binary: tests/test_aaf.py",
+    ".srt": "needs a transcript: tests/test_transcript.py",
+    ".vtt": "needs a transcript: tests/test_transcript.py",
 }
 """Formats without golden files, and why."""
 REFUSED = ".refused.txt"

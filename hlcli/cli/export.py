@@ -31,6 +31,7 @@ def export(
         ),
     ],
     output: options.Output = None,
+    transcript: options.Transcript = None,
     model: options.Model = None,
     target_duration: options.TargetDuration = None,
     top: options.Top = None,
@@ -80,6 +81,7 @@ def export(
     from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
     from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
+    from hlcli.workflows.transcripts import read_transcripts
 
     selection = selection_of(
         target_duration=target_duration,
@@ -109,6 +111,7 @@ def export(
         model=model,
         visual_only=visual_only,
         outputs=[*outputs, *reject_outputs],
+        transcripts=read_transcripts(transcript or [], outputs=[*outputs, *reject_outputs]),
         on=on,
     )
     documents = relink_documents(

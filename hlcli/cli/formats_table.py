@@ -20,7 +20,7 @@ def formats_table() -> Iterator[RenderableType]:
     for title in ("-o", "format", "--for", "opens in"):
         formats.add_column(title, overflow="fold", no_wrap=title == "-o")
     for entry in FORMATS.values():
-        targets = "" if entry.kind == "document" else ", ".join(entry.targets)
+        targets = ", ".join(entry.targets) if entry.kind == "timeline" else ""
         formats.add_row(entry.suffix, entry.title, targets, entry.opens_in)
     yield formats
     yield ""

@@ -86,8 +86,19 @@ Output: TypeAlias = Annotated[
         "--output",
         metavar="FILE",
         help="Write, by the extension, a timeline (.otio, .otioz, .xml, .fcpxml, .edl, .aaf, .mlt, "
-        ".kdenlive, .llc, .v1, .v3), chapters (.txt, .ffmetadata), a table (.csv) or scores "
-        "(.json); a folder, as cuts/, gets one timeline for each video. Repeatable.",
+        ".kdenlive, .llc, .v1, .v3), chapters (.txt, .ffmetadata), captions (.srt, .vtt), a table "
+        "(.csv) or scores (.json); a folder, as cuts/, gets one timeline for each video. "
+        "Repeatable.",
+    ),
+]
+Transcript: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--transcript",
+        metavar="FILE",
+        help="What is said, as .srt, .vtt or whisper's .json: moments hold whole sentences where "
+        "they fit, and -o cut.srt writes captions. With several videos, called as its video. "
+        "Repeatable.",
     ),
 ]
 Model: TypeAlias = Annotated[

@@ -29,6 +29,7 @@ def score(
             show_default=False,
         ),
     ] = None,
+    transcript: options.Transcript = None,
     model: options.Model = None,
     device: options.Device = "auto",
     target_duration: options.TargetDuration = None,
@@ -89,6 +90,7 @@ def score(
     from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
+    from hlcli.workflows.transcripts import read_transcripts, transcripts_of
 
     selection = selection_of(
         target_duration=target_duration,
@@ -118,7 +120,9 @@ def score(
     shape = {"--for": for_, "--map-path": map_path} | layout_options.given(layout)
     if not outputs and (idle := [name for name, value in shape.items() if value]):
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
+    transcripts = read_transcripts(transcript or [], outputs=outputs, are_all=True)
     paths = find_videos(videos, on=on)
+    transcripts_of(transcripts, paths)
     num_named = len(paths) + on.num_problems
     for path in [*outputs, *reject_outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
@@ -131,7 +135,9 @@ def score(
 
     documents: list[ScoresDocument] = []
     with on:
-        for document in score_videos(pipeline, paths, selection, visual_only=visual_only, on=on):
+        for document in score_videos(
+            pipeline, paths, selection, visual_only=visual_only, transcripts=transcripts, on=on
+        ):
             documents.append(document)
             if not as_json and not (is_written and quiet):
                 on.clear()

@@ -21,10 +21,12 @@ from hlcli.document.scores import (
     values_text,
     write_documents,
 )
+from hlcli.document.transcript import Caption, read_transcript
 
 __all__ = [
     "SCHEMA",
     "AudioRecord",
+    "Caption",
     "ModelRecord",
     "ScoresDocument",
     "VideoRecord",
@@ -33,6 +35,7 @@ __all__ = [
     "measure_moment",
     "near_misses",
     "read_documents",
+    "read_transcript",
     "values_text",
     "write_documents",
 ]

@@ -20,6 +20,7 @@ from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
 from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
+from hlcli.document.transcript import Caption, pauses_of
 from hlcli.errors import DocumentError
 from hlcli.media.unusable import Unusable
 from hlcli.moments import (
@@ -42,7 +43,8 @@ SCHEMA = "hl.scores/1"
 """Name and version of the format; the number rises when an older reader would misread it."""
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
 _OPTIONAL = (
-    "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech", "proxy"
+    "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech",
+    "transcript", "proxy",
 )  # fmt: skip
 
 
@@ -92,6 +94,8 @@ class ScoresDocument:
     """What nobody can use, as black or credits, in order; None in documents of an earlier `hl`."""
     candidates: tuple[Moment, ...] = ()
     """The best moments, where nothing stands out enough to be one; else empty."""
+    transcript: tuple[Caption, ...] | None = None
+    """What is said, in the order of time; None where nobody gave a transcript."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
@@ -147,6 +151,9 @@ class ScoresDocument:
             "speech": None
             if self.speech is None
             else [[rounded(start), rounded(end)] for start, end in self.speech],
+            "transcript": None
+            if self.transcript is None
+            else [caption.to_json() for caption in self.transcript],
             "damage": self.damage,
             "moments": [_moment_json(moment) for moment in self.moments],
             "candidates": [_moment_json(moment) for moment in self.candidates] or None,
@@ -236,6 +243,9 @@ class ScoresDocument:
             proxy=fields.text("proxy") if fields.has("proxy") else None,
             unusable=_parsed_unusable(fields, video) if fields.has("unusable") else None,
             candidates=tuple(_moment(item, video) for item in candidates),
+            transcript=tuple(map(Caption.parse, fields.items("transcript")))
+            if fields.has("transcript")
+            else None,
             created_with=fields.text("created_with"),
         )
 
@@ -276,13 +286,19 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,
         raw_T=document.raw_scores or None,
-        pauses=None
-        if document.speech is None
-        else Pauses(document.speech, document.video.duration_seconds),
         unusable=[(one.start_seconds, one.end_seconds) for one in document.unusable or ()],
+        pauses=_pauses(document),
     )
     evidence = _evidence(document)
     return [dataclasses.replace(moment, reasons=reasons_of(moment, evidence)) for moment in moments]
+
+
+def _pauses(document: ScoresDocument) -> Pauses | None:
+    """Return where nobody speaks; None where that is not known."""
+    duration = document.video.duration_seconds
+    if document.transcript:
+        return pauses_of(document.transcript, document.speech, duration)
+    return None if document.speech is None else Pauses(document.speech, duration)
 
 
 def _evidence(document: ScoresDocument) -> Evidence:

@@ -156,7 +156,10 @@ def _placed(pieces: Sequence[_Piece], frame_rate: Fraction, layout: Layout) -> I
 def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piece]:
     for document, ranking in zip(documents, ranks(documents), strict=True):
         source = Source.from_video(
-            document.video, damage=document.damage, path_maps=layout.path_maps
+            document.video,
+            damage=document.damage,
+            captions=document.transcript or (),
+            path_maps=layout.path_maps,
         )
         for moment, rank, frames in _in_frames(document, ranking):
             peak = frame_at(moment.peak_seconds, source.frame_rate)
@@ -172,7 +175,10 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
 def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piece]:
     for document, ranking in zip(documents, ranks(documents), strict=True):
         source = Source.from_video(
-            document.video, damage=document.damage, path_maps=layout.path_maps
+            document.video,
+            damage=document.damage,
+            captions=document.transcript or (),
+            path_maps=layout.path_maps,
         )
         yield _Piece(
             source=source,

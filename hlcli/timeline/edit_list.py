@@ -8,10 +8,10 @@ rate; frames of the timeline from its start, at the timeline's.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from hlcli.document import AudioRecord, ModelRecord, VideoRecord
+from hlcli.document import AudioRecord, Caption, ModelRecord, VideoRecord
 from hlcli.moments import Moment
 from hlcli.timeline.paths import map_path, media_path, readable, without_dots
 from hlcli.timeline.timecode import frame_at, is_drop_frame, start_frame
@@ -45,6 +45,8 @@ class Source:
     """Content identity, `hlcli.media.identity`; None where a reader does not know it."""
     damage: str | None = None
     """What could not be read, in words; None for a sound file."""
+    captions: tuple[Caption, ...] = field(default=(), compare=False, repr=False)
+    """What is said in it, in the order of time; empty where that is not known."""
 
     @classmethod
     def from_video(
@@ -52,6 +54,7 @@ class Source:
         video: VideoRecord,
         *,
         damage: str | None = None,
+        captions: tuple[Caption, ...] = (),
         path_maps: tuple[tuple[str, str], ...] = (),
     ) -> Source:
         """Take from a scores document's record what timelines need."""
@@ -68,6 +71,7 @@ class Source:
             audio=video.audio,
             sha256_head=video.sha256_head,
             damage=damage,
+            captions=captions,
         )
 
     @property

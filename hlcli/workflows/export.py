@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from hlcli import scores_cache
 from hlcli.atomic import check_not_a_source
@@ -22,10 +23,18 @@ from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.workflows.outputs import output_paths, write_outputs
+from hlcli.workflows.transcripts import (
+    Transcript,
+    read_transcripts,
+    transcripts_of,
+    with_transcript,
+)
 from hlcli.zoo.manifest import find_detector
 
 NUM_CANDIDATES = 5
 """How many of the best moments are listed where nothing stands out."""
+_Found: TypeAlias = tuple[ScoresDocument, bool]
+"""A document, and whether its moments are its own."""
 
 
 def export(
@@ -38,6 +47,7 @@ def export(
     model: str | None = None,
     visual_only: bool = False,
     search: Sequence[Path] = (),
+    transcripts: Sequence[str | Path] = (),
     on: Listener | None = None,
 ) -> list[Path]:
     """Write timelines, chapters, tables or documents without decoding, as `hl export` does.
@@ -51,6 +61,7 @@ def export(
         model: Only stored scores by this detector; None takes those that were made or shown last.
         visual_only: Only stored scores of the picture alone.
         search: Folders to look in for videos that are no longer where they were.
+        transcripts: Files of what is said, each called as its video where there are several.
         on: Told what was written and what could not be; without one the first problem raises.
 
     Returns:
@@ -65,14 +76,21 @@ def export(
     layout = layout or Layout()
     files = output_paths([outputs] if isinstance(outputs, (str, Path)) else outputs, targets)
     given = [scores] if isinstance(scores, (ScoresDocument, str, Path)) else scores
-    documents: list[ScoresDocument] = []
+    read = read_transcripts(transcripts, outputs=files)
+    found: list[_Found] = []
     for one in given:
-        if not isinstance(one, ScoresDocument):
-            documents += stored_documents(
-                [str(one)], selection, model=model, visual_only=visual_only, outputs=files, on=on
-            )
+        if isinstance(one, ScoresDocument):
+            found.append((one, True))
         else:
-            documents.append(_chosen(one, selection, on or Listener()))
+            found += _found(
+                [str(one)],
+                model=model,
+                visual_only=visual_only,
+                outputs=files,
+                may_read=any_file,
+                on=on or Listener(),
+            )
+    documents = _chosen(found, selection, read, on or Listener())
     documents = relink_documents(
         documents, search=search, without_media=need_no_media(files), layout=layout, on=on
     )
@@ -86,6 +104,7 @@ def stored_documents(
     model: str | None = None,
     visual_only: bool = False,
     outputs: Sequence[Path] = (),
+    transcripts: Sequence[Transcript] = (),
     may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
@@ -97,6 +116,7 @@ def stored_documents(
         model: Only scores by this detector; None takes those that were made or shown last.
         visual_only: Only scores of the picture alone.
         outputs: Files about to be written, none of which may be one of the videos.
+        transcripts: What is said, see `transcripts_of`; a document keeps its moments all the same.
         may_read: Asked before anything is opened.
         on: Told of inputs that cannot be used; without one the first raises.
 
@@ -105,18 +125,37 @@ def stored_documents(
 
     Raises:
         UnknownModelError: There is no such detector.
+        UsageError: A transcript has the name of no video.
     """
     on = on or Listener()
+    found = _found(
+        inputs,
+        model=model,
+        visual_only=visual_only,
+        outputs=outputs,
+        may_read=may_read,
+        on=on,
+    )
+    return _chosen(found, selection, transcripts, on)
+
+
+def _found(
+    inputs: Sequence[str],
+    *,
+    model: str | None,
+    visual_only: bool,
+    outputs: Sequence[Path],
+    may_read: MayRead,
+    on: Listener,
+) -> list[_Found]:
+    """Find documents, and say of each whether its moments are its own; see `stored_documents`."""
     model_sha256 = None if model is None else find_detector(model).sha256
-    documents: list[ScoresDocument] = []
+    documents: list[_Found] = []
     for text in inputs:
         if text.lower().endswith(".json"):
             for file in _document_files(text):
                 with on.one_file(file):
-                    documents += [
-                        _chosen(document, selection, on)
-                        for document in read_documents(may_read(file))
-                    ]
+                    documents += [(one, True) for one in read_documents(may_read(file))]
             continue
         with on.one_file(text):
             for path in find_videos([text], may_read=may_read, on=on):
@@ -130,7 +169,7 @@ def stored_documents(
                         raise _not_scored(path, model, visual_only=visual_only)
                     # It may have been moved since it was scored.
                     document = replace(document, video=replace(document.video, path=str(path)))
-                    documents.append(choose_moments(document, selection, on))
+                    documents.append((document, False))
     return documents
 
 
@@ -157,8 +196,21 @@ def choose_moments(
     return document.with_moments(moments, candidates)
 
 
-def _chosen(document: ScoresDocument, selection: Selection | None, on: Listener) -> ScoresDocument:
-    return document if selection is None else choose_moments(document, selection, on)
+def _chosen(
+    found: Sequence[_Found],
+    selection: Selection | None,
+    transcripts: Sequence[Transcript],
+    on: Listener,
+) -> list[ScoresDocument]:
+    """Return documents with their transcripts, and with their own moments or those asked for."""
+    said = transcripts_of(transcripts, [document.video.path for document, _ in found])
+    documents: list[ScoresDocument] = []
+    for (document, has_own), transcript in zip(found, said, strict=True):
+        keeps = has_own and selection is None
+        with on.one_file(document.video.path):
+            with_words = with_transcript(document, transcript, on)
+            documents.append(with_words if keeps else choose_moments(with_words, selection, on))
+    return documents
 
 
 def _document_files(text: str) -> list[Path]:
@@ -182,7 +234,7 @@ def _not_scored(path: Path, model: str | None, *, visual_only: bool) -> MediaErr
 def need_no_media(outputs: Sequence[Path]) -> bool:
     """Whether outputs are tables and documents only, which nobody opens with the media."""
     formats = [FORMATS.get(path.suffix.lower()) for path in outputs]
-    return all(one is not None and one.kind == "document" for one in formats)
+    return all(one is not None and one.kind != "timeline" for one in formats)
 
 
 def relink_documents(
@@ -345,6 +397,9 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
                 for one in document.unusable
                 if one.start_seconds < duration - shortest
             ),
+            transcript=None
+            if document.transcript is None
+            else tuple(one for one in document.transcript if one.start_seconds < duration),
             moments=tuple(_ending(moment, duration) for moment in kept),
         ),
         notes=tuple(notes),

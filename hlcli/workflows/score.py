@@ -24,6 +24,12 @@ from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.timeline.paths import readable
 from hlcli.workflows.export import choose_moments
+from hlcli.workflows.transcripts import (
+    Transcript,
+    read_transcripts,
+    transcripts_of,
+    with_transcript,
+)
 from hlcli.zoo.manifest import ModelManifest, default_model_name, detector_kind, find_detector
 from hlcli.zoo.weights import weights_path
 
@@ -52,6 +58,7 @@ def score(
     visual_only: bool = False,
     use_cache: bool = True,
     proxies: bool = True,
+    transcripts: Sequence[str | Path] = (),
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Score videos and choose their moments, as `hl score` does.
@@ -64,6 +71,7 @@ def score(
         visual_only: Leave the sound out even where there is some.
         use_cache: Whether stored features and scores are read and written.
         proxies: Whether a proxy beside a video is looked at in its place.
+        transcripts: Files of what is said, each called as its video where there are several.
         on: Told how far it is, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
@@ -76,9 +84,12 @@ def score(
         DeviceError: The device is missing or out of memory.
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
+    read = read_transcripts(transcripts)
     pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache, proxies=proxies)
     paths = find_videos([str(video) for video in named], on=on)
-    return list(score_videos(pipeline, paths, selection, visual_only=visual_only, on=on))
+    return list(
+        score_videos(pipeline, paths, selection, visual_only=visual_only, transcripts=read, on=on)
+    )
 
 
 def score_videos(
@@ -87,6 +98,7 @@ def score_videos(
     selection: Selection | None = None,
     *,
     visual_only: bool = False,
+    transcripts: Sequence[Transcript] = (),
     on: Listener | None = None,
 ) -> Iterator[ScoresDocument]:
     """Yield the scores of each video with its moments; one that fails is told and left out.
@@ -96,9 +108,14 @@ def score_videos(
         paths: The videos.
         selection: How much to keep; None is the default rule.
         visual_only: Leave the sound out even where there is some.
+        transcripts: What is said, see `transcripts_of`.
         on: See `score`.
+
+    Raises:
+        UsageError: A transcript has the name of no video.
     """
     on = on or Listener()
+    said = transcripts_of(transcripts, paths)
     with on.one_file(pipeline.device):
         pipeline.check_device()
     for number, path in enumerate(paths, start=1):
@@ -110,6 +127,7 @@ def score_videos(
             )
             if document.damage:
                 on.warning(f"{path.name}: {document.damage}; the rest was scored")
+            document = with_transcript(document, said[number - 1], on)
             found = [choose_moments(document, selection, on)]
         yield from found
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
     from hlcli.timeline.build import Layout
 
-Kind = Literal["timeline", "document"]
+Kind = Literal["timeline", "captions", "document"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Format:
     folder_suffix: str | None = None
     """Extension of a folder that holds such a file and is read, too."""
     kind: Kind = "timeline"
-    """Whether it is made from an edit list or from scores documents."""
+    """Whether it is made from an edit list, from one with transcripts, or from scores documents."""
     holds_media: bool = False
     """Whether it copies the videos."""
     targets: tuple[str, ...] = ("generic",)
@@ -179,6 +179,20 @@ FORMATS: dict[str, Format] = {
             title="chapters for FFmpeg",
             opens_in="ffmpeg -i FILM -i FILE -map_metadata 1 -codec copy",
             write="formats.ffmetadata",
+        ),
+        Format(
+            suffix=".srt",
+            title="captions, SubRip",
+            opens_in="players, editors, YouTube",
+            write="formats.captions",
+            kind="captions",
+        ),
+        Format(
+            suffix=".vtt",
+            title="captions, WebVTT",
+            opens_in="web players",
+            write="formats.captions",
+            kind="captions",
         ),
     )
 }
