@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hlcli.timeline.check import check_timeline as check
     from hlcli.tuning.plan import FinetuneSettings
     from hlcli.workflows.export import export
+    from hlcli.workflows.find import find
     from hlcli.workflows.finetune import finetune
     from hlcli.workflows.render import render
     from hlcli.workflows.report import report
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "errors",
     "export",
+    "find",
     "find_moments",
     "finetune",
     "render",
@@ -60,6 +62,7 @@ _HOMES = {
     "Selection": "moments",
     "check": "timeline.check:check_timeline",
     "export": "workflows.export",
+    "find": "workflows.find",
     "find_moments": "document",
     "finetune": "workflows.finetune",
     "render": "workflows.render",

@@ -19,6 +19,7 @@ from hlcli.cli import (
     doctor,
     evaluate,
     export,
+    find,
     finetune,
     models,
     plugins,
@@ -74,6 +75,7 @@ app.command("score", cls=HlCommand)(score.score)
 app.command("export", cls=HlCommand)(export.export)
 app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
 app.command("report", cls=HlCommand)(report.report)
+app.command("find", cls=HlCommand)(find.find)
 app.command("render", cls=HlCommand)(render.render)
 app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)
