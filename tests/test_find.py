@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 import hlcli
 from hlcli import paths, scores_cache
 from hlcli.cli import app
-from hlcli.document import ScoresDocument, write_documents
-from hlcli.errors import MediaError, UsageError
+from hlcli.document import ScoresDocument, read_transcript, write_documents
+from hlcli.errors import UsageError
 from hlcli.features.concepts import concepts, meant_by, stems
 from hlcli.features.encoders import load_encoders_of
 from hlcli.features.picture_classes import PictureClasses, picture_names
@@ -27,8 +27,8 @@ from hlcli.features.sentences import Sentences, model_folder
 from hlcli.features.sound_classes import NUM_CLASSES, event_names
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
-from hlcli.media.transcript import Caption, find_transcript, read_transcript
 from hlcli.workflows.find import stretches
+from hlcli.workflows.transcripts import transcript_beside
 from hlcli.zoo.manifest import default_model_name, find_detector, find_model
 from hlcli.zoo.weights import weights_path
 
@@ -191,71 +191,27 @@ def test_words_of_a_transcript_are_found(tmp_path: Path) -> None:
     (tmp_path / "talk.en.srt").write_text("nothing")
     result = run("quaternion", video)
     assert result.exit_code == 0
-    assert "talk.en.srt has no caption that can be read; it is not searched" in result.stderr
+    assert "it is not searched" in result.stderr
 
 
-CAPTIONS = [Caption(1.5, 3.25, "Good morning"), Caption(3600.0, 3601.0, "caf\u00e9 & more")]
-
-
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        (
-            "a.srt",
-            "\ufeff1\r\n00:00:01,500 --> 00:00:03,250 X1:3\r\n{\\an8}Good\r\nmorning\r\n\r\n2\r\n"
-            "01:00:00,000 --> 01:00:01,000\r\ncaf\u00e9 &amp; more\r\n".encode(),
-        ),
-        (
-            "a.srt",
-            "1\n00:00:01,5 --> 00:00:03,25\nGood morning\n\n\n\n2\n"
-            "1:00:00,000 --> 1:00:01,000\ncaf\u00e9 & more".encode("cp1252"),
-        ),
-        (
-            "a.vtt",
-            (
-                "WEBVTT\n\nNOTE x\n\nid\n00:01.500 --> 00:03.250 align:start\n<v Ann>Good "
-                "<b>morning</b>\n\n01:00:00.000 --> 01:00:01.000\ncaf\u00e9 &amp; more\n"
-            ).encode("utf-16"),
-        ),
-        (
-            "a.json",
-            json.dumps(
-                {"segments": [
-                    {"start": 1.5, "end": 3.25, "text": " Good morning", "words": []},
-                    {"start": 3600, "end": 3601, "text": "caf\u00e9 & more"},
-                    {"start": 5, "end": 5, "text": "no length"}, {"start": None, "text": "x"}, 7,
-                ]}
-            ).encode(),
-        ),
-        (
-            "a.json",
-            json.dumps(
-                [{"result": [{"word": "Good morning", "start": 1.5, "end": 3.25, "conf": 1.0}]},
-                 {"result": [{"word": "caf\u00e9 & more", "start": 3600.0, "end": 3601.0}]}]
-            ).encode(),
-        ),
-    ],
-)  # fmt: skip
-def test_transcripts_of_every_kind(tmp_path: Path, name: str, data: bytes) -> None:
-    (tmp_path / name).write_bytes(data)
-    assert read_transcript(tmp_path / name) == CAPTIONS
-    assert find_transcript(tmp_path / "a.mp4") == tmp_path / name
-    assert find_transcript(tmp_path / "ab.mp4") is None
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b"[1, 2]", b'{"segments": 3}', b"\0"])
-def test_what_is_no_transcript_is_refused(tmp_path: Path, data: bytes) -> None:
-    for suffix in (".json", ".srt", ".vtt"):
-        path = tmp_path / f"a{suffix}"
-        path.write_bytes(data)
-        with pytest.raises(MediaError, match=f"a{suffix}"):
-            read_transcript(path)
+@pytest.mark.parametrize("name", ["a.srt", "A.en.SRT", "a.pt-br.vtt", "a.json"])
+def test_transcripts_beside_a_video(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(
+        json.dumps([{"result": [{"word": "moin", "start": 1.5, "end": 3.25, "conf": 1.0}]}])
+        if name.endswith(".json")
+        else "1\n00:00:01,500 --> 00:00:03,250\nmoin\n"
+    )
+    (tmp_path / "ab.srt").touch()
+    path = transcript_beside(tmp_path / "a.mp4")
+    assert path == tmp_path / name
+    (caption,) = read_transcript(path)
+    assert (caption.start_seconds, caption.end_seconds, caption.text) == (1.5, 3.25, "moin")
 
 
 def test_scores_beside_a_video_are_no_transcript(tmp_path: Path) -> None:
     write_documents(tmp_path / "a.json", [make_document()])
-    assert find_transcript(tmp_path / "a.mp4") is None
-    assert find_transcript(tmp_path / "none" / "a.mp4") is None
+    assert transcript_beside(tmp_path / "a.mp4") is None
+    assert transcript_beside(tmp_path / "none" / "a.mp4") is None
 
 
 def test_pictures_are_classified_as_the_network_does() -> None:

@@ -1,7 +1,7 @@
 """What is said in a video: transcripts of other programs, read, checked, and kept in the document.
 
 Read are SubRip (.srt), WebVTT (.vtt), and JSON: of whisper and what is built on it, with or without
-words; of whisper.cpp; and plain lists of segments.
+words; of whisper.cpp; of vosk; and plain lists of segments.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _of_json(text: str, path: Path) -> Iterator[Caption]:
         raise DocumentError(f"{path} is no transcript: {error}", hint=_HINT) from error
     words: list[Word] = []
     if isinstance(value, dict):
-        words = _words(value.get("words"))
+        words = _words(value.get("words", value.get("result")))
         found = [value[key] for key in ("segments", "transcription", "captions") if key in value]
         value = found[0] if found else None
     if isinstance(value, dict) and "segments" in value:
@@ -241,7 +241,7 @@ def _of_json(text: str, path: Path) -> Iterator[Caption]:
         if isinstance(offsets, dict):  # whisper.cpp, in milliseconds
             start, end = _number(offsets.get("from")), _number(offsets.get("to"))
             start, end = (None if one is None else one / 1000 for one in (start, end))
-        own = _words(item.get("words"))
+        own = _words(item.get("words", item.get("result")))
         if own:
             start = own[0][0] if start is None else start
             end = own[-1][1] if end is None else end

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli import __version__, paths
-from hlcli.document import ModelRecord, ScoresDocument
+from hlcli.document import Caption, ModelRecord, ScoresDocument, read_transcript
 from hlcli.errors import HlError, UsageError
 from hlcli.features.concepts import (
     Meant,
@@ -29,12 +29,12 @@ from hlcli.features.sound_classes import event_names
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
 from hlcli.media.probe import probe
-from hlcli.media.transcript import find_transcript, read_transcript
 from hlcli.moments import Moment
 from hlcli.moments.types import Why
 from hlcli.progress import Listener
 from hlcli.workflows.report import ScoringChoice, scored_documents
 from hlcli.workflows.score import Pipeline
+from hlcli.workflows.transcripts import transcript_beside
 from hlcli.zoo.manifest import default_model_name, find_detector, find_model
 from hlcli.zoo.weights import weights_path
 
@@ -215,13 +215,8 @@ class _Search:
 
     def _said(self, document: ScoresDocument, count: int) -> tuple[FloatArray, list[str]]:
         said_T, words_T = np.zeros(count, np.float32), [""] * count
-        path = find_transcript(Path(document.video.path))
-        if path is None:
-            return said_T, words_T
-        try:
-            captions = read_transcript(path)
-        except HlError as error:
-            self._on.warning(f"{error.message}; it is not searched")
+        captions = self._captions(document)
+        if not captions:
             return said_T, words_T
         asked = stems(self._query)
         likeness = np.zeros(len(captions), np.float32)
@@ -229,14 +224,29 @@ class _Search:
             rows_NH = self._sentences.embed([one.text for one in captions])
             likeness = rows_NH @ self._sentences.embed([self._query])[0]
         for caption, alike in zip(captions, likeness, strict=True):
+            line = " ".join(caption.text.split())
             share = len(asked & stems(caption.text)) / len(asked)
             relevance = max(share, float(alike) if alike >= _SAID_ALIKE else 0.0)
             first = int(caption.start_seconds / document.clip_seconds)
             last = int(np.ceil(caption.end_seconds / document.clip_seconds))
             for clip in range(first, min(last, count)):
                 if relevance > said_T[clip]:
-                    said_T[clip], words_T[clip] = min(relevance, 1.0), caption.text
+                    said_T[clip], words_T[clip] = (
+                        min(relevance, 1.0),
+                        " ".join(caption.text.split()),
+                    )
         return said_T, words_T
+
+    def _captions(self, document: ScoresDocument) -> Sequence[Caption]:
+        """Return the document's own transcript, or the one beside the video."""
+        if document.transcript is not None:
+            return document.transcript
+        path = transcript_beside(Path(document.video.path))
+        try:
+            return () if path is None else read_transcript(path)
+        except HlError as error:
+            self._on.warning(f"{error.message}; it is not searched")
+            return ()
 
     def _moment(
         self,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hlcli.atomic import check_not_a_source
 from hlcli.document import Caption, ScoresDocument, read_transcript
-from hlcli.document.transcript import agreement
-from hlcli.errors import UsageError
+from hlcli.document.transcript import SUFFIXES, agreement
+from hlcli.errors import DocumentError, UsageError
 from hlcli.progress import Listener
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import media_path, readable
@@ -84,6 +85,35 @@ def transcripts_of(
         for index in belongs:
             found[index] = transcript
     return found
+
+
+def transcript_beside(video: Path) -> Path | None:
+    """Return the transcript that lies beside a video: `talk.srt` or `talk.en.srt` of `talk.mp4`.
+
+    A `.json` counts only where it is a transcript: scores documents lie beside videos, too.
+
+    Args:
+        video: The video file.
+    """
+    try:
+        names = sorted(path.name for path in video.parent.iterdir())
+    except OSError:
+        return None
+    stem = re.escape(video.stem.lower())
+    for suffix in SUFFIXES:
+        wanted = re.compile(rf"{stem}(\.[a-z]{{2,3}}(-[a-z0-9]+)?)?{re.escape(suffix)}")
+        for name in names:
+            path = video.parent / name
+            if wanted.fullmatch(name.lower()) and (suffix != ".json" or _is_transcript(path)):
+                return path
+    return None
+
+
+def _is_transcript(path: Path) -> bool:
+    try:
+        return bool(read_transcript(path))
+    except DocumentError:
+        return False
 
 
 def with_transcript(
