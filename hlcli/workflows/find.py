@@ -231,10 +231,7 @@ class _Search:
             last = int(np.ceil(caption.end_seconds / document.clip_seconds))
             for clip in range(first, min(last, count)):
                 if relevance > said_T[clip]:
-                    said_T[clip], words_T[clip] = (
-                        min(relevance, 1.0),
-                        " ".join(caption.text.split()),
-                    )
+                    said_T[clip], words_T[clip] = min(relevance, 1.0), line
         return said_T, words_T
 
     def _captions(self, document: ScoresDocument) -> Sequence[Caption]:
