@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from fractions import Fraction
 
@@ -51,6 +52,39 @@ def parse_duration(text: str, *, option: str) -> float:
             hint="write it as 90s, 1m30s, 1:30, 1.5min or 500ms",
         )
     return seconds
+
+
+def parse_stretch(text: str, *, option: str) -> tuple[str | None, float, float]:
+    """Turn a stretch of a video as people write it into a name and seconds.
+
+    Args:
+        text: `12:30-12:40`, `90s-1m40s`, or with the name of its video `match.mp4:12:30-12:40`.
+        option: The option it came with, for the error.
+
+    Returns:
+        Name, None without one, start and end.
+
+    Raises:
+        UsageError: It is none of these.
+
+    Example:
+        >>> parse_stretch("a-b.mp4:1:30-1:40", option="--pin")
+        ('a-b.mp4', 90.0, 100.0)
+    """
+    before, _, last = text.rpartition("-")
+    # The longest text that is a time: a name may hold colons and numbers too.
+    places = [-1, *(index for index, letter in enumerate(before) if letter == ":")]
+    for place in places:
+        with contextlib.suppress(UsageError):
+            start = parse_duration(before[place + 1 :], option=option)
+            end = parse_duration(last, option=option)
+            name = before[:place] if place > 0 else None
+            return name, start, end
+    raise UsageError(
+        f"{option}: {text!r} is not a stretch of a video",
+        hint="write where it starts and ends, 12:30-12:40, after the name of its video where there "
+        "are several: match.mp4:12:30-12:40",
+    )
 
 
 def parse_frame_rate(text: str, *, option: str = "--frame-rate") -> Fraction:

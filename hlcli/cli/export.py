@@ -40,6 +40,8 @@ def export(
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
     keep_all: options.KeepAll = False,
+    pin: options.Pin = None,
+    avoid: options.Avoid = None,
     rejects: options.Rejects = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
@@ -91,6 +93,8 @@ def export(
         max_duration=max_duration,
         handles=handles,
         keep_all=keep_all,
+        pin=pin,
+        avoid=avoid,
     )
     layout = layout_of(
         order=order.value,

@@ -71,6 +71,25 @@ KeepAll: TypeAlias = Annotated[
         rich_help_panel=_CHOICE,
     ),
 ]
+Pin: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pin",
+        metavar="FROM-TO",
+        help="Keep this in any case, exactly: 12:30-12:40, with several videos "
+        "NAME:12:30-12:40. Repeatable.",
+        rich_help_panel=_CHOICE,
+    ),
+]
+Avoid: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--avoid",
+        metavar="FROM-TO",
+        help="Keep nothing of this; written as --pin. Repeatable.",
+        rich_help_panel=_CHOICE,
+    ),
+]
 Rejects: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -39,6 +39,8 @@ def score(
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
     keep_all: options.KeepAll = False,
+    pin: options.Pin = None,
+    avoid: options.Avoid = None,
     rejects: options.Rejects = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
@@ -88,7 +90,7 @@ def score(
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
     from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
-    from hlcli.workflows.requests import layout_of, selection_of
+    from hlcli.workflows.requests import check_stretches, layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
     from hlcli.workflows.transcripts import read_transcripts, transcripts_of
 
@@ -100,6 +102,8 @@ def score(
         max_duration=max_duration,
         handles=handles,
         keep_all=keep_all,
+        pin=pin,
+        avoid=avoid,
     )
     layout = layout_of(
         order=order.value,
@@ -123,6 +127,7 @@ def score(
     transcripts = read_transcripts(transcript or [], outputs=outputs, are_all=True)
     paths = find_videos(videos, on=on)
     transcripts_of(transcripts, paths)
+    check_stretches(selection, paths)
     num_named = len(paths) + on.num_problems
     for path in [*outputs, *reject_outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)

@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,7 +282,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         document.scores,
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
-        selection=selection or Selection(),
+        selection=(selection or Selection()).of_video(re.split(r"[/\\]", document.video.path)[-1]),
         shot_boundaries_seconds=document.shot_boundaries_seconds,
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,

@@ -34,7 +34,7 @@ from __future__ import annotations
 from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import measure_span, select_moments
 from hlcli.moments.speech import Pauses
-from hlcli.moments.types import Moment, Selection, Why
+from hlcli.moments.types import Moment, Selection, Stretch, Why
 
 __all__ = [
     "Evidence",
@@ -42,6 +42,7 @@ __all__ = [
     "Observation",
     "Pauses",
     "Selection",
+    "Stretch",
     "Why",
     "in_words",
     "measure_span",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from hlcli.moments.candidates import Span, best_clip, best_window, placed, settle, widened
 from hlcli.moments.curve import EPSILON, Curve
@@ -20,22 +21,33 @@ STANDS_OUT = 0.2
 """When nothing is asked for, a video without any score as high as this has no moment."""
 
 
-def choose(ranked: list[Span], curve: Curve, selection: Selection) -> list[Span]:
-    """Take the candidates that the selection asks for."""
+def choose(
+    ranked: list[Span],
+    curve: Curve,
+    selection: Selection,
+    pins: Sequence[tuple[float, float]] = (),
+) -> list[Span]:
+    """Take the candidates that the selection asks for, beside the stretches that are pinned."""
+    pinned = sum(end - start for start, end in pins)
+    shortest = selection.min_duration_seconds
     if selection.threshold is not None:
         return ranked
     if selection.top is not None:
-        return ranked[: selection.top]
+        return ranked[: max(0, selection.top - len(pins))]
     if selection.target_duration_seconds is not None:
-        target = min(selection.target_duration_seconds, curve.duration)
+        target = min(selection.target_duration_seconds, curve.duration) - pinned
+        if pins and target < shortest - EPSILON:
+            return []
         return _fill(ranked, target, curve, selection, exactly=True)
     highest = float(curve.scores_T.max())
     if highest < STANDS_OUT:
         return []
     bar = curve.floor + DEFAULT_PROMINENCE * (highest - curve.floor)
     prominent = [span for span in ranked if curve.scores_T[span.peak] >= bar - EPSILON]
-    least = selection.min_duration_seconds + 2 * selection.handles_seconds
-    budget = max(least, min(DEFAULT_SHARE * curve.duration, DEFAULT_LIMIT_SECONDS))
+    least = shortest + 2 * selection.handles_seconds
+    budget = max(least, min(DEFAULT_SHARE * curve.duration, DEFAULT_LIMIT_SECONDS)) - pinned
+    if pins and budget < shortest - EPSILON:
+        return []
     return _fill(prominent, budget, curve, selection, exactly=False)
 
 

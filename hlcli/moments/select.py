@@ -68,13 +68,15 @@ def select_moments(
     sides = [side.scores_T for side in (picture, sound) if side is not None]
     if second is None and sides:
         second = Curve(sum(sides) / len(sides), clip_seconds, duration_seconds)
+    pins = _pins(selection, duration_seconds)
+    avoids = [(one.start_seconds, one.end_seconds) for one in selection.avoids]
     curve = Curve(
         scores_T,
         clip_seconds,
         duration_seconds,
         shot_boundaries_seconds,
         second,
-        () if selection.keep_all else unusable,
+        [*(() if selection.keep_all else unusable), *avoids, *pins],
     )
     if duration_seconds <= selection.min_duration_seconds:
         peak = int(np.argmax(curve.scores_T))
@@ -84,14 +86,40 @@ def select_moments(
     else:
         ranked = grow_candidates(curve, selection)
         ranked.sort(key=lambda span: _rank(span, curve))
-        spans = join_touching(choose(ranked, curve, selection), curve, selection)
+        spans = join_touching(choose(ranked, curve, selection, pins), curve, selection)
         spans = share_handles(spans, curve, selection)
         if selection.threshold is not None:
             _settle_all(spans, curve, selection)
         if pauses is not None:
             into_pauses(spans, curve, selection, pauses)
     moments = [_moment(span, curve, picture, sound, selection.threshold) for span in spans]
+    moments += [
+        measure_span(
+            scores_T,
+            clip_seconds=clip_seconds,
+            duration_seconds=duration_seconds,
+            start_seconds=start,
+            end_seconds=end,
+            picture_T=picture_T,
+            sound_T=sound_T,
+        )
+        for start, end in pins
+    ]
     return sorted(moments, key=lambda moment: (-moment.score, moment.start_seconds))
+
+
+def _pins(selection: Selection, duration: float) -> list[tuple[float, float]]:
+    """Return the pinned stretches inside the video in time order, those that meet as one."""
+    pins: list[tuple[float, float]] = []
+    for start, end in sorted((one.start_seconds, one.end_seconds) for one in selection.pins):
+        end = min(end, duration)
+        if end - start <= EPSILON:
+            continue
+        if pins and start <= pins[-1][1]:
+            pins[-1] = pins[-1][0], max(end, pins[-1][1])
+        else:
+            pins.append((start, end))
+    return pins
 
 
 def measure_span(

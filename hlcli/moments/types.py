@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from hlcli.errors import UsageError
@@ -43,6 +44,33 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of a video that a person named.
+
+    Raises:
+        UsageError: It does not end after it starts, or starts before the video.
+    """
+
+    start_seconds: float
+    """First instant inside, in seconds from the first video frame."""
+    end_seconds: float
+    """First instant after it."""
+    video: str | None = None
+    """File name of the video, with or without its extension; None for the only one."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_seconds < self.end_seconds < math.inf:
+            raise UsageError(
+                f"{self.start_seconds:g} s to {self.end_seconds:g} s is no stretch of a video",
+                hint="write where it starts and where it ends: 12:30-12:40",
+            )
+
+    def is_of(self, name: str) -> bool:
+        """Whether it is of the video with this file name."""
+        return self.video is None or self.video in (name, name.rpartition(".")[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """How much to keep: at most one of the first three, else the package's default rule.
 
@@ -66,8 +94,31 @@ class Selection:
 
     keep_all: bool = False
     """Whether stretches that nobody can use, black or credits, may be chosen too."""
+    pins: tuple[Stretch, ...] = ()
+    """What is a moment in any case, exactly as long as it is; it counts for the total and for
+    `top`."""
+    avoids: tuple[Stretch, ...] = ()
+    """What no moment may touch."""
+
+    def of_video(self, name: str) -> Selection:
+        """Return the same with the pins and avoids that are of the video with this file name."""
+        return replace(
+            self,
+            pins=tuple(one for one in self.pins if one.is_of(name)),
+            avoids=tuple(one for one in self.avoids if one.is_of(name)),
+        )
 
     def __post_init__(self) -> None:
+        for pin, avoid in itertools.product(self.pins, self.avoids):
+            overlap = min(pin.end_seconds, avoid.end_seconds) > max(
+                pin.start_seconds, avoid.start_seconds
+            )
+            if overlap and pin.video == avoid.video:
+                raise UsageError(
+                    f"--pin and --avoid both name {max(pin.start_seconds, avoid.start_seconds):g} "
+                    f"s to {min(pin.end_seconds, avoid.end_seconds):g} s",
+                    hint="leave one of them out there",
+                )
         rules = ("target_duration_seconds", "top", "threshold")
         given = [name for name in rules if getattr(self, name) is not None]
         if len(given) > 1:

@@ -23,6 +23,7 @@ from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import Relinker, Wanted
 from hlcli.workflows.outputs import output_paths, write_outputs
+from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
     read_transcripts,
@@ -178,6 +179,13 @@ def choose_moments(
 ) -> ScoresDocument:
     """Return a document with its moments chosen anew; a wish that cannot be met is told."""
     length = document.video.duration_seconds
+    video = media_path(document.video.path).name
+    for stretch in () if selection is None else selection.of_video(video).pins:
+        if stretch.start_seconds >= length:
+            on.warning(
+                f"--pin: {readable(video)} ends at {length:.1f} s, before "
+                f"{stretch.start_seconds:g} s"
+            )
     wanted = None if selection is None else selection.target_duration_seconds
     if wanted is not None and wanted > length:
         on.remark(
@@ -203,7 +211,9 @@ def _chosen(
     on: Listener,
 ) -> list[ScoresDocument]:
     """Return documents with their transcripts, and with their own moments or those asked for."""
-    said = transcripts_of(transcripts, [document.video.path for document, _ in found])
+    videos = [document.video.path for document, _ in found]
+    check_stretches(selection, videos)
+    said = transcripts_of(transcripts, videos)
     documents: list[ScoresDocument] = []
     for (document, has_own), transcript in zip(found, said, strict=True):
         keeps = has_own and selection is None

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hlcli.errors import UsageError
-from hlcli.moments import Selection
-from hlcli.parsing import parse_duration, parse_frame_rate, parse_size
+from hlcli.moments import Selection, Stretch
+from hlcli.parsing import parse_duration, parse_frame_rate, parse_size, parse_stretch
 from hlcli.rendering.settings import AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
 from hlcli.timeline.paths import media_path, without_dots
@@ -42,6 +42,8 @@ def selection_of(
     max_duration: Length | None = None,
     handles: Length | None = None,
     keep_all: bool | None = None,
+    pin: Sequence[str] | None = None,
+    avoid: Sequence[str] | None = None,
     spelled: Spelling = dashed,
 ) -> Selection | None:
     """Return the rule by which moments are chosen; None where nothing is said about it.
@@ -61,9 +63,47 @@ def selection_of(
         for name, value in lengths.items()
         if value is not None
     }
-    if top is None and threshold is None and not seconds and not keep_all:
+    pins, avoids = (
+        tuple(_stretch(text, spelled(name)) for text in texts or ())
+        for name, texts in (("pin", pin), ("avoid", avoid))
+    )
+    if top is None and threshold is None and not seconds and not (keep_all or pins or avoids):
         return None
-    return Selection(top=top, threshold=threshold, keep_all=bool(keep_all), **seconds)
+    return Selection(
+        top=top,
+        threshold=threshold,
+        keep_all=bool(keep_all),
+        pins=pins,
+        avoids=avoids,
+        **seconds,
+    )
+
+
+def _stretch(text: str, option: str) -> Stretch:
+    name, start, end = parse_stretch(text, option=option)
+    return Stretch(start_seconds=start, end_seconds=end, video=name)
+
+
+def check_stretches(selection: Selection | None, videos: Sequence[str | Path]) -> None:
+    """Refuse pins and avoids of which it is not clear in which video they are.
+
+    Raises:
+        UsageError: There are several videos and one has no name, or it has the name of none.
+    """
+    names = [media_path(str(video)).name for video in videos]
+    chosen = selection or Selection()
+    for stretch in (*chosen.pins, *chosen.avoids) if names else ():
+        if stretch.video is None and len(names) > 1:
+            raise UsageError(
+                f"there are {len(names)} videos: say in which one "
+                f"{stretch.start_seconds:g} s to {stretch.end_seconds:g} s is",
+                hint=f"put its name before it: {names[0]}:12:30-12:40",
+            )
+        if not any(stretch.is_of(name) for name in names):
+            raise UsageError(
+                f"--pin or --avoid names {stretch.video}, which is none of the videos",
+                hint=f"write it as {names[0]}:12:30-12:40",
+            )
 
 
 def layout_of(

@@ -24,6 +24,7 @@ from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.timeline.paths import readable
 from hlcli.workflows.export import choose_moments
+from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
     read_transcripts,
@@ -116,6 +117,7 @@ def score_videos(
     """
     on = on or Listener()
     said = transcripts_of(transcripts, paths)
+    check_stretches(selection, paths)
     with on.one_file(pipeline.device):
         pipeline.check_device()
     for number, path in enumerate(paths, start=1):
