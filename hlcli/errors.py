@@ -112,6 +112,19 @@ def reason_of(error: Exception) -> str:
     return f"{found.message}; {found.hint}" if isinstance(found, UnexpectedError) else found.message
 
 
+def error_to_json(error: HlError) -> dict[str, str]:
+    """Return an error as JSON values, for another process."""
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def error_from_json(value: dict[str, str]) -> HlError:
+    """Return the error that `error_to_json` gave."""
+    kind = globals().get(value["kind"])
+    if not (isinstance(kind, type) and issubclass(kind, HlError)):
+        kind = HlError
+    return kind(value["message"], hint=value["hint"])
+
+
 class UsageError(HlError):
     """The command line or a setting asks for something that does not exist."""
 

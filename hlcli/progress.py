@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,6 +29,58 @@ def counts_bytes(stage: str) -> bool:
     return isinstance(stage, Download)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchProgress:
+    """How far the work on many files is, done by several processes at once."""
+
+    num_files: int
+    """Files in all."""
+    num_done: int
+    """Files scored or found stored."""
+    num_failed: int
+    """Files that could not be scored."""
+    seconds_done: float
+    """Seconds of video scored in this run."""
+    seconds_total: float
+    """Seconds of video to score in this run, as far as the files say; 0 while it is not known."""
+    elapsed_seconds: float
+    """Time since scoring began; 0 before."""
+    running: Mapping[int, Path]
+    """What each worker process, by its number, works on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A file that could not be scored."""
+
+    path: Path
+    """Which."""
+    reason: str
+    """Why, in words."""
+    attempts: int
+    """How often it was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSummary:
+    """What came of the work on many files."""
+
+    num_files: int
+    """Files in all."""
+    num_scored: int
+    """Files scored in this run."""
+    num_stored: int
+    """Files that had been scored before, or whose copy was."""
+    failures: tuple[Failure, ...]
+    """Files that could not be scored, in the order in which that was found."""
+    seconds_scored: float
+    """Seconds of video scored in this run."""
+    wall_seconds: float
+    """How long it took."""
+    stage_seconds: Mapping[str, float]
+    """Seconds of waiting by stage, of all processes together; stages of one file overlap."""
+
+
 class Listener:
     """What a caller wants to know while several files are worked on; override what is of use.
 
@@ -42,6 +95,12 @@ class Listener:
 
     def progress(self, stage: str, done: float, total: float) -> None:
         """Be told how far the work on that file is; see `Progress`."""
+
+    def batch(self, progress: BatchProgress) -> None:
+        """Be told how far the work on many files is; in the place of `begins` and `progress`."""
+
+    def batch_ends(self, summary: BatchSummary) -> None:
+        """Be told what came of the work on many files."""
 
     def remark(self, text: str) -> None:
         """Be told something worth knowing, without a full stop."""

@@ -37,6 +37,7 @@ WITHOUT = {
     ".aaf": "is binary: tests/test_aaf.py",
     ".srt": "needs a transcript: tests/test_transcript.py",
     ".vtt": "needs a transcript: tests/test_transcript.py",
+    ".parquet": "is binary: tests/test_parquet.py",
 }
 """Formats without golden files, and why."""
 REFUSED = ".refused.txt"

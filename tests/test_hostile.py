@@ -56,7 +56,7 @@ def test_a_request_to_end_is_heeded_like_ctrl_c(tmp_path: Path, name: str) -> No
 SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
 
 
-def ended_by(program: str) -> tuple[int, str]:
+def ended_by(folder: Path, program: str) -> tuple[int, str]:
     """Run `hl` with `program` in the place of its command line; returns exit code and stderr."""
     text = (
         "import atexit, os, signal, sys, threading, time\n"
@@ -67,30 +67,37 @@ def ended_by(program: str) -> tuple[int, str]:
         "hlcli.cli.main = run\n"
         "hlcli.__main__.main()\n"
     )
+    # With -m, as `python -m hlcli`: Python ends a file and a text of -c in another way.
+    (folder / "stopped_program.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "stopped_program"],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return done.returncode, done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 @pytest.mark.parametrize("name", SIGNALS)
-def test_asked_to_end_in_code_that_is_made_on_the_spot(name: str) -> None:
+def test_asked_to_end_in_code_that_is_made_on_the_spot(tmp_path: Path, name: str) -> None:
     # As dataclasses and torch do while they are imported: Python remembers a plain
     # KeyboardInterrupt that leaves such code, and ends itself by SIGINT when all is done.
     program = f'exec("ask({name!r})\\ntime.sleep(30)", globals())'
-    assert ended_by(program) == (130, "")
+    assert ended_by(tmp_path, program) == (130, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 @pytest.mark.parametrize("name", SIGNALS)
-def test_asked_to_end_when_the_work_is_done(name: str) -> None:
+def test_asked_to_end_when_the_work_is_done(tmp_path: Path, name: str) -> None:
     # While Python takes itself apart: after all that was registered to be done at the end.
     late = f"import hlcli\nclass Late:\n    def __del__(self, ask=ask): ask({name!r})\n"
-    assert ended_by(late + "hlcli.late = Late()") == (0, "")
+    assert ended_by(tmp_path, late + "hlcli.late = Late()") == (0, "")
     # While threads are waited for, which may be for ever.
     waiting = f"threading.Thread(target=lambda: (time.sleep(0.2), ask({name!r}), time.sleep(30)))"
-    assert ended_by(waiting + ".start()") == (130, "")
+    assert ended_by(tmp_path, waiting + ".start()") == (130, "")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 from serve_factory import Served, children, is_alive, serving, until
 
 from hlcli.errors import OutputError
-from hlcli.serve import connection, guard, lifeline, process
+from hlcli.serve import connection, guard
 from hlcli.serve import queue as serve_queue
 from hlcli.serve.allowed import Allowed
 from hlcli.serve.folder import read_or_make_token
@@ -39,6 +39,8 @@ from hlcli.serve.job import Job
 from hlcli.serve.queue import JobQueue
 from hlcli.serve.refusal import RequestError
 from hlcli.serve.store import MAX_FINISHED, JobStore
+from hlcli.stopping import EXIT_INTERRUPTED
+from hlcli.workers import process
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="kill -9, ps and links are POSIX")
 
@@ -582,8 +584,8 @@ def test_a_worker_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert deaf.stop(grace_seconds=0.2) == -signal.SIGKILL
     assert deaf.close() == -signal.SIGKILL
     willing = process.Worker("hlcli.serve.worker", tmp_path)
-    assert willing.stop() == lifeline.EXIT_STOPPED
-    assert willing.close() == lifeline.EXIT_STOPPED
+    assert willing.stop() == EXIT_INTERRUPTED
+    assert willing.close() == EXIT_INTERRUPTED
 
 
 def test_a_job_that_the_service_died_in_twice_is_not_tried_again(queue_folder: Path) -> None:
@@ -815,10 +817,11 @@ def test_old_jobs_go(queue_folder: Path) -> None:
 
 
 def test_nothing_is_run_by_a_shell() -> None:
-    folder = Path(process.__file__).parent
-    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    folders = {Path(module.__file__).parent for module in (guard, process)}
+    files = [path for folder in folders for path in folder.glob("*.py")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
     assert not re.search(r"shell=True|os\.system|popen\(|eval\(|exec\(", sources)
-    assert lifeline.EXIT_STOPPED == 130
+    assert EXIT_INTERRUPTED == 130
 
 
 def raw(served: Served, data: bytes, *, timeout: float = 30) -> bytes:

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,14 @@ import typer
 
 from hlcli.cli.help import EXIT_CODES, HlGroup
 from hlcli.errors import HlError, unexpected
-from hlcli.progress import Listener, Progress, counts_bytes, silent
+from hlcli.progress import (
+    BatchProgress,
+    BatchSummary,
+    Listener,
+    Progress,
+    counts_bytes,
+    silent,
+)
 from hlcli.stopping import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ _KEEPERS = frozenset({"score", "train", "finetune", "eval", "models"})
 """Commands of which a second run goes on where the first was stopped."""
 _PIPE_WIDTH = 400
 _LINE_SECONDS = 0.1
+_LEAST_SHOWN = 0.05
 
 
 def stdout_columns() -> int | None:
@@ -112,6 +120,7 @@ class ConsoleListener(Listener):
         self._name = ""
         self._bar = contextlib.ExitStack()
         self._report: Progress | None = None
+        self._report_batch: Callable[[BatchProgress], None] | None = None
 
     def __enter__(self) -> ConsoleListener:
         """Show bars until the end of the block."""
@@ -124,6 +133,7 @@ class ConsoleListener(Listener):
     def clear(self) -> None:
         """Take the bar away, so that something can be printed."""
         self._report = None
+        self._report_batch = None
         self._bar.close()
 
     def begins(self, path: Path, number: int, count: int) -> None:
@@ -137,6 +147,18 @@ class ConsoleListener(Listener):
             bar = progress_bar(quiet=self._quiet, name=self._name, **self._counts)
             self._report = self._bar.enter_context(bar)
         self._report(stage, done, total)
+
+    def batch(self, progress: BatchProgress) -> None:
+        """Draw one bar for all files."""
+        if self._report_batch is None:
+            self._report_batch = self._bar.enter_context(batch_bar(quiet=self._quiet))
+        self._report_batch(progress)
+
+    def batch_ends(self, summary: BatchSummary) -> None:
+        """Say what came of it, unless quiet."""
+        self.clear()
+        for line in summary_lines(summary):
+            say(line, quiet=self._quiet)
 
     def remark(self, text: str) -> None:
         """Say it, unless quiet."""
@@ -225,6 +247,92 @@ def progress_bar(
                 bars.remove_task(tasks.pop(stage))
 
         yield report
+
+
+@contextlib.contextmanager
+def batch_bar(*, quiet: bool) -> Iterator[Callable[[BatchProgress], None]]:
+    """Draw one bar for the work on many files, where `progress_bar` would draw one for each.
+
+    Args:
+        quiet: Draw nothing.
+    """
+    if not quiet and os.environ.get("HL_PROGRESS") == "json":
+        lines = _progress_lines("")
+
+        def report_line(progress: BatchProgress) -> None:
+            if progress.seconds_total:
+                # All but done, until it is.
+                lines("scoring", progress.seconds_done, progress.seconds_total)
+
+        yield report_line
+        return
+    if quiet or not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[pace]}"),
+        console=stderr_console(),
+        transient=True,
+    ) as bars:
+        task = bars.add_task("", total=None, pace="")
+
+        def report(progress: BatchProgress) -> None:
+            bars.update(
+                task,
+                description=files_done(progress),
+                completed=progress.seconds_done,
+                total=progress.seconds_total or None,
+                pace=pace(progress),
+            )
+
+        yield report
+
+
+def files_done(progress: BatchProgress) -> str:
+    """Return how many of many files are done and how many failed, in words."""
+    text = f"{progress.num_done + progress.num_failed} of {progress.num_files} files"
+    return f"{text}, {progress.num_failed} failed" if progress.num_failed else text
+
+
+def pace(progress: BatchProgress) -> str:
+    """Return how fast many files are scored and how long it will take, in words."""
+    if progress.elapsed_seconds < 1 or progress.seconds_done <= 0:
+        return ""
+    speed = progress.seconds_done / progress.elapsed_seconds
+    left = max(0.0, progress.seconds_total - progress.seconds_done) / speed
+    return f"{speed:.1f} h of video in an hour, {_length(left)} left"
+
+
+def summary_lines(summary: BatchSummary) -> Iterator[str]:
+    """Yield what came of the work on many files, in words, a line at a time."""
+    counts = [f"{summary.num_scored} scored"]
+    if summary.num_stored:
+        counts.append(f"{summary.num_stored} stored before")
+    if summary.failures:
+        counts.append(f"{len(summary.failures)} failed")
+    line = f"{summary.num_files} videos: {', '.join(counts)}"
+    if summary.seconds_scored:
+        line += f"; {_length(summary.seconds_scored)} of video in {_length(summary.wall_seconds)}"
+    yield line
+    if stages := {name: one for name, one in summary.stage_seconds.items() if one >= _LEAST_SHOWN}:
+        longest = sorted(stages, key=lambda name: -stages[name])
+        yield "time by stage: " + ", ".join(f"{name} {_length(stages[name])}" for name in longest)
+    for failure in summary.failures:
+        tried = f", tried {failure.attempts} times" if failure.attempts > 1 else ""
+        yield f"failed{tried}: {failure.reason}"
+
+
+def _length(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _named(stage: str, name: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 _CHOICE = "How much to keep (one of them)"
 _SHAPE = "Shape of a moment"
+_MANY = "Many files"
 
 TargetDuration: TypeAlias = Annotated[
     str | None,
@@ -106,7 +107,7 @@ Output: TypeAlias = Annotated[
         metavar="FILE",
         help="Write, by the extension, a timeline (.otio, .otioz, .xml, .fcpxml, .edl, .aaf, .mlt, "
         ".kdenlive, .llc, .v1, .v3), chapters (.txt, .ffmetadata), captions (.srt, .vtt), a table "
-        "(.csv) or scores (.json); a folder, as cuts/, gets one timeline for each video. "
+        "(.csv, .parquet) or scores (.json); a folder, as cuts/, gets one timeline for each video. "
         "Repeatable.",
     ),
 ]
@@ -130,6 +131,53 @@ Model: TypeAlias = Annotated[
 ]
 Device: TypeAlias = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+]
+Jobs: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Score N files at once, each in a process of its own; auto takes one for each core.",
+        rich_help_panel=_MANY,
+    ),
+]
+RetryFailed: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="Try files again that an earlier run with --jobs set aside.",
+        rich_help_panel=_MANY,
+    ),
+]
+ShardOf: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Score the I-th of N parts alone: the same parts on every machine, by content.",
+        rich_help_panel=_MANY,
+    ),
+]
+StallLimit: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--stall-limit",
+        metavar="DURATION",
+        help="With --jobs: how long a file may make no progress before it is given up."
+        "  [default: 10m]",
+        show_default=False,
+        rich_help_panel=_MANY,
+    ),
+]
+MemoryLimit: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="GIB",
+        help="With --jobs: the most memory a process may take; without it they share four fifths "
+        "of the machine's.",
+        rich_help_panel=_MANY,
+    ),
 ]
 Search: TypeAlias = Annotated[
     list[str] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,6 +52,11 @@ def score(
     map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
     proxies: options.Proxies = options.ProxiesOption.auto,
+    jobs: options.Jobs = None,
+    shard: options.ShardOf = None,
+    retry_failed: options.RetryFailed = False,
+    stall_limit: options.StallLimit = None,
+    memory_limit: options.MemoryLimit = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither read nor write stored features and scores.")
     ] = False,
@@ -81,6 +87,8 @@ def score(
         hl score match.mp4 --plot curve.svg
 
         hl score footage/ -o highlights.otio -o highlights.csv
+
+        hl score archive/ --jobs auto -o highlights.otio
     """
     from pathlib import Path
 
@@ -89,9 +97,11 @@ def score(
     from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
-    from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
+    from hlcli.workflows.jobs import job_settings_of
+    from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
+    from hlcli.workflows.shard import parse_shard
     from hlcli.workflows.transcripts import read_transcripts, transcripts_of
 
     selection = selection_of(
@@ -113,6 +123,13 @@ def score(
         frame_rate=frame_rate,
         map_path=map_path,
     )
+    settings = job_settings_of(
+        jobs=jobs,
+        retry_failed=retry_failed,
+        stall_limit=stall_limit,
+        memory_limit=memory_limit,
+    )
+    part = None if shard is None else parse_shard(shard)
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
@@ -126,8 +143,15 @@ def score(
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     transcripts = read_transcripts(transcript or [], outputs=outputs, are_all=True)
     paths = find_videos(videos, on=on)
-    transcripts_of(transcripts, paths)
+    said = transcripts_of(transcripts, paths)
     check_stretches(selection, paths)
+    all_paths = paths
+    if part is not None:
+        check_names([*outputs, *reject_outputs], paths)
+        paths = part.files(paths)
+        on.remark(f"part {part.number} of {part.count}: {len(paths)} of {len(all_paths)} videos")
+        mine = set(paths)
+        said = [one for path, one in zip(all_paths, said, strict=True) if path in mine]
     num_named = len(paths) + on.num_problems
     for path in [*outputs, *reject_outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
@@ -139,10 +163,18 @@ def score(
     )
 
     documents: list[ScoresDocument] = []
-    with on:
-        for document in score_videos(
-            pipeline, paths, selection, visual_only=visual_only, transcripts=transcripts, on=on
-        ):
+    scored = score_videos(
+        pipeline,
+        paths,
+        selection,
+        visual_only=visual_only,
+        said=said,
+        among=all_paths,
+        jobs=settings,
+        on=on,
+    )
+    with on, contextlib.closing(scored):
+        for document in scored:
             documents.append(document)
             if not as_json and not (is_written and quiet):
                 on.clear()

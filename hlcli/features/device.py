@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import re
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -63,6 +64,34 @@ def device_label(device: torch.device) -> str:
         return f"Apple GPU (mps), {platform.machine()}"
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+
+
+_one_thread = threading.Lock()
+_num_inside = 0
+_num_threads_before = 0
+
+
+@contextlib.contextmanager
+def one_thread_a_call() -> Iterator[None]:
+    """Let torch compute each call of the block in one thread of a CPU.
+
+    With another number of threads it adds up in another order: the last digits of scores would
+    depend on how many cores there are, and on what else runs. Whoever wants more threads makes
+    more calls at once, in threads that begin inside the block.
+    """
+    global _num_inside, _num_threads_before
+    with _one_thread:
+        if _num_inside == 0:
+            _num_threads_before = torch.get_num_threads()
+        _num_inside += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _one_thread:
+            _num_inside -= 1
+            if _num_inside == 0:
+                torch.set_num_threads(_num_threads_before)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from hlcli.cores import num_cores
 from hlcli.errors import MediaError
-from hlcli.features.encoder import Encoders
+from hlcli.features.device import one_thread_a_call
+from hlcli.features.encoder import Encoders, VisualEncoder
 from hlcli.features.pictures import encode_pictures
 from hlcli.features.silero_vad import SpeechListener
 from hlcli.features.sound import SoundFeatures, encode_sound
@@ -19,6 +20,7 @@ from hlcli.media.frames import read_pictures
 from hlcli.media.probe import MediaInfo
 from hlcli.media.waveform import read_waveform
 from hlcli.progress import Progress, silent
+from hlcli.stages import waited_for
 
 PICTURES_STAGE = "looking"
 SOUND_STAGE = "listening"
@@ -42,8 +44,8 @@ def extract_features(
         info: What `probe` said about the file.
         encoders: The networks.
         use_audio: False leaves the sound alone, as if there were none.
-        num_workers: Threads that decode pictures; as many as there are cores when None. It
-            never changes the result.
+        num_workers: Threads that decode pictures, and on a CPU those that encode them; as many as
+            there are cores when None. It never changes the result.
         progress: Told the clips done, in two stages: "looking", then "listening" for what is
             left of the sound.
 
@@ -67,24 +69,30 @@ def extract_features(
             nonlocal clips_done
             clips_done = done
 
-        blocks = _until(read_waveform(info, sample_rate=encoders.audio.sample_rate), stop)
+        sound = read_waveform(info, sample_rate=encoders.audio.sample_rate)
+        blocks = _until(waited_for("sound decoded", sound), stop)
         if speech is not None:
             blocks = _overheard(blocks, speech)
         return encode_sound(blocks, grid, encoders.audio, report=report)
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hl-sound") as executor:
+    num_threads = num_workers or num_cores()
+    with (
+        one_thread_a_call(),
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="hl-sound") as executor,
+    ):
         try:
             listening = executor.submit(listen) if use_audio and info.has_audio else None
             with read_pictures(
                 info,
                 grid,
                 picture_size=encoders.visual.picture_size,
-                num_workers=num_workers or num_cores(),
+                num_workers=num_threads,
             ) as reader:
                 visual_TV = encode_pictures(
-                    reader,
+                    waited_for("pictures decoded", reader),
                     grid.num_clips,
                     encoders.visual,
+                    num_threads=num_threads if _computes_on_cpu(encoders.visual) else 1,
                     report=lambda done: progress(PICTURES_STAGE, done, grid.num_clips),
                 )
                 signals = reader.signals
@@ -114,6 +122,13 @@ def extract_features(
         pictures=signals.measures,
         damage="; ".join(damage) or None,
     )
+
+
+def _computes_on_cpu(encoder: VisualEncoder) -> bool:
+    """Whether several calls at once are of use: a GPU takes one after the other anyway."""
+    # An encoder of somebody else need not say where it computes.
+    device = getattr(encoder, "device", None)
+    return device is not None and device.type == "cpu"
 
 
 def _until(blocks: Iterator[FloatArray], stop: threading.Event) -> Iterator[FloatArray]:

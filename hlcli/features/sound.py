@@ -14,6 +14,7 @@ import numpy as np
 from hlcli.features.encoder import AudioEncoder
 from hlcli.features.types import FloatArray, RowArray
 from hlcli.media.clips import ClipGrid
+from hlcli.stages import stage
 
 SILENCE_DBFS = -100.0
 """The lowest level that is told apart from digital silence, in dBFS."""
@@ -124,6 +125,7 @@ class _Window:
         if self.next_clip % len(self._batch) == 0:
             self._encode(len(self._batch))
 
+    @stage("sound encoded")
     def _encode(self, count: int) -> None:
         self._batch[count:] = 0.0
         if self._batch.any():

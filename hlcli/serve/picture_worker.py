@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hlcli.errors import HlError, MediaUnreadableError
-from hlcli.serve.lifeline import Line
 from hlcli.serve.refusal import problem_of
+from hlcli.workers.lifeline import Line
 
 _QUALITY = 82
 

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from hlcli.serve.process import Worker
 from hlcli.serve.refusal import RequestError
+from hlcli.workers.process import Worker
 
 PATIENCE_SECONDS = 30.0
 """How long one picture may take."""

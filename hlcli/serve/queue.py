@@ -15,9 +15,9 @@ from hlcli.atomic import make_folder
 from hlcli.errors import HlError, OutputError
 from hlcli.serve.changes import after_death, after_message, failed, fresh, now
 from hlcli.serve.job import Job, State, Unreadable
-from hlcli.serve.process import Worker
 from hlcli.serve.refusal import RequestError
 from hlcli.serve.store import LOG_FILE, TEMPORARY_FOLDER, JobStore
+from hlcli.workers.process import Worker
 
 logger = logging.getLogger(__name__)
 

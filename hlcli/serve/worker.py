@@ -10,8 +10,9 @@ from typing import Any
 
 from hlcli.errors import HlError, OutputError, unexpected
 from hlcli.serve.job import Job
-from hlcli.serve.lifeline import EXIT_STOPPED, Line, stop_with, throttled
 from hlcli.serve.tasks import Task, Teller, run_task, shown_problem
+from hlcli.stopping import EXIT_INTERRUPTED
+from hlcli.workers.lifeline import Line, stop_with, throttled
 
 _WAIT_SECONDS = 30.0
 
@@ -21,12 +22,12 @@ def main() -> int:
     line = Line()
     request = line.receive()
     if request is None:
-        return EXIT_STOPPED
+        return EXIT_INTERRUPTED
     stop_with(line)
     try:
         line.send(_done(request, line))
     except KeyboardInterrupt:
-        return EXIT_STOPPED
+        return EXIT_INTERRUPTED
     except HlError as error:
         line.send({"event": "failed", **shown_problem(error)})
     except Exception as error:  # noqa: BLE001

@@ -200,6 +200,24 @@ def output_files(
             yield path / f"{name}{kind}{target.suffix}", target.name, [document]
 
 
+def check_names(outputs: Sequence[Path], videos: Sequence[Path]) -> None:
+    """Refuse a folder for several runs that score a part of the videos each, where names clash.
+
+    `output_files` numbers videos of one name, which a run can do only for those it knows.
+
+    Raises:
+        UsageError: Two videos have one name, and an output is a folder.
+    """
+    seen: dict[str, Path] = {}
+    for video in videos if any(output.is_dir() for output in outputs) else ():
+        other = seen.setdefault(video.stem.casefold(), video)
+        if other != video:
+            raise UsageError(
+                f"{other} and {video} would be written to one file, by two runs",
+                hint="leave -o out, and when all parts are done: hl export VIDEO... -o FOLDER",
+            )
+
+
 def _write_film(
     path: Path,
     documents: Sequence[ScoresDocument],

@@ -6,11 +6,12 @@ scores are stored is answered without torch, one whose features are stored witho
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
@@ -22,6 +23,7 @@ from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import ProxyFinder, difference
 from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
+from hlcli.stages import stage
 from hlcli.timeline.paths import readable
 from hlcli.workflows.export import choose_moments
 from hlcli.workflows.requests import check_stretches
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from hlcli.features.naming import Named
     from hlcli.features.types import VideoFeatures
     from hlcli.model.scorer import ClipScores, Scorer
+    from hlcli.workflows.jobs import JobSettings
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ def score(
     use_cache: bool = True,
     proxies: bool = True,
     transcripts: Sequence[str | Path] = (),
+    jobs: int | Literal["auto"] | None = None,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Score videos and choose their moments, as `hl score` does.
@@ -73,6 +77,8 @@ def score(
         use_cache: Whether stored features and scores are read and written.
         proxies: Whether a proxy beside a video is looked at in its place.
         transcripts: Files of what is said, each called as its video where there are several.
+        jobs: Worker processes that score several videos at once, "auto" for one on each core;
+            None scores one after the other in this process.
         on: Told how far it is, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
@@ -83,13 +89,22 @@ def score(
         MediaError: A video cannot be used.
         ModelError: There is no such detector, or its weights cannot be used.
         DeviceError: The device is missing or out of memory.
+        UsageError: `jobs` is no number of processes.
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
     read = read_transcripts(transcripts)
     pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache, proxies=proxies)
     paths = find_videos([str(video) for video in named], on=on)
+    settings = None
+    if jobs is not None:
+        from hlcli.workflows.jobs import JobSettings, num_jobs
+
+        settings = JobSettings(num_jobs=num_jobs(jobs))
+    said = transcripts_of(read, paths)
     return list(
-        score_videos(pipeline, paths, selection, visual_only=visual_only, transcripts=read, on=on)
+        score_videos(
+            pipeline, paths, selection, visual_only=visual_only, said=said, jobs=settings, on=on
+        )
     )
 
 
@@ -99,9 +114,11 @@ def score_videos(
     selection: Selection | None = None,
     *,
     visual_only: bool = False,
-    transcripts: Sequence[Transcript] = (),
+    said: Sequence[Transcript | None] | None = None,
+    among: Sequence[Path] | None = None,
+    jobs: JobSettings | None = None,
     on: Listener | None = None,
-) -> Iterator[ScoresDocument]:
+) -> Generator[ScoresDocument, None, None]:
     """Yield the scores of each video with its moments; one that fails is told and left out.
 
     Args:
@@ -109,28 +126,48 @@ def score_videos(
         paths: The videos.
         selection: How much to keep; None is the default rule.
         visual_only: Leave the sound out even where there is some.
-        transcripts: What is said, see `transcripts_of`.
+        said: The transcript of each video, see `transcripts_of`; None where there is none.
+        among: All videos that were named, where `paths` are a part of them.
+        jobs: How worker processes score several at once; None scores one after the other here.
         on: See `score`.
 
     Raises:
-        UsageError: A transcript has the name of no video.
+        UsageError: A stretch of the selection is in none of the videos.
     """
     on = on or Listener()
-    said = transcripts_of(transcripts, paths)
-    check_stretches(selection, paths)
+    check_stretches(selection, paths if among is None else among)
     with on.one_file(pipeline.device):
         pipeline.check_device()
-    for number, path in enumerate(paths, start=1):
-        on.begins(path, number, len(paths))
+    if jobs is None:
+        scored = _one_after_the_other(pipeline, paths, visual_only, on)
+    else:
+        from hlcli.workflows.jobs import score_in_workers
+
+        scored = score_in_workers(pipeline, paths, jobs, visual_only=visual_only, on=on)
+    with contextlib.closing(scored):
+        for place, document in scored:
+            found = []
+            with on.one_file(paths[place]):
+                if document.damage:
+                    on.warning(f"{paths[place].name}: {document.damage}; the rest was scored")
+                if said is not None:
+                    document = with_transcript(document, said[place], on)
+                found = [choose_moments(document, selection, on)]
+            yield from found
+
+
+def _one_after_the_other(
+    pipeline: Pipeline, paths: Sequence[Path], visual_only: bool, on: Listener
+) -> Generator[tuple[int, ScoresDocument], None, None]:
+    """Yield the place of each video and its scores."""
+    for place, path in enumerate(paths):
+        on.begins(path, place + 1, len(paths))
         found = []
         with on.one_file(path):
             document = pipeline.score(
                 path, visual_only=visual_only, progress=on.progress, remark=on.remark
             )
-            if document.damage:
-                on.warning(f"{path.name}: {document.damage}; the rest was scored")
-            document = with_transcript(document, said[number - 1], on)
-            found = [choose_moments(document, selection, on)]
+            found = [(place, document)]
         yield from found
 
 
@@ -159,6 +196,7 @@ class Pipeline:
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
+        self.uses_proxies = proxies
         self._proxies = ProxyFinder() if proxies else None
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
@@ -205,18 +243,16 @@ class Pipeline:
             OutputError: The cache folder cannot be used.
         """
         identity = content_identity(path)
-        if self.use_cache:
-            stored = scores_cache.find(
-                identity, self.manifest.sha256, "v" if visual_only else "va", renew=True
-            )
-            if stored is not None and (stored.proxy is None or self._proxies is not None):
-                # The file may have been moved or renamed since.
-                return replace(
-                    stored, video=replace(stored.video, path=str(path.absolute())), moments=()
-                )
-        info = probe(path)
+        stored = self.stored(path, identity, visual_only=visual_only)
+        if stored is not None:
+            return stored
+        from hlcli.features.device import one_thread_a_call
+
+        with stage("probed"):
+            info = probe(path)
         # Loaded first: an unknown model is said before an hour of decoding, not after.
-        scorer = self._loaded_scorer(progress)
+        with stage("networks loaded"):
+            scorer = self._loaded_scorer(progress)
         proxy = self._proxy_of(info, remark)
         try:
             features = self.features(
@@ -225,9 +261,10 @@ class Pipeline:
                 use_audio=not visual_only,
                 progress=progress,
             )
-            clip_scores = scorer.score(
-                features, modality="va" if features.has_audio and not visual_only else "v"
-            )
+            with stage("scored"), one_thread_a_call():
+                clip_scores = scorer.score(
+                    features, modality="va" if features.has_audio and not visual_only else "v"
+                )
         except DeviceError as error:
             raise DeviceError(f"{path}: {error.message}", hint=error.hint) from error
         return self._document(
@@ -258,6 +295,25 @@ class Pipeline:
                     return found
             remark(f"{info.path.name}: {path.name} is not taken for its proxy: it {why}")
         return None
+
+    def stored(
+        self, path: Path, identity: str, *, visual_only: bool = False
+    ) -> ScoresDocument | None:
+        """Return the stored scores of a video, without moments; None where there are none.
+
+        Args:
+            path: Where the video is now: it may have been moved or renamed since.
+            identity: What `content_identity` says of it.
+            visual_only: See `score`.
+        """
+        if not self.use_cache:
+            return None
+        stored = scores_cache.find(
+            identity, self.manifest.sha256, "v" if visual_only else "va", renew=True
+        )
+        if stored is None or (stored.proxy is not None and self._proxies is None):
+            return None
+        return replace(stored, video=replace(stored.video, path=str(path.absolute())), moments=())
 
     def features(
         self,

@@ -16,6 +16,7 @@ import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,6 +53,8 @@ class Format:
     """Whether it copies the videos."""
     targets: tuple[str, ...] = ("generic",)
     """Values of --for it can be written for; the first is the default."""
+    needs: tuple[str, str] | None = None
+    """A module that is installed by an extra alone, and the extra."""
     advice: str = ""
     """What somebody should know who named no program; empty where nothing is lost."""
 
@@ -169,6 +172,14 @@ FORMATS: dict[str, Format] = {
             kind="document",
         ),
         Format(
+            suffix=".parquet",
+            title="Parquet",
+            opens_in="DuckDB, pandas, Spark and other programs for data",
+            write="formats.parquet",
+            kind="document",
+            needs=("pyarrow", "parquet"),
+        ),
+        Format(
             suffix=".txt",
             title="YouTube chapters",
             opens_in="a video's description on YouTube",
@@ -276,7 +287,8 @@ def format_of(path: Path, target: str | None = None) -> Format:
         target: Value of --for it shall be written for; None takes the format's own.
 
     Raises:
-        UsageError: The extension or the target is unknown, or they do not go together.
+        UsageError: The extension or the target is unknown, they do not go together, or an extra
+            is not installed.
     """
     known = ", ".join(FORMATS)
     if not path.suffix:
@@ -292,6 +304,11 @@ def format_of(path: Path, target: str | None = None) -> Format:
             "`hl render` the film of a timeline"
             if path.suffix.lower() in (".mp4", ".mov", ".mkv")
             else f"use one of {known}, or name a folder",
+        )
+    if chosen.needs is not None and find_spec(chosen.needs[0]) is None:
+        raise UsageError(
+            f"cannot write {path}: the extra for {chosen.title} is not installed",
+            hint=f'pip install "hlcli[{chosen.needs[1]}]"',
         )
     if target is not None and (program := check_target(target)).name not in chosen.targets:
         suffixes = [one.suffix for one in FORMATS.values() if program.name in one.targets]

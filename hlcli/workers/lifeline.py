@@ -1,10 +1,11 @@
-"""The worker's side of its life: it ends when the service says so, and when the service is gone."""
+"""The worker's side of its life: it ends when its parent says so, and when its parent is gone."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -12,14 +13,12 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from hlcli.serve.process import GRACE_SECONDS, kill_tree
-
-EXIT_STOPPED = 130
-"""Exit code of a worker that was told to stop."""
+from hlcli.stopping import EXIT_INTERRUPTED
+from hlcli.workers.process import GRACE_SECONDS, kill_tree
 
 
 class Line:
-    """The two pipes to the service.
+    """The two pipes to the parent.
 
     Nothing but messages must get into the pipe, so whatever prints writes to standard error.
     """
@@ -31,17 +30,28 @@ class Line:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
         self._lock = threading.Lock()
+        self._inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def receive(self) -> dict[str, Any] | None:
-        """Return the next message; None when the service closed the line or is gone."""
+        """Return the next message; None when the parent closed the line or is gone."""
         line = self.requests.readline()
         return json.loads(line) if line.endswith(b"\n") else None
+
+    def next_request(self) -> dict[str, Any] | None:
+        """Return the next message after `stop_with`; None when the line is closed."""
+        return self._inbox.get()
+
+    def watch(self) -> None:
+        """Take messages for `next_request` until the line is closed."""
+        while (request := self.receive()) is not None:
+            self._inbox.put(request)
+        self._inbox.put(None)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message.
 
         Raises:
-            KeyboardInterrupt: The service is gone.
+            KeyboardInterrupt: The parent is gone.
         """
         try:
             with self._lock:
@@ -60,8 +70,7 @@ def stop_with(line: Line) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def watch() -> None:
-        while line.requests.readline():
-            pass
+        line.watch()
         _interrupt()
         time.sleep(GRACE_SECONDS)
         end_at_once()
@@ -75,7 +84,7 @@ def end_at_once() -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
     if sys.platform == "win32":
         kill_tree(os.getpid())
-    os._exit(EXIT_STOPPED)
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _interrupt() -> None:

@@ -40,7 +40,8 @@ class Worker:
     Args:
         module: What it runs, `python -m MODULE`.
         folder: The folder it runs in; nobody else may write there.
-        log: What its standard error is appended to; None discards it.
+        log: What its standard error goes to, a file that it is appended to or one that is open;
+            None discards it.
         environment: Variables besides ours.
     """
 
@@ -49,15 +50,17 @@ class Worker:
         module: str,
         folder: Path,
         *,
-        log: Path | None = None,
+        log: Path | IO[bytes] | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self._ended = threading.Lock()
         with contextlib.ExitStack() as stack:
             errors: int | IO[bytes] = subprocess.DEVNULL
-            if log is not None:
+            if isinstance(log, Path):
                 errors = stack.enter_context(log.open("ab"))
-            # Its own group: Ctrl-C in the terminal is for the service, which then stops it.
+            elif log is not None:
+                errors = log
+            # Its own group: Ctrl-C in the terminal is for the parent, which then stops it.
             options: dict[str, Any] = {"start_new_session": True}
             if sys.platform == "win32":
                 options = {
@@ -98,11 +101,15 @@ class Worker:
                 if isinstance(value, dict):
                     yield value
 
+    def hang_up(self) -> None:
+        """Ask it to end; see `stop` for waiting until it has."""
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
         """End it: ask, wait, kill it with its children. Returns its exit code."""
         with self._ended:
-            with contextlib.suppress(OSError):
-                self._stdin.close()
+            self.hang_up()
             try:
                 code = self._process.wait(grace_seconds)
             except subprocess.TimeoutExpired:

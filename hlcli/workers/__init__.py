@@ -1,0 +1,1 @@
+"""Child processes: started, given messages, listened to, and ended for certain."""
