@@ -27,6 +27,7 @@ from hlcli.cli import app
 from hlcli.document import ScoresDocument, near_misses, write_documents
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
+from hlcli.media.unusable import Unusable
 from hlcli.moments import Observation
 from hlcli.rendering.curve import ALWAYS, NARROW, WIDE, draw_curve, extremes, lanes_of
 from hlcli.rendering.drawing import Box, Drawing, Line, Text, png_file, svg_file
@@ -67,6 +68,7 @@ def observed(document: ScoresDocument, *, seed: int = 0) -> ScoresDocument:
             )
             for index, start in enumerate(starts.tolist())
         ),
+        unusable=(Unusable(start_seconds=0.0, end_seconds=min(2.0, end / 2), reason="credits"),),
         sights=(Observation(name="a boat", start_seconds=0.0, end_seconds=end, score=0.9),),
     )
 
@@ -209,6 +211,8 @@ def test_sounds_have_lanes_where_they_are() -> None:
     assert lanes_of(document) == {
         **{name: [] for name in ALWAYS}, "music": [music], "dog": [dog],
     }  # fmt: skip
+    spoken = replace(document, speech=((0.0, 10.0),))
+    assert [one.end_seconds for one in lanes_of(spoken)["speech"]] == [10.0]
     drawing = draw_curve(document, lanes=True)
     bars = [one for one in drawing.shapes if isinstance(one, Box) and one.ink == "lane"]
     inside = WIDE.inside
@@ -238,7 +242,8 @@ def test_report_shows_each_moment_with_its_own_still(tmp_path: Path) -> None:
     assert numbers == [150, 45]
     for words in (
         "01:00:04:00", "01:00:06:00", "Score 0.90, 2.0 s", "Picture and sound stand out", "tiny 1",
-        "the last packet", "cheering", "Next best, not chosen", "sha256 " + "b" * 64,
+        "the last packet", "cheering", "Left out as unusable", "Credits", "Next best, not chosen",
+        "sha256 " + "b" * 64,
     ):  # fmt: skip
         assert words in page.words, words
     for lane in (*ALWAYS, "loudness", "motion", "dog", "a boat"):
@@ -300,10 +305,10 @@ def test_an_hour_of_the_worst_pictures_stays_under_three_megabytes(tmp_path: Pat
         scores=scores,
         shot_boundaries_seconds=tuple(np.arange(1.0, 3599.0, 1.3).tolist()),
     )
-    document = document.with_moments(hlcli.find_moments(document, hlcli.Selection(top=30)))
+    document = document.with_moments(hlcli.find_moments(document, hlcli.Selection(top=20)))
     path = hlcli.report(observed(document), tmp_path / "r.html")
     page = Page(path)
-    assert len(page.all("img")) == 30 + 10
+    assert len(page.all("img")) == 20 + 10
     stills = [str(one["src"]) for one in page.all("img")]
     assert sum(map(len, stills)) > MOST_STILLS_BYTES / 2
     assert path.stat().st_size < 3_000_000

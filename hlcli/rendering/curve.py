@@ -110,7 +110,14 @@ def lanes_of(document: ScoresDocument) -> dict[str, list[Observation]]:
     found: dict[str, list[Observation]] = {}
     for name in ALWAYS if document.sounds is not None else ():
         found[name] = []
-    sides = (document.sounds or (), document.sights or ())
+    sounds = document.sounds or ()
+    if document.speech is not None:
+        # Where somebody speaks is known better than where it sounds like speech.
+        sounds = tuple(one for one in sounds if one.name != "speech") + tuple(
+            Observation(name="speech", start_seconds=start, end_seconds=end, score=1.0)
+            for start, end in document.speech
+        )
+    sides = (sounds, document.sights or ())
     for observations in sides:
         lengths: dict[str, float] = {}
         for one in observations:
@@ -153,6 +160,11 @@ class _Plot:
             self._box(frame.left, y, frame.inside, 1, "grid")
             label = f"{part * full:.2f}".rstrip("0").rstrip(".")
             self._text(frame.left - 6, y + 4, label, anchor="end")
+        for one in self._document.unusable or ():
+            left, right = self._x(one.start_seconds), self._x(one.end_seconds)
+            label = f"{one.reason} at {clock(one.start_seconds)}"
+            width = max(1.5, right - left)
+            self._box(left, top, width, frame.curve_height, "unusable", label)
         for index, moment in enumerate(self._document.moments):
             left, right = self._x(moment.start_seconds), self._x(moment.end_seconds)
             width = max(2.0, right - left)

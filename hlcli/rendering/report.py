@@ -40,6 +40,7 @@ _STRIP = 10
 _WIDEST_STILL, _NARROWEST_STILL = 320, 96
 _STILLS_AT_WIDEST = 60
 _QUALITIES = (80, 65, 50, 35, 20)
+_MOST_UNUSABLE = 100
 _MOST_BEST = 50
 """Moments in the table of the best of several videos."""
 
@@ -98,10 +99,13 @@ def read_pictures(
     images: list[dict[int, Image.Image]] = []
     done = 0
     progress("stills", done, total)
-    for (_, info), wanted in zip(videos, frames, strict=True):
+    for (document, info), wanted in zip(videos, frames, strict=True):
         images.append({})
         try:
-            for still in read_stills(info, wanted, height=_height(info, width)) if info else ():
+            within = _within(document)
+            height = 1 if info is None else _height(info, width)
+            found = read_stills(info, wanted, height=height, within=within) if info else ()
+            for still in found:
                 images[-1][still.frame] = Image.fromarray(still.rgb_HWC)
                 done += 1
                 progress("stills", done, total)
@@ -198,6 +202,15 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
         "moments": moments,
         "none_found": f"Nothing stands out: the best second scores {max(document.scores):.2f}.",
         "near": [_moment(document, moment) for moment in video.near],
+        "unusable": [
+            {
+                "start": _timecode(document, one.start_seconds),
+                "end": _timecode(document, one.end_seconds),
+                "length": f"{one.duration_seconds:.1f} s",
+                "reason": _first_upper(_shown(one.reason)),
+            }
+            for one in document.unusable or ()
+        ][:_MOST_UNUSABLE],
         "facts": [(label, _shown(value)) for label, value in _facts(video)],
     }
 
@@ -215,7 +228,7 @@ def _moment(document: ScoresDocument, moment: Moment) -> dict[str, Any]:
         "length": f"{moment.duration_seconds:.1f} s",
         "score": f"{moment.score:.2f}",
         "sides": ", ".join(sides) if len(sides) > 1 else "",
-        "why": _first_upper(why_words(moment)),
+        "why": _first_upper(_shown(why_words(moment))),
     }
 
 
@@ -232,6 +245,8 @@ def _notes(video: ReportedVideo) -> Iterator[str]:
 
 def _caption(document: ScoresDocument) -> str:
     words = ["Above, the score of each second; green are the moments, numbered best first."]
+    if document.unusable:
+        words.append("Red is what nobody can use.")
     below = []
     if document.loudness is not None:
         below.append("loudness (from -60 to 0 dBFS)")
@@ -267,6 +282,8 @@ def _facts(video: ReportedVideo) -> Iterator[tuple[str, str]]:
     )
     yield "Sound", sound or "none"
     yield "Timecode", file.start_timecode or "none, counted from zero"
+    if document.proxy is not None:
+        yield "Looked at in its place", document.proxy
     yield "Damage", document.damage or "none found"
     yield "Scored by", document.created_with
 
@@ -283,6 +300,17 @@ def _strip_frames(document: ScoresDocument) -> list[int]:
         min(video.num_frames - 1, (2 * part + 1) * video.num_frames // (2 * count))
         for part in range(count)
     ]
+
+
+def _within(document: ScoresDocument) -> dict[int, range]:
+    """Return the frames among which a sharper one may stand for each peak."""
+    rate, count = document.video.frame_rate, document.video.num_frames
+    return {
+        _peak_frame(document, one): range(
+            frame_at(one.start_seconds, rate), min(frame_at(one.end_seconds, rate), count)
+        )
+        for one in document.moments
+    }
 
 
 def _peak_frame(document: ScoresDocument, moment: Moment) -> int:

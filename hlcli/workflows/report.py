@@ -172,7 +172,9 @@ def scored_documents(
                         moved = replace(stored, video=replace(stored.video, path=str(path)))
                         documents.append(choose_moments(moved, selection, on))
                         continue
-                    pipeline = pipeline or Pipeline(model_name=choice.model, device=choice.device)
+                    pipeline = pipeline or Pipeline(
+                        model_name=choice.model, device=choice.device, proxies=True
+                    )
                     on.begins(path, number, len(videos))
                     documents += score_videos(
                         pipeline, [path], selection, visual_only=choice.visual_only, on=on
