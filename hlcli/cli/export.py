@@ -43,6 +43,7 @@ def export(
     pin: options.Pin = None,
     avoid: options.Avoid = None,
     rejects: options.Rejects = None,
+    marks: options.Marks = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -95,6 +96,7 @@ def export(
         keep_all=keep_all,
         pin=pin,
         avoid=avoid,
+        marks=None if marks is None else marks.value,
     )
     layout = layout_of(
         order=order.value,

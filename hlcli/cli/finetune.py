@@ -49,6 +49,14 @@ def finetune(
             "markers. Repeatable.",
         ),
     ] = None,
+    from_marks: Annotated[
+        bool,
+        typer.Option(
+            "--from-marks",
+            help="Learn from marks set while recording: GoPro HiLights, chapters, a log "
+            "NAME.marks.txt beside a file.",
+        ),
+    ] = False,
     search: options.Search = None,
     parent: Annotated[
         str | None,
@@ -105,6 +113,7 @@ def finetune(
         footage=tuple(footage),
         cuts=tuple(path.expanduser() for path in from_cut or []),
         labels=tuple(path.expanduser() for path in labels or []),
+        from_marks=from_marks,
         search=tuple(Path(folder).expanduser() for folder in search or []),
         parent=parent,
         device=device,

@@ -189,6 +189,27 @@ Search: TypeAlias = Annotated[
 ]
 
 
+class MarksOption(str, Enum):
+    """Values of --marks."""
+
+    strong = "strong"
+    weak = "weak"
+    ignore = "ignore"
+
+
+Marks: TypeAlias = Annotated[
+    MarksOption | None,
+    typer.Option(
+        "--marks",
+        metavar="strong|weak|ignore",
+        help="How much marks set while recording count: GoPro HiLights, chapters, a log "
+        "NAME.marks.txt beside the video.  [default: weak]",
+        show_default=False,
+        rich_help_panel=_SHAPE,
+    ),
+]
+
+
 class ProxiesOption(str, Enum):
     """Values of --proxies."""
 

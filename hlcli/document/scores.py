@@ -33,6 +33,7 @@ from hlcli.moments import (
     measure_span,
     reasons_of,
     select_moments,
+    with_votes,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SCHEMA = "hl.scores/1"
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
 _OPTIONAL = (
     "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech",
-    "transcript", "proxy",
+    "transcript", "marks", "proxy",
 )  # fmt: skip
 
 
@@ -89,6 +90,8 @@ class ScoresDocument:
     speech: tuple[tuple[float, float], ...] | None = None
     """Start and end of each stretch in which somebody speaks, ascending and apart, in seconds; None
     where it is not known."""
+    marks: tuple[Observation, ...] | None = None
+    """What somebody marked while recording, each a frame long; None or empty without marks."""
     proxy: str | None = None
     """Name of the proxy that was looked at instead of the video; None where it was the video."""
     unusable: tuple[Unusable, ...] | None = None
@@ -158,6 +161,7 @@ class ScoresDocument:
             "damage": self.damage,
             "moments": [_moment_json(moment) for moment in self.moments],
             "candidates": [_moment_json(moment) for moment in self.candidates] or None,
+            "marks": _observations(self.marks or None),
             "proxy": self.proxy,
             "created_with": self.created_with,
         }
@@ -241,6 +245,7 @@ class ScoresDocument:
             sounds=_parsed_observations(fields, "sounds"),
             sights=_parsed_observations(fields, "sights"),
             speech=fields.spans("speech") if fields.has("speech") else None,
+            marks=_parsed_observations(fields, "marks"),
             proxy=fields.text("proxy") if fields.has("proxy") else None,
             unusable=_parsed_unusable(fields, video) if fields.has("unusable") else None,
             candidates=tuple(_moment(item, video) for item in candidates),
@@ -278,11 +283,17 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         document: The scores; the moments it has do not count.
         selection: How much to keep; None is the default rule.
     """
+    selection = selection or Selection()
     moments = select_moments(
-        document.scores,
+        with_votes(
+            document.scores,
+            document.marks or (),
+            clip_seconds=document.clip_seconds,
+            vote=selection.marks,
+        ),
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
-        selection=(selection or Selection()).of_video(re.split(r"[/\\]", document.video.path)[-1]),
+        selection=selection.of_video(re.split(r"[/\\]", document.video.path)[-1]),
         shot_boundaries_seconds=document.shot_boundaries_seconds,
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,

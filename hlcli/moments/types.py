@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from hlcli.errors import UsageError
+from hlcli.moments.marks import WEIGHTS, MarksVote
 
 Why: TypeAlias = Literal["picture", "sound", "both"]
 """What makes a moment stand out."""
@@ -91,6 +92,8 @@ class Selection:
     handles_seconds: float = 0.5
     """Extra footage on each side, in seconds, 0 or more; less where a neighbour, the end of the
     video or a shot boundary is nearer."""
+    marks: MarksVote = "weak"
+    """How much the marks that somebody set while recording count."""
 
     keep_all: bool = False
     """Whether stretches that nobody can use, black or credits, may be chosen too."""
@@ -126,6 +129,10 @@ class Selection:
                 "--" + name.removesuffix("_seconds").replace("_", "-") for name in given
             )
             raise UsageError(f"{options} exclude each other", hint="give only one of them")
+        if self.marks not in WEIGHTS:
+            raise UsageError(
+                f"--marks: {self.marks!r} is unknown", hint=f"use one of {', '.join(WEIGHTS)}"
+            )
         target, top, threshold = self.target_duration_seconds, self.top, self.threshold
         shortest, longest = self.min_duration_seconds, self.max_duration_seconds
         if target is not None:

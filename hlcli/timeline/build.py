@@ -167,7 +167,10 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
             yield _Piece(
                 source=source,
                 frames=frames,
-                markers=(_marker(moment, rank, range(peak, peak + 1)),),
+                markers=(
+                    _marker(moment, rank, range(peak, peak + 1)),
+                    *(one for one in _marks(document) if one.frames.start in frames),
+                ),
                 finding=Highlight(moment=moment, rank=rank, model=document.model),
             )
 
@@ -186,9 +189,18 @@ def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Pie
             markers=tuple(
                 _marker(moment, rank, frames)
                 for moment, rank, frames in _in_frames(document, ranking)
-            ),
+            )
+            + tuple(_marks(document)),
             finding=None,
         )
+
+
+def _marks(document: ScoresDocument) -> Iterator[Marker]:
+    """Yield what somebody marked while recording."""
+    video = document.video
+    for mark in document.marks or ():
+        frame = min(frame_at(mark.start_seconds, video.frame_rate), video.num_frames - 1)
+        yield Marker(frames=range(frame, frame + 1), name=readable(mark.name), color="BLUE")
 
 
 def _in_frames(

@@ -9,6 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import TrainingError, UsageError, shortened
+from hlcli.media.camera_marks import read_camera_marks
+from hlcli.media.probe import probe
+from hlcli.moments.marks import AFTER_SECONDS, BEFORE_SECONDS
+from hlcli.progress import Progress, silent
 from hlcli.timeline.edit_list import Event, Marker
 from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import READERS
@@ -57,6 +61,29 @@ def read_marks(path: Path, footage: Footage) -> Annotations:
             hint=f"give a .csv, or a timeline ({', '.join(READERS)}) with markers",
         )
     return _of_table(path, footage)
+
+
+def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annotations:
+    """Return what was marked while recording, as `hlcli.media.camera_marks` finds it.
+
+    Args:
+        footage: The raw files.
+        progress: Told the files looked at.
+    """
+    spans: list[Span] = []
+    notes: list[str] = []
+    for done, file in enumerate(footage.files):
+        progress("looking for marks", done, len(footage.files))
+        marks, problems = read_camera_marks(probe(footage.may_read(file.path)))
+        notes += [f"{file.path.name}: {problem}" for problem in problems]
+        for mark in marks:
+            start = max(Fraction(0), mark.seconds - Fraction(BEFORE_SECONDS))
+            end = min(mark.seconds + Fraction(AFTER_SECONDS), file.duration_seconds)
+            where = f"the mark {mark.name!r} of {file.path.name}"
+            spans.append(Span(file=file, start=start, end=end, keep=True, where=where))
+    return Annotations(
+        way="labels", file=Path("marks of the cameras"), spans=tuple(spans), notes=tuple(notes)
+    )
 
 
 def parse_instant(text: str, file: RawFile) -> Fraction:

@@ -24,7 +24,7 @@ from hlcli.tuning.compare import COMPARE_HINT, NOTHING_TO_COMPARE, comparisons, 
 from hlcli.tuning.cut import SHORT_SECONDS, read_cut
 from hlcli.tuning.estimate import Estimate, check_room, estimate_run
 from hlcli.tuning.footage import Footage
-from hlcli.tuning.marks import read_marks
+from hlcli.tuning.marks import marks_of_cameras, read_marks
 from hlcli.tuning.spans import Annotations, Marks, check_contradictions, marks_of
 from hlcli.zoo.manifest import ModelManifest, default_model_name, find_model
 from hlcli.zoo.reservation import check_free
@@ -48,6 +48,8 @@ class FinetuneSettings:
     """Finished cuts of that footage."""
     labels: tuple[Path, ...] = ()
     """Tables of marks, or timelines with markers."""
+    from_marks: bool = False
+    """Whether what was marked while recording is kept, and the rest of those files passed over."""
     search: tuple[Path, ...] = ()
     """Folders to look in for files that cuts and marks name."""
     parent: str | None = None
@@ -78,7 +80,7 @@ class FinetuneSettings:
     @property
     def has_marks(self) -> bool:
         """Whether there are cuts or marks."""
-        return bool(self.cuts or self.labels)
+        return bool(self.cuts or self.labels or self.from_marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,7 @@ def make_plan(
     annotations = tuple(
         [read_cut(path, footage) for path in settings.cuts]
         + [read_marks(path, footage) for path in settings.labels]
+        + ([marks_of_cameras(footage, progress=progress)] if settings.from_marks else [])
     )
     length = float(sum(file.duration_seconds for file in footage.files))
     if length < LEAST_SECONDS:

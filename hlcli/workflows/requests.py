@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hlcli.errors import UsageError
-from hlcli.moments import Selection, Stretch
+from hlcli.moments import MarksVote, Selection, Stretch
 from hlcli.parsing import parse_duration, parse_frame_rate, parse_size, parse_stretch
 from hlcli.rendering.settings import AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
@@ -44,6 +44,7 @@ def selection_of(
     keep_all: bool | None = None,
     pin: Sequence[str] | None = None,
     avoid: Sequence[str] | None = None,
+    marks: MarksVote | None = None,
     spelled: Spelling = dashed,
 ) -> Selection | None:
     """Return the rule by which moments are chosen; None where nothing is said about it.
@@ -67,7 +68,8 @@ def selection_of(
         tuple(_stretch(text, spelled(name)) for text in texts or ())
         for name, texts in (("pin", pin), ("avoid", avoid))
     )
-    if top is None and threshold is None and not seconds and not (keep_all or pins or avoids):
+    chosen = keep_all or pins or avoids or marks
+    if top is None and threshold is None and not seconds and not chosen:
         return None
     return Selection(
         top=top,
@@ -75,6 +77,7 @@ def selection_of(
         keep_all=bool(keep_all),
         pins=pins,
         avoids=avoids,
+        marks=marks or "weak",
         **seconds,
     )
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from hlcli import paths, scores_cache
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import DeviceError, HlError, OutputError
+from hlcli.media.camera_marks import has_log, read_camera_marks
 from hlcli.media.clips import ClipGrid
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import ProxyFinder, difference
-from hlcli.moments import Observation, Selection
+from hlcli.moments import Observation, Selection, clock
 from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
 from hlcli.timeline.paths import readable
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from hlcli.workflows.jobs import JobSettings
 
 logger = logging.getLogger(__name__)
+
+
+_MOST_SHOWN = 5
 
 
 def ignore(words: str) -> None:
@@ -274,6 +278,7 @@ class Pipeline:
             clip_scores,
             visual_only=visual_only,
             proxy=None if proxy is None else readable(proxy.path.name),
+            marks=_marks(info, remark),
         )
 
     def _proxy_of(self, info: MediaInfo, remark: Callable[[str], None]) -> MediaInfo | None:
@@ -313,7 +318,9 @@ class Pipeline:
         )
         if stored is None or (stored.proxy is not None and self._proxies is None):
             return None
-        return replace(stored, video=replace(stored.video, path=str(path.absolute())), moments=())
+        stored = replace(stored, video=replace(stored.video, path=str(path.absolute())), moments=())
+        # A log may have been written beside it since.
+        return replace(stored, marks=_marks(probe(path), ignore)) if has_log(path) else stored
 
     def features(
         self,
@@ -396,6 +403,7 @@ class Pipeline:
         *,
         visual_only: bool,
         proxy: str | None,
+        marks: tuple[Observation, ...],
     ) -> ScoresDocument:
         document = ScoresDocument(
             video=VideoRecord.from_media(info, identity),
@@ -417,6 +425,7 @@ class Pipeline:
             else tuple((start, end) for start, end in features.speech_S2.round(6).tolist()),
             moments=(),
             proxy=proxy,
+            marks=marks,
             **self.observed(features, float(info.duration_seconds)),
         )
         if self.use_cache:
@@ -474,6 +483,26 @@ class Pipeline:
             if isinstance(visual, PictureClassifier)
             else None,
         }
+
+
+def _marks(info: MediaInfo, remark: Callable[[str], None]) -> tuple[Observation, ...]:
+    """Return the marks of a video, and tell them."""
+    marks, problems = read_camera_marks(info)
+    for problem in problems:
+        remark(f"{info.path.name}: {problem}")
+    if marks:
+        named = [f"{clock(float(mark.seconds))} {mark.name}" for mark in marks[:_MOST_SHOWN]]
+        more = f" and {len(marks) - _MOST_SHOWN} more" if len(marks) > _MOST_SHOWN else ""
+        remark(f"{info.path.name}: marked at {', '.join(named)}{more}")
+    return tuple(
+        Observation(
+            name=readable(mark.name),
+            start_seconds=round(float(mark.seconds), 6),
+            end_seconds=round(float(mark.seconds + 1 / info.frame_rate), 6),
+            score=mark.confidence,
+        )
+        for mark in marks
+    )
 
 
 def _row(values: npt.NDArray[np.floating]) -> tuple[float, ...]:
