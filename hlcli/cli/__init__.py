@@ -21,6 +21,7 @@ from hlcli.cli import (
     export,
     find,
     finetune,
+    mcp,
     models,
     plugins,
     render,
@@ -85,6 +86,7 @@ app.command("review", cls=HlCommand)(review.review)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command("serve", cls=HlCommand)(serve.serve)
+app.command("mcp", cls=HlCommand)(mcp.mcp)
 app.command("doctor", cls=HlCommand)(doctor.doctor)
 app.command("resolve", cls=HlCommand)(resolve.resolve)
 # For the scripts in DaVinci Resolve, not for people.
