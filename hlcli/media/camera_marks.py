@@ -179,7 +179,7 @@ def _one_structured(data: bytes, types: str) -> Iterator[CameraMark]:
 def _chapters(info: MediaInfo) -> Iterator[CameraMark]:
     with open_media(info.path) as container:
         for number, chapter in enumerate(container.chapters(), start=1):
-            at = Fraction(chapter["start"]) * Fraction(chapter["time_base"])
+            at = chapter["start"] * (chapter["time_base"] or Fraction(1))
             title = str(chapter["metadata"].get("title", "")).strip() or f"Chapter {number}"
             # One that begins with the video marks nothing.
             if at > info.video_start_seconds:
