@@ -300,6 +300,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         raw_T=document.raw_scores or None,
         unusable=[(one.start_seconds, one.end_seconds) for one in document.unusable or ()],
         pauses=_pauses(document),
+        looks_T=document.looks,
     )
     evidence = _evidence(document)
     return [dataclasses.replace(moment, reasons=reasons_of(moment, evidence)) for moment in moments]

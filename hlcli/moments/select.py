@@ -16,6 +16,7 @@ from hlcli.moments.candidates import Span, grow_candidates, settle
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.speech import Pauses, into_pauses
 from hlcli.moments.types import Moment, Selection, Why
+from hlcli.moments.variety import varied
 
 
 def select_moments(
@@ -29,6 +30,7 @@ def select_moments(
     sound_T: npt.ArrayLike | None = None,
     raw_T: npt.ArrayLike | None = None,
     pauses: Pauses | None = None,
+    looks_T: npt.ArrayLike | None = None,
     unusable: Sequence[tuple[float, float]] = (),
 ) -> list[Moment]:
     """Choose the moments worth keeping, best first; `hlcli.moments` states the rules.
@@ -43,6 +45,8 @@ def select_moments(
         sound_T: The sound's own score of each clip, shape `(T,)`, for `Moment.why`.
         raw_T: Scores before squashing, shape `(T,)`: they choose where the scores are flat; without
             them the mean of the picture's and the sound's own scores does.
+        looks_T: Group of pictures that look alike each clip belongs to, shape `(T,)`: what looks
+            like a moment that is chosen already counts for less.
         pauses: Where nobody speaks: ends inside speech go there. None: speech is not known.
         unusable: Stretches in which nothing is chosen, start and end in seconds, unless
             `selection.keep_all`.
@@ -86,6 +90,8 @@ def select_moments(
     else:
         ranked = grow_candidates(curve, selection)
         ranked.sort(key=lambda span: _rank(span, curve))
+        if looks_T is not None and selection.threshold is None:
+            ranked = varied(ranked, curve, np.asarray(looks_T))
         spans = join_touching(choose(ranked, curve, selection, pins), curve, selection)
         spans = share_handles(spans, curve, selection)
         if selection.threshold is not None:
