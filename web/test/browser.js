@@ -61,8 +61,11 @@ async function judge(page, name) {
 
 async function shoot(page, name) {
   if (!settings.shots) return;
+  // Pictures below the edge are not fetched.
   const stills = () =>
-    [...document.querySelectorAll("#moments .still")].slice(0, 4).every((one) => one.querySelector("img"));
+    [...document.querySelectorAll("#moments .still")]
+      .filter((one) => one.getBoundingClientRect().bottom < innerHeight)
+      .every((one) => one.querySelector("img"));
   await page.waitForFunction(stills);
   await page.screenshot({ path: path.join(settings.shots, `${name}.png`) });
 }
