@@ -45,6 +45,8 @@ export class Curve {
   #pointers = new Map<number, number>();
   #pinch: { distance: number; min: number; max: number; centre: number } | null = null;
   #queued = false;
+  #wanted: { min: number; max: number } | null = null;
+  #colors = new Map<string, string>();
   readonly #canvas = document.createElement("canvas");
   readonly #playhead = document.createElement("div");
 
@@ -101,11 +103,22 @@ export class Curve {
     this.#playhead.style.visibility = inside ? "visible" : "hidden";
   }
 
-  /** Show a stretch; beyond the video is nothing. */
+  /** Show a stretch, with the next frame; beyond the video is nothing. */
   view(min: number, max: number): void {
     const length = Math.min(Math.max(max - min, SHORTEST_VIEW), this.#duration);
     const start = Math.min(Math.max(0, min), this.#duration - length);
-    this.#plot?.setScale("x", { min: start, max: start + length });
+    const now = this.#range();
+    if (Math.abs(now.min - start) < 1e-6 && Math.abs(now.max - start - length) < 1e-6) return;
+    const isWaiting = this.#wanted !== null;
+    this.#wanted = { min: start, max: start + length };
+    // Several events of one frame are one drawing.
+    if (!isWaiting) requestAnimationFrame(() => this.#apply());
+  }
+
+  #apply(): void {
+    const wanted = this.#wanted;
+    this.#wanted = null;
+    if (wanted) this.#plot?.setScale("x", wanted);
   }
 
   zoom(factor: number, around = this.seconds): void {
@@ -128,12 +141,19 @@ export class Curve {
   }
 
   #range(): { min: number; max: number } {
+    if (this.#wanted) return this.#wanted;
     const scale = this.#plot?.scales.x;
     return { min: scale?.min ?? 0, max: scale?.max ?? this.#duration };
   }
 
   #color(name: string): string {
-    return getComputedStyle(this.holder).getPropertyValue(`--${name}`).trim();
+    // Asking for a style makes the browser work it out: once is enough until the theme changes.
+    let color = this.#colors.get(name);
+    if (color === undefined) {
+      color = getComputedStyle(this.holder).getPropertyValue(`--${name}`).trim();
+      this.#colors.set(name, color);
+    }
+    return color;
   }
 
   #height(): number {
@@ -147,6 +167,7 @@ export class Curve {
   }
 
   #build(): void {
+    this.#colors.clear();
     this.#plot?.destroy();
     this.#plot = null;
     const scores = this.#document;
@@ -194,7 +215,8 @@ export class Curve {
       this.holder,
     );
     this.holder.append(this.#canvas, this.#playhead);
-    this.view(0, this.#duration);
+    this.#wanted = { min: 0, max: this.#duration };
+    this.#apply();
   }
 
   #drawMoments(plot: uPlot): void {
@@ -235,7 +257,7 @@ export class Curve {
     const plot = this.#plot;
     if (!plot) return;
     const ratio = devicePixelRatio;
-    const width = this.holder.clientWidth;
+    const width = plot.width;
     const height = this.#lanes.length * LANE;
     if (this.#canvas.width !== width * ratio || this.#canvas.height !== height * ratio) {
       this.#canvas.width = width * ratio;
@@ -390,6 +412,7 @@ function bars(values: number[], clipSeconds: number): Lane["draw"] {
     const right = x(values.length * clipSeconds);
     const first = Math.max(0, x(0));
     const clips = (values.length * clipSeconds) / Math.max(1e-9, right - x(0)) / clipSeconds;
+    context.beginPath();
     for (let pixel = Math.floor(first); pixel < Math.min(right, context.canvas.width); pixel += 1) {
       const from = Math.max(0, Math.floor((pixel - x(0)) * clips));
       const to = Math.max(from + 1, Math.ceil((pixel + 1 - x(0)) * clips));
@@ -399,8 +422,9 @@ function bars(values: number[], clipSeconds: number): Lane["draw"] {
       }
       const share = Math.min(1, Math.max(0, (most - low) / Math.max(1e-9, high - low)));
       const height = share * (LANE - 4);
-      context.fillRect(pixel, top + LANE - 2 - height, 1, height);
+      context.rect(pixel, top + LANE - 2 - height, 1, height);
     }
+    context.fill();
   };
 }
 
@@ -432,13 +456,17 @@ function lanesOf(scores: ScoresDocument, shown: () => Set<string>): Lane[] {
     lanes.push({
       name: "cuts",
       draw: (context, top, x) => {
-        let last = -2;
+        let last = -1;
+        context.beginPath();
         for (const cut of scores.shot_boundaries_seconds) {
           const at = Math.round(x(cut));
+          if (at < 0) continue;
+          if (at > context.canvas.width) break;
           // One line a pixel is all that can be seen.
-          if (at > last) context.fillRect(at, top + 2, 1, LANE - 4);
+          if (at > last) context.rect(at, top + 2, 1, LANE - 4);
           last = at;
         }
+        context.fill();
       },
     });
   }

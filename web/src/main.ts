@@ -570,7 +570,11 @@ class Page {
   }
 
   #showConflict(): void {
-    const load = button("Load what is there", "Load what is there, which the other tab saved", () => void this.#reload());
+    const load = button(
+      "Load what is there",
+      "Load what is there, which the other tab saved",
+      () => void this.#reload(),
+    );
     const mine = button("Keep mine", "Keep mine, over what the other tab saved", () => void this.#keepMine());
     this.notice("This review was changed in another tab or window.", "conflict", load, mine);
   }

@@ -66,7 +66,7 @@ async function shoot(page, name) {
     [...document.querySelectorAll("#moments .still")]
       .filter((one) => one.getBoundingClientRect().bottom < innerHeight)
       .every((one) => one.querySelector("img"));
-  await page.waitForFunction(stills);
+  await page.waitForFunction(stills, null, { timeout: 10_000 }).catch(() => (report.steps.blank ??= name));
   await page.screenshot({ path: path.join(settings.shots, `${name}.png`) });
 }
 
@@ -369,7 +369,9 @@ async function killed(page, child) {
   report.afterKill = ids(await kept(page));
   const back = await review(settings);
   await saved(page);
-  report.console = report.console.filter((one) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/.test(one));
+  report.console = report.console.filter(
+    (one) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(one),
+  );
   return back.child;
 }
 

@@ -46,6 +46,8 @@ async function main() {
         one.ts >= begin.ts &&
         one.ts <= end.ts,
     );
+    // Beside other work a task takes longer than the processor is busy with it: both are said.
+    const busy = tasks.map((one) => (one.tdur ?? 0) / 1000).sort((a, b) => b - a);
     const lengths = tasks.map((one) => one.dur / 1000).sort((a, b) => b - a);
     const clips = await page.$eval("#curve", (one) => Number(one.getAttribute("aria-valuemax")));
     if (settings.shots) await page.screenshot({ path: path.join(settings.shots, "review-long.png") });
@@ -56,6 +58,9 @@ async function main() {
         tasks: lengths.length,
         longest: lengths[0],
         long: lengths.filter((one) => one > 50).length,
+        longestBusy: busy[0],
+        longBusy: busy.filter((one) => one > 50).length,
+        totalBusy: busy.reduce((sum, one) => sum + one, 0),
         total: lengths.reduce((sum, one) => sum + one, 0),
       }),
     );
