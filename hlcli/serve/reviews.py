@@ -285,7 +285,14 @@ class Reviews:
             if number in used
         ]
         path = self._snapshot_path(review, "csv")
-        write_text(path, table)
+        try:
+            write_text(path, table)
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                "the name of a video is not Unicode, which a table of marks cannot say",
+                hint="rename it and open the review again",
+                status=400,
+            ) from error
         given = options.given() | {"labels": [str(path)]}
         return self._submit("finetune", tuple(sources), options=given, picked=(path,))
 
