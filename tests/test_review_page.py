@@ -181,4 +181,5 @@ def test_the_page_in_a_browser_against_the_service(chromium: str, tmp_path: Path
     assert seen["reopened"] == seen["afterKill"]
     assert (seen["narrowFits"], seen["narrowDrop"]) == (True, -1)
     assert seen["copy"]["width"] > 0
+    assert "a small copy is made" in seen["copy"]["words"]
     assert seen["copy"]["position"] == pytest.approx(1.0, abs=0.2)

@@ -10,7 +10,7 @@ import { Jobs } from "./jobs.ts";
 import { Player } from "./player.ts";
 import { Saver } from "./saver.ts";
 import { Stills } from "./stills.ts";
-import type { Edit, Moment, Review, ScoresDocument, Span } from "./types.ts";
+import type { Candidate, Edit, Moment, Review, ScoresDocument, Span } from "./types.ts";
 import { clock, counted } from "./words.ts";
 import "./style.css";
 
@@ -453,7 +453,7 @@ class Page {
     const known = this.#document(one.video)?.moments.find((candidate) =>
       edits.overlaps({ ...candidate, video: one.video }, one),
     );
-    const reason = known?.reasons?.join("; ") ?? (known ? whyWords(known.why) : "added by hand");
+    const reason = known ? reasonWords(known) : "added by hand";
     const words = make(
       "div",
       { class: "words" },
@@ -498,7 +498,7 @@ class Page {
     still.dataset.key = `next-still-${place}`;
     const keep = button("Add", `Add ${name}`, () => this.#add(one));
     keep.dataset.key = `next-${place}`;
-    const reason = one.candidate.reasons?.join("; ") ?? whyWords(one.candidate.why);
+    const reason = reasonWords(one.candidate);
     row.append(
       still,
       make(
@@ -773,7 +773,9 @@ function spanWords(span: Span): string {
   return `${clock(span.start_seconds)} to ${clock(span.end_seconds)}`;
 }
 
-function whyWords(why: string): string {
+/** Why hl would choose it: in words where the document has them. */
+function reasonWords({ why, reasons }: Candidate): string {
+  if (reasons?.length) return reasons.join("; ");
   return why === "both" ? "picture and sound stand out" : `the ${why} stands out`;
 }
 

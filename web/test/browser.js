@@ -91,6 +91,14 @@ async function main() {
     report.address = page.url();
     report.seeded = (await kept(page)).length;
     await page.waitForFunction(() => document.getElementById("video").readyState >= 2);
+    // Written down in the page: an earlier step may look into the other video already.
+    await page.evaluate(() => {
+      const note = () => {
+        if (!document.getElementById("making").hidden)
+          globalThis.making = document.getElementById("making-words").textContent;
+      };
+      new MutationObserver(note).observe(document.getElementById("making"), { attributes: true });
+    });
     report.picture = await page.$eval("#video", (one) => one.videoWidth);
     await shoot(page, "review-light");
     await judge(page, "light");
@@ -425,13 +433,17 @@ async function narrow(browser, context) {
 async function otherVideo(_context, page) {
   if (settings.videos.length < 2) return null;
   await page.click("#videos button >> nth=1");
-  await page.waitForSelector("#making:not([hidden])");
   await page.waitForFunction(() => document.getElementById("video").videoWidth > 0);
   await page.waitForFunction(() => document.getElementById("making").hidden);
   await page.click("#zoom-all");
   await page.focus("#curve");
   await page.keyboard.press("Shift+ArrowRight");
-  return { width: await page.$eval("#video", (one) => one.videoWidth), position: await position(page) };
+  const words = await page.evaluate(() => globalThis.making);
+  return {
+    words,
+    width: await page.$eval("#video", (one) => one.videoWidth),
+    position: await position(page),
+  };
 }
 
 main().catch((error) => {
