@@ -32,6 +32,7 @@ from hlcli.cli import (
     score,
     serve,
     train,
+    watch,
 )
 from hlcli.cli.console import HlProgram, show_error
 from hlcli.cli.help import HlCommand
@@ -74,6 +75,7 @@ def program(
 
 app.command("score", cls=HlCommand)(score.score)
 app.command("export", cls=HlCommand)(export.export)
+app.command("watch", cls=HlCommand)(watch.watch)
 app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
 app.command("report", cls=HlCommand)(report.report)
 app.command("find", cls=HlCommand)(find.find)

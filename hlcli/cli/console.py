@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EXIT_UNEXPECTED = 1
 
 
-_KEEPERS = frozenset({"score", "train", "finetune", "eval", "models"})
+_KEEPERS = frozenset({"score", "watch", "train", "finetune", "eval", "models"})
 """Commands of which a second run goes on where the first was stopped."""
 _PIPE_WIDTH = 400
 _LINE_SECONDS = 0.1

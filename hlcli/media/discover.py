@@ -100,7 +100,7 @@ def find_videos(
 def _videos_of(text: str) -> list[Path]:
     path = Path(text).expanduser()
     if path.is_dir():
-        found = without_proxies(_inside(path))
+        found = without_proxies(videos_inside(path))
         if not found:
             raise MediaNotFoundError(
                 f"no video in the folder {path}", hint="name the files if their ending is unusual"
@@ -117,14 +117,15 @@ def _videos_of(text: str) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
     found = _natural(match for match in matches if match.is_file() and _is_video(match))
     for folder in _natural(match for match in matches if match.is_dir()):
-        found.extend(_inside(folder))
+        found.extend(videos_inside(folder))
     found = without_proxies(found)
     if not found:
         raise MediaNotFoundError(f"no video matches {text}", hint="check the pattern")
     return found
 
 
-def _inside(folder: Path) -> list[Path]:
+def videos_inside(folder: Path) -> list[Path]:
+    """Return the videos in a folder and below, without hidden files, sorted as people count."""
     return _natural(
         path
         for path in folder.rglob("*")
