@@ -1,10 +1,14 @@
 """Count what an editor would mend at the ends of moments, in a folder of videos or of scores.
 
     python scripts/measure_moments.py FOLDER [--top N | --target-duration SECONDS]
+    python scripts/measure_moments.py FOLDER --plant FILES --work FOLDER
 
 FOLDER holds videos, which are scored first (what is stored counts), or scores documents (.json).
 Prints a row of the table in docs/benchmarks/moments.md for each file, by the rules of the `hlcli`
 that Python finds: run it with PYTHONPATH at another version of the repository to compare.
+
+With --plant, FOLDER holds real clips of five seconds and more. FILES videos are joined from them
+with junk of known place between, and it is counted what reaches a moment (needs ffmpeg).
 """
 
 from __future__ import annotations
@@ -15,10 +19,15 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from moments_parts.planted import count_planted, plant, print_planted
+
 import hlcli
 from hlcli.document import ScoresDocument, find_moments, read_documents
+from hlcli.media.discover import find_videos
+from hlcli.media.probe import probe
 from hlcli.moments import Moment, Selection
 
+_SHORTEST_CLIP_SECONDS = 5
 HALF_A_FRAME = 0.01
 """Ends nearer to a cut than this lie on it, in seconds."""
 
@@ -74,7 +83,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--top", type=int, help="the N best moments; the default rule if not given")
     parser.add_argument("--target-duration", type=float, metavar="SECONDS")
+    parser.add_argument("--plant", type=int, metavar="FILES", help="plant junk in so many files")
+    parser.add_argument("--work", type=Path, default=Path("planted"), help="where they go")
     arguments = parser.parse_args()
+    if arguments.plant:
+        measure_planted(arguments.folder, arguments.work, arguments.plant)
+        return
     documents = [
         document
         for path in sorted(arguments.folder.glob("*.json"))
@@ -93,6 +107,19 @@ def main() -> None:
         total, cuts = total + found, cuts + len(document.shot_boundaries_seconds)
         print(row(Path(document.video.path).stem, len(document.shot_boundaries_seconds), found))
     print(row("all", cuts, total))
+
+
+def measure_planted(folder: Path, work: Path, num_files: int) -> None:
+    """Make files with planted junk, score them and print what was left out and what was chosen."""
+    clips = []
+    for path in find_videos([str(folder)]):
+        info = probe(path)
+        if info.duration_seconds >= _SHORTEST_CLIP_SECONDS and min(info.width, info.height) >= 120:
+            clips.append(path)
+    if not clips:
+        sys.exit(f"{folder} holds no clip of {_SHORTEST_CLIP_SECONDS} seconds")
+    made = {path.absolute(): pieces for path, pieces in plant(clips, work, num_files).items()}
+    print_planted(count_planted(hlcli.score(sorted(made)), made))
 
 
 def row(name: str, cuts: int, found: Counts) -> str:

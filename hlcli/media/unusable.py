@@ -141,13 +141,15 @@ def _masks(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> dict
     even_T = (contrast_T < 0.008) & (pictures.frozen_T > 0.9)
     covered_T = (luma_T < 0.12) & (contrast_T < 0.025) & (pictures.edges_T < 1e-3) & ~black_T
     page_T = (text_T > _TEXT_ONLY) & (pictures.edges_T > 0.003) & (pictures.texture_T < 0.06)
+    # A leader counts: it stands still but for once a second.
+    still_T = (motion_T < 0.006) | ((pictures.frozen_T > 0.8) & (motion_T < 0.05))
     card_T = (
         (text_T > 0.3)
         & (pictures.edges_T > 0.003)
         & (pictures.texture_T < 0.09)
         & (pictures.background_T > 0.7)
         & (pictures.sharpness_T > 2.0)
-        & (motion_T < 0.006)
+        & still_T
     )
     # A card that fades, and a leader that counts, around their still part.
     like_card_T = (text_T > 0.25) & (pictures.background_T > 0.6) & (pictures.texture_T < 0.12)
@@ -199,10 +201,16 @@ def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T:
     for place in rolled.tolist():
         near_T[max(0, place - _LONGEST_PAUSE_SECONDS) : place + _LONGEST_PAUSE_SECONDS + 1] = True
     mask_T = mask_T | (like_T & near_T)
+    plain_T = (pictures.texture_T < 0.06) & (pictures.edges_T < 0.02)
+    worded_T = (pictures.texture_T < _MOST_TEXTURE) & (text_T > _LEAST_TEXT)
     marked = np.flatnonzero(mask_T)
     for before, after in zip(marked[:-1].tolist(), marked[1:].tolist(), strict=True):
-        if 1 < after - before <= _LONGEST_PAUSE_SECONDS + 1:
-            mask_T[before:after] = True
+        gap = slice(before + 1, after)
+        if after - before <= _LONGEST_PAUSE_SECONDS + 1 and (plain_T | worded_T)[gap].all():
+            mask_T[gap] = True
+    for start, end in _runs(mask_T):
+        if not (rolled[(rolled >= start) & (rolled < end)]).size:
+            mask_T[start:end] = False
     return mask_T
 
 
