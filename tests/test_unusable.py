@@ -354,7 +354,7 @@ def test_where_nothing_stands_out_five_candidates_are_listed_and_nothing_is_cut(
     )
     assert "nothing stands out" in text
     assert "candidates, which --top 5 takes" in text
-    code, _, words = run("export", scores, "-o", tmp_path / "c.otio", "--min-duration", "1s")
+    code, _, _ = run("export", scores, "-o", tmp_path / "c.otio", "--min-duration", "1s")
     assert code == 6
     assert not (tmp_path / "c.otio").exists()
     code, _, _ = run("export", scores, "-o", tmp_path / "c.otio", "--top", "5")
