@@ -396,6 +396,6 @@ def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
     ]  # fmt: skip
     for seen in visits:
         assert seen["images"] == len(images)
-        for nothing in ("console", "requests", "serious", "overflow", "broken"):
+        for nothing in ("console", "requests", "serious", "minor", "overflow", "broken"):
             assert not seen[nothing], (nothing, seen)
         assert seen["passes"] > 20

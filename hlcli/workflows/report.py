@@ -186,7 +186,7 @@ def rule_words(selection: Selection | None) -> str:
     """Say by which rule moments were chosen; None is the default rule, or the document's own."""
     usual = f"the best that fill {DEFAULT_SHARE:.0%}, at most {DEFAULT_LIMIT_SECONDS:g} s"
     if selection is None:
-        return f"those of the scores document; unless it was made otherwise, {usual}"
+        return f"by default {usual}; a scores document keeps its own"
     if selection.top is not None:
         rule = f"the {selection.top} best"
     elif selection.threshold is not None:
