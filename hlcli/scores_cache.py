@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlcli import paths
+from hlcli.addresses import filesystem, said, shared_store
 from hlcli.document import SCHEMA, ScoresDocument
-from hlcli.errors import DocumentError, OutputError
+from hlcli.errors import DocumentError, MediaNotFoundError, OutputError
 
 if TYPE_CHECKING:
     from hlcli.document.records import Modality
@@ -54,6 +55,8 @@ def put(document: ScoresDocument, modality: Modality | None = None) -> Path:
     # Looking at all of them takes time: by chance, which is the same for each content.
     if int(document.video.sha256_head[:8], 16) % max(1, MAX_STORED // _CHECKS) == 0:
         _drop_oldest(folder)
+    if (shared := shared_store()) is not None:
+        _share(f"{shared}/{name}", document)
     return folder / name
 
 
@@ -87,6 +90,45 @@ def find(
                 with contextlib.suppress(OSError):  # a cache that can only be read
                     os.utime(path)
             return document
+    found = _shared(pattern)
+    return found if found is not None and found.video.sha256_head == identity else None
+
+
+def check_shared() -> None:
+    """Refuse a shared store that cannot be used, before any work is done for it.
+
+    Raises:
+        OutputError: It cannot be read, or the bucket is not there.
+        UsageError: What reads it is not installed.
+    """
+    if (shared := shared_store()) is not None:
+        store, path = filesystem(shared)
+        with said(shared, writes=True):
+            if not store.exists(path.partition("/")[0]):
+                raise FileNotFoundError("the bucket is not there")
+
+
+def _share(address: str, document: ScoresDocument) -> None:
+    """Write a document where other machines look, unless it is there: theirs has the same bytes."""
+    store, path = filesystem(address)
+    with said(address, writes=True), contextlib.suppress(FileExistsError):
+        store.pipe_file(path, document.to_text().encode(), mode="create")
+
+
+def _shared(name: str) -> ScoresDocument | None:
+    """Return what another machine has stored, None where it has not, or it is damaged."""
+    shared = shared_store()
+    if shared is None or "*" in name:
+        return None
+    address = f"{shared}/{name}"
+    store, path = filesystem(address)
+    try:
+        with said(address):
+            text = store.cat_file(path)
+    except MediaNotFoundError:
+        return None
+    with contextlib.suppress(ValueError, RecursionError, DocumentError):
+        return ScoresDocument.from_json(json.loads(text), source=address)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -93,6 +94,8 @@ def score(
     """
     from pathlib import Path
 
+    from hlcli import scores_cache
+    from hlcli.addresses import is_address
     from hlcli.atomic import check_not_a_source
     from hlcli.media.discover import find_videos
     from hlcli.rendering.plot import check_plot, write_plot
@@ -132,6 +135,7 @@ def score(
         memory_limit=memory_limit,
     )
     part = None if shard is None else parse_shard(shard)
+    scores_cache.check_shared()
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
@@ -144,7 +148,8 @@ def score(
     if not outputs and (idle := [name for name, value in shape.items() if value]):
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     transcripts = read_transcripts(transcript or [], outputs=outputs, are_all=True)
-    paths = find_videos(videos, on=on)
+    paths = find_videos([text for text in videos if not is_address(text)], on=on)
+    remote = [text for text in videos if is_address(text)]
     said = transcripts_of(transcripts, paths)
     check_stretches(selection, paths)
     all_paths = paths
@@ -175,8 +180,27 @@ def score(
         jobs=settings,
         on=on,
     )
-    with on, contextlib.closing(scored):
-        for document in scored:
+    scores = [scored]
+    if remote:
+        from hlcli.workflows.remote import find_remote, score_remote
+
+        elsewhere = find_remote(remote, on)
+        num_named = len(paths) + len(elsewhere) + on.num_problems
+        scores.append(
+            score_remote(
+                pipeline,
+                elsewhere,
+                selection,
+                visual_only=visual_only,
+                jobs=settings,
+                shard=part,
+                on=on,
+            )
+        )
+    with on, contextlib.ExitStack() as stack:
+        for one in scores:
+            stack.enter_context(contextlib.closing(one))
+        for document in itertools.chain.from_iterable(scores):
             documents.append(document)
             if not as_json and not (is_written and quiet):
                 on.clear()

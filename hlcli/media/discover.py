@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from hlcli.addresses import is_address
 from hlcli.errors import MediaNotFoundError
 from hlcli.media.proxies import without_proxies
 from hlcli.media.source import plain_path
@@ -64,7 +65,6 @@ VIDEO_SUFFIXES = frozenset(
 """Endings that make a file inside a folder a video, lower case."""
 
 _GLOB_CHARACTERS = re.compile(r"[*?\[]")
-_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def find_videos(
@@ -108,7 +108,7 @@ def _videos_of(text: str) -> list[Path]:
         return found
     if path.exists():
         return [path]
-    if _ADDRESS.match(text):
+    if is_address(text):
         raise MediaNotFoundError(
             f"{text} is an address, hl reads files", hint="download the video first"
         )
@@ -133,6 +133,11 @@ def videos_inside(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     )
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file of this name inside a folder is a video."""
+    return _is_video(Path(name))
 
 
 def _is_video(path: Path) -> bool:

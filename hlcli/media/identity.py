@@ -8,7 +8,8 @@ from pathlib import Path
 from hlcli.errors import MediaError, MediaNotFoundError
 from hlcli.media.source import check_source
 
-_EDGE_BYTES = 1 << 20
+EDGE_BYTES = 1 << 20
+"""How much of either end is read."""
 
 
 def content_identity(path: Path) -> str:
@@ -27,9 +28,9 @@ def content_identity(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             digest.update(f"{size_bytes}\n".encode())
-            digest.update(stream.read(_EDGE_BYTES))
-            stream.seek(max(stream.tell(), size_bytes - _EDGE_BYTES))
-            digest.update(stream.read(_EDGE_BYTES))
+            digest.update(stream.read(EDGE_BYTES))
+            stream.seek(max(stream.tell(), size_bytes - EDGE_BYTES))
+            digest.update(stream.read(EDGE_BYTES))
     except FileNotFoundError as error:
         raise MediaNotFoundError(f"no such file: {path}", hint="check the spelling") from error
     except OSError as error:

@@ -31,7 +31,11 @@ class Shard:
         whatever order it lists them, and copies are in one part. A file that cannot be read is in
         the part that its name says, so that it is named once.
         """
-        return [path for path in paths if _number(path) % self.count == self.number - 1]
+        return [path for path in paths if self.has(_identity(path))]
+
+    def has(self, identity: str) -> bool:
+        """Whether a content is in this part."""
+        return int(identity[:16], 16) % self.count == self.number - 1
 
 
 def parse_shard(text: str) -> Shard:
@@ -58,9 +62,8 @@ def parse_shard(text: str) -> Shard:
     return Shard(number, count)
 
 
-def _number(path: Path) -> int:
+def _identity(path: Path) -> str:
     try:
-        identity = content_identity(path)
+        return content_identity(path)
     except MediaError:
-        identity = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()
-    return int(identity[:16], 16)
+        return hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()
