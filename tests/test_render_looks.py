@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,8 +16,10 @@ from render_factory import cuts, ffmpeg, source_of
 from hlcli.errors import UsageError
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
+from hlcli.media.still import read_stills
 from hlcli.rendering import encoders
-from hlcli.rendering.action import FASTEST_WIDTHS_PER_SECOND, follow
+from hlcli.rendering.action import FASTEST_WIDTHS_PER_SECOND, Seen, follow
+from hlcli.rendering.faces import Face, find_faces
 from hlcli.rendering.plan import add_crossfades, plan_shots
 from hlcli.rendering.run import render
 from hlcli.rendering.settings import RenderSettings
@@ -151,20 +154,116 @@ def test_the_vertical_crop_follows_the_action(tmp_path: Path) -> None:
     assert inside >= 150
 
 
+def moving_at(centres: np.ndarray, weights: np.ndarray, **seen: Any) -> Seen:
+    """Return what is seen where one column of each picture changes."""
+    change_NW = np.zeros((len(centres), 100))
+    change_NW[np.arange(len(centres)), (np.asarray(centres) * 100).astype(int)] = weights
+    return Seen(change_NW, **seen)
+
+
 def test_the_crop_never_moves_faster_than_it_may() -> None:
-    jumps = np.repeat([0.1, 0.9, 0.1, 0.9], 40)
-    path = follow(jumps, np.ones(160), pictures_per_second=25.0)
+    jumps = np.repeat([0.1, 0.9, 0.1, 0.9], 80)
+    path = follow(moving_at(jumps, np.ones(320)), part=0.3, pictures_per_second=25.0)
     assert np.abs(np.diff(path)).max() <= FASTEST_WIDTHS_PER_SECOND / 25 + 1e-9
     assert path.max() > 0.7
     assert path.min() < 0.3
 
 
 def test_the_crop_rests_where_nothing_moves() -> None:
-    assert (follow(np.full(50, 0.5), np.zeros(50), pictures_per_second=25.0) == 0.5).all()
+    still = moving_at(np.full(50, 0.5), np.zeros(50))
+    assert follow(still, part=0.3, pictures_per_second=25.0) == pytest.approx(np.full(50, 0.5))
     still_then_left = np.concatenate([np.full(100, 0.5), np.full(50, 0.2)])
     weights = np.concatenate([np.zeros(100), np.full(50, 9.0)])
-    path = follow(still_then_left, weights, pictures_per_second=25.0)
-    assert np.abs(path - 0.2).max() < 0.01
+    path = follow(moving_at(still_then_left, weights), part=0.3, pictures_per_second=25.0)
+    # What moves is well inside, and the crop does not move at all.
+    assert np.ptp(path) < 1e-9
+    assert np.abs(path - 0.2).max() < 0.3 / 2 * 0.7
+
+
+def test_small_movements_inside_the_crop_do_not_move_it() -> None:
+    sway = 0.5 + 0.05 * np.sin(np.arange(200) / 10)
+    path = follow(moving_at(sway, np.ones(200)), part=0.3, pictures_per_second=25.0)
+    assert np.ptp(path) < 1e-9
+
+
+def test_faces_come_before_what_moves_and_heads_are_whole() -> None:
+    face = Face(left=0.7, top=0.2, right=0.8, bottom=0.4, score=0.99)
+    faces = {number: [face] for number in range(9, 100, 19)}
+    seen = moving_at(np.full(100, 0.1), np.ones(100), faces=faces)
+    path = follow(seen, part=0.3, pictures_per_second=25.0)
+    head = (0.7 - 0.035, 0.8 + 0.035)
+    assert (path - 0.15 <= head[0]).all()
+    assert (path + 0.15 >= head[1]).all()
+
+
+def test_two_heads_that_fit_are_both_inside_and_of_two_that_do_not_one_is_whole() -> None:
+    def path_of(*lefts: float) -> float:
+        found = [Face(left, 0.2, left + 0.08, 0.4, 0.99) for left in lefts]
+        seen = moving_at(np.full(50, 0.5), np.zeros(50), faces={10: found, 30: found})
+        return float(follow(seen, part=0.3, pictures_per_second=25.0)[25])
+
+    assert 0.5 - 0.15 <= 0.4 < 0.58 + 0.08 <= path_of(0.4, 0.58) + 0.16
+    far = path_of(0.3, 0.62)
+    shown = [min(far + 0.15, left + 0.08) - max(far - 0.15, left) for left in (0.3, 0.62)]
+    assert max(shown) == pytest.approx(0.08)
+    assert min(shown) < 0.005 or min(shown) == pytest.approx(0.08)
+
+
+def test_the_crop_jumps_where_the_source_cuts_and_only_there() -> None:
+    places = np.repeat([0.2, 0.8], 50)
+    seen = moving_at(places, np.ones(100), cuts=(50,))
+    path = follow(seen, part=0.3, pictures_per_second=25.0)
+    assert np.ptp(path[:50]) < 1e-9
+    assert np.ptp(path[50:]) < 1e-9
+    assert path[50] - path[49] > 0.4
+
+
+def test_black_bars_of_the_source_are_cropped_away(tmp_path: Path) -> None:
+    path, film = tmp_path / "bars.mp4", tmp_path / "film.mp4"
+    square = "geq=lum='if(between(X-mod(N,3),200,223)*between(Y,36,59),235,126)':cb=128:cr=128"
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=c=gray:size=256x96:rate=25", "-frames:v", 25,
+        "-vf", f"{square},pad=256:144:0:24:black", "-pix_fmt", "yuv420p", path,
+    )  # fmt: skip
+    render(cuts([(source_of(path), 0, 25)]), film, RenderSettings(vertical=True))
+    for image in pictures(film):
+        assert image.shape == (144, 80, 3)
+        assert image.min() > 90  # no black left at any edge
+        assert (image > 220).all(axis=2).sum() > 1.3 * 24 * 24  # the square is there, and larger
+
+
+def test_a_dark_edge_that_is_no_bar_is_kept(tmp_path: Path) -> None:
+    path, film = tmp_path / "night.mp4", tmp_path / "film.mp4"
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=c=black:size=256x144:rate=25", "-frames:v", 10,
+        "-vf", "geq=lum='16+Y/3':cb=128:cr=128", "-pix_fmt", "yuv420p", path,
+    )  # fmt: skip
+    render(cuts([(source_of(path), 0, 10)]), film, RenderSettings(vertical=True))
+    assert pictures(film)[5][0].max() < 12
+
+
+@pytest.mark.shared
+def test_faces_are_found_where_they_are_and_not_where_none_is(shared_dir: Path) -> None:
+    clips = shared_dir / "data/clips"
+    for name, second, wanted in (
+        ("moviepy__audrey_5642b3.mp4", 3, (0.43, 0.40, 0.65, 0.95)),
+        ("ucf101_subset_luke__v_ApplyLipstick_g19_c02_a57598.mp4", 1, (0.30, 0.10, 0.72, 0.90)),
+        ("foleycrafter__1_b4b154.mp4", 1, None),
+    ):
+        info = probe(clips / name)
+        [still] = read_stills(info, [int(second * info.frame_rate)], height=216)
+        found = find_faces(still.rgb_HWC)
+        if wanted is None:
+            assert found == []
+        else:
+            assert found[0][:4] == pytest.approx(wanted, abs=0.08)
+
+
+def test_no_face_in_a_picture_of_noise_or_in_none_at_all() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    assert find_faces(noise) == []
+    assert find_faces(np.zeros((90, 160, 3), dtype=np.uint8)) == []
+    assert find_faces(np.zeros((4, 4, 3), dtype=np.uint8)) == []
 
 
 def test_size_scales_up_and_fits_in(tmp_path: Path) -> None:

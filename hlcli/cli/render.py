@@ -55,7 +55,7 @@ def render(
         bool,
         typer.Option(
             "--vertical",
-            help="Crop to 9:16 for phones; the crop follows the action.",
+            help="Crop to 9:16 for phones; the crop follows faces, else what moves.",
             rich_help_panel=_PICTURE,
         ),
     ] = False,

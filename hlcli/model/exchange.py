@@ -83,9 +83,9 @@ def export_model(name: str, path: Path, *, progress: Progress = silent) -> Model
             f"{path} does not end in {SUFFIX}", hint=f"take a name such as {name}{SUFFIX}"
         )
     manifest = find_model(name)
-    if manifest.kind == "encoder":
+    if not manifest.is_detector:
         raise UsageError(
-            f"{name} is an encoder; only detectors are exported",
+            f"{name} is {manifest.called}; only detectors are exported",
             hint="encoders come with hl or are made with `hl models convert`",
         )
     weights = weights_path(manifest, progress=progress)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hlcli.errors import MediaUnreadableError
-from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop, layered
+from hlcli.media.canvas import Canvas, Colour, Planes, blank, crop, layered, split
 from hlcli.media.probe import MediaInfo
 from hlcli.media.shown import ShownFrames
-from hlcli.rendering.action import LOOK_WIDTH, centres_of_change, crop_places, follow
-from hlcli.rendering.media import Media
+from hlcli.rendering.action import LOOK_WIDTH, crop_places, follow, look
+from hlcli.rendering.faces import Face, find_faces
+from hlcli.rendering.media import Media, even
 from hlcli.rendering.plan import Shot, instants
 from hlcli.timeline.edit_list import Event
 
+if TYPE_CHECKING:
+    import av
+
 _FEWEST_OPEN = 4
+_FACES_WIDTH = 320
+"""Width at which faces are looked for, in pixels."""
 
 
 class PictureMaker:
@@ -96,9 +103,10 @@ class PictureMaker:
         width, height = self._size
         info = self._media[event.source.path].picture
         reader = self._reader(info, turn)
-        canvas = Canvas(info, width=width, height=height, colour=self._colour, cover=self._vertical)
-        lefts = self._lefts(event, record, info, reader, canvas)
-        top = (canvas.height - height) // 4 * 2
+        if self._vertical:
+            canvas, lefts, top = self.framing(event, record, info, reader)
+        else:
+            canvas = Canvas(info, width=width, height=height, colour=self._colour)
         frames = reader.at(instants(event, record, self._frame_rate))
         shown = before = opacity = None
         for index in range(len(record)):
@@ -119,20 +127,54 @@ class PictureMaker:
             else:
                 yield shown, opacity
 
-    def _lefts(
-        self, event: Event, record: range, info: MediaInfo, reader: ShownFrames, canvas: Canvas
-    ) -> list[int]:
-        """Look through a shot once, small, to know where its crop has to be."""
-        if not self._vertical or canvas.width == self._size[0]:
-            return [0] * len(record)
-        height = max(2, round(LOOK_WIDTH * info.height / info.width / 2) * 2)
-        small = Canvas(info, width=LOOK_WIDTH, height=height, colour=self._colour)
-        pictures = (
-            small.place(frame) for frame in reader.at(instants(event, record, self._frame_rate))
+    def framing(
+        self, event: Event, record: range, info: MediaInfo, reader: ShownFrames
+    ) -> tuple[Canvas, list[int], int]:
+        """Look through a shot once, small, to know where its crop has to be.
+
+        Args:
+            event: What is shown.
+            record: Frames of the timeline.
+            info: What `probe` said about its source.
+            reader: Reads that source.
+
+        Returns:
+            A canvas on which the picture without black bars fills the film's size, the left edge of
+            the crop for each picture, and its upper edge.
+        """
+        width, height = self._size
+        rate = float(self._frame_rate)
+        small = self._small(info, LOOK_WIDTH)
+        large = self._small(info, _FACES_WIDTH)
+        newest: list[av.VideoFrame] = []
+
+        def pictures() -> Iterator[Planes]:
+            for frame in reader.at(instants(event, record, self._frame_rate)):
+                newest[:] = [frame]
+                yield small.place(frame)
+
+        def faces(number: int) -> list[Face]:
+            luma = split(large.place(newest[0]))[0]
+            levels = np.clip((luma.astype(np.float32) - 16) * (255 / 219), 0, 255)
+            return find_faces(np.repeat(levels.astype(np.uint8)[..., None], 3, axis=2))
+
+        seen = look(pictures(), pictures_per_second=rate, faces=faces)
+        inner = seen.inner
+        canvas = Canvas(
+            info,
+            width=even(Fraction(width / (inner.right - inner.left))),
+            height=even(Fraction(height / (inner.bottom - inner.top))),
+            colour=self._colour,
+            cover=True,
         )
-        centres, weights = centres_of_change(pictures)
-        path = follow(centres, weights, pictures_per_second=float(self._frame_rate))
-        return crop_places(path, whole=canvas.width, part=self._size[0])
+        path = follow(seen, part=width / canvas.width, pictures_per_second=rate)
+        middle = (inner.top + inner.bottom) / 2 * canvas.height
+        top = int(min(max(middle - height / 2, 0), canvas.height - height)) // 2 * 2
+        return canvas, crop_places(path, whole=canvas.width, part=width), top
+
+    def _small(self, info: MediaInfo, width: int) -> Canvas:
+        height = even(width * Fraction(info.height, info.width))
+        return Canvas(info, width=width, height=height, colour=self._colour)
 
     def _reader(self, info: MediaInfo, turn: int) -> ShownFrames:
         key = (str(info.path), turn)

@@ -21,7 +21,7 @@ class RenderSettings:
     size: tuple[int, int] | None = None
     """Width and height in pixels, both even; None takes the timeline's."""
     vertical: bool = False
-    """Crop to 9:16, following the action."""
+    """Crop to 9:16, following faces, else what moves."""
     crossfade_seconds: Fraction = Fraction(0)
     """Length of the crossfade at each cut, in seconds; 0 cuts hard."""
     audio: AudioChoice = "mix"

@@ -132,9 +132,9 @@ def make_plan(
     check_free(settings.name)
     device = resolve_device(settings.device)
     parent = find_model(settings.parent or default_model_name())
-    if parent.kind == "encoder":
+    if not parent.is_detector:
         raise UnknownModelError(
-            f"{parent.name} is an encoder, not a detector",
+            f"{parent.name} is {parent.called}, not a detector",
             hint="run `hl models list` and name a detector with --parent",
         )
     notes = []

@@ -260,8 +260,8 @@ def _check_members(archive: zipfile.ZipFile, *, size_bytes: int) -> None:
 def _manifest(text: str, size_bytes: int) -> ModelManifest:
     name = toml.loads(text).get("name")
     manifest = parse_manifest(text, stem=str(name), folder=Path())
-    if manifest.kind == "encoder":
-        raise ValueError("it holds an encoder")
+    if not manifest.is_detector:
+        raise ValueError(f"it holds {manifest.called}")
     plain = (manifest.file, manifest.golden, manifest.default, manifest.hidden)
     if plain != (WEIGHTS_FILE, None, False, False):
         raise ValueError("its manifest asks for more than a model file may")

@@ -148,7 +148,7 @@ def check_encoder(table: FeatureTable, *, kind: str) -> None:
 
 def check_parent(name: str, *, kind: str) -> None:
     """Accept the name of a detector as parent of a detector."""
-    if kind == "encoder" or not is_model_name(name):
+    if kind in ("encoder", "faces") or not is_model_name(name):
         raise ValueError(f"key `parent` is the name of a detector's parent, got {name!r}")
 
 

@@ -33,10 +33,11 @@ from hlcli.zoo.folders import zoo_dir as zoo_dir
 
 DetectorKind: TypeAlias = Literal["rarity", "rasl", "subspace"]
 """Kinds of detectors, as manifests, recipes and model files name them."""
-Kind: TypeAlias = DetectorKind | Literal["encoder"]
+Kind: TypeAlias = DetectorKind | Literal["encoder", "faces"]
 
-KINDS: tuple[Kind, ...] = ("rarity", "rasl", "subspace", "encoder")
+KINDS: tuple[Kind, ...] = ("rarity", "rasl", "subspace", "encoder", "faces")
 
+_OTHERS = {"encoder": "an encoder", "faces": "a finder of faces"}
 _TEXTS = ("name", "version", "description", "sha256", "licence", "source", "training_data")
 _REQUIRED = (*_TEXTS, "kind", "size_bytes")
 
@@ -48,7 +49,8 @@ class ModelManifest:
     name: str
     """What the user types: lowercase letters, digits and dashes."""
     kind: Kind
-    """"encoder" makes the features that the others, which are detectors, read."""
+    """"encoder" makes the features that detectors read, "faces" finds faces; the others are
+    detectors."""
     version: str
     """Version of these weights, such as "1"; every change of the bytes gets a new one."""
     description: str
@@ -110,12 +112,22 @@ class ModelManifest:
         if self.parent is not None:
             check_parent(self.parent, kind=self.kind)
         check_scores(self.scores)
-        if (self.feature_spec is None) != (self.kind == "encoder"):
-            raise ValueError("a table [features] belongs to every detector and to no encoder")
+        if (self.feature_spec is None) == self.is_detector:
+            raise ValueError("a table [features] belongs to every detector and to nothing else")
         if self.feature_spec is not None:
             check_features(self.feature_spec)
-        if self.default and (self.kind == "encoder" or self.hidden):
+        if self.default and (not self.is_detector or self.hidden):
             raise ValueError("key `default` is for detectors that are not hidden")
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether it scores."""
+        return self.kind not in _OTHERS
+
+    @property
+    def called(self) -> str:
+        """What it is, as words name it."""
+        return _OTHERS.get(self.kind, "a detector")
 
     @property
     def is_bundled(self) -> bool:
@@ -140,11 +152,11 @@ def detector_kind(manifest: ModelManifest) -> DetectorKind:
     """Return what kind of detector a model is.
 
     Raises:
-        UnknownModelError: It is an encoder.
+        UnknownModelError: It is none.
     """
-    if manifest.kind == "encoder":
+    if manifest.kind == "encoder" or manifest.kind == "faces":
         raise UnknownModelError(
-            f"{manifest.name} is an encoder, it scores nothing by itself",
+            f"{manifest.name} is {manifest.called}, it scores nothing by itself",
             hint="run `hl models list` and name a detector",
         )
     return manifest.kind
@@ -258,7 +270,7 @@ def list_models(
         else:
             manifests.append(manifest)
     shown = [item for item in manifests if include_hidden or not item.hidden]
-    return sorted(shown, key=lambda item: (item.kind == "encoder", item.name))
+    return sorted(shown, key=lambda item: (not item.is_detector, item.name))
 
 
 def known_names() -> list[str]:
@@ -286,7 +298,7 @@ def find_detector(name: str) -> ModelManifest:
     """Return the manifest of a model that scores, as --model names it.
 
     Raises:
-        UnknownModelError: There is none, or it is an encoder; the message or the hint has the names
+        UnknownModelError: There is none, or it is no detector; message or hint has the names
             of the detectors.
         CheckpointError: Its manifest is bad.
     """
@@ -294,9 +306,9 @@ def find_detector(name: str) -> ModelManifest:
         manifest = find_model(name)
     except UnknownModelError:
         raise _unknown("detector", name, _detector_names()) from None
-    if manifest.kind == "encoder":
+    if not manifest.is_detector:
         raise UnknownModelError(
-            f"{name} is an encoder, it scores nothing by itself",
+            f"{name} is {manifest.called}, it scores nothing by itself",
             hint=f"name a detector: {', '.join(_detector_names())}",
         )
     return manifest
@@ -304,7 +316,7 @@ def find_detector(name: str) -> ModelManifest:
 
 def _detector_names() -> list[str]:
     shown = list_models(on_bad=lambda error: None)
-    return [manifest.name for manifest in shown if manifest.kind != "encoder"]
+    return [manifest.name for manifest in shown if manifest.is_detector]
 
 
 def _unknown(what: str, name: str, names: Sequence[str]) -> UnknownModelError:

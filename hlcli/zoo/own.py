@@ -172,10 +172,10 @@ def make_default(name: str) -> ModelManifest:
         OutputError: The folder of own models cannot be written.
     """
     manifest = find_model(name)
-    if manifest.kind == "encoder" or manifest.hidden:
+    if not manifest.is_detector or manifest.hidden:
         raise UsageError(
             f"{name} cannot be the default: it is "
-            + ("an encoder" if manifest.kind == "encoder" else "for tests"),
+            + ("for tests" if manifest.is_detector else manifest.called),
             hint="take a detector from `hl models list`",
         )
     if manifest.default and manifest.is_bundled:
