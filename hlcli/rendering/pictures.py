@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from hlcli.rendering.faces import Face, find_faces
 from hlcli.rendering.media import Media, even
 from hlcli.rendering.plan import Shot, instants
 from hlcli.timeline.edit_list import Event
-
-if TYPE_CHECKING:
-    import av
 
 _FEWEST_OPEN = 4
 _FACES_WIDTH = 320
@@ -146,7 +143,7 @@ class PictureMaker:
         rate = float(self._frame_rate)
         small = self._small(info, LOOK_WIDTH)
         large = self._small(info, _FACES_WIDTH)
-        newest: list[av.VideoFrame] = []
+        newest: list[Any] = []
 
         def pictures() -> Iterator[Planes]:
             for frame in reader.at(instants(event, record, self._frame_rate)):
