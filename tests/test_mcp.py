@@ -41,6 +41,7 @@ def talk(server: Any, conversation: Callable[[Ask], Coroutine[Any, Any, None]]) 
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_every_tool_over_stdin_and_stdout(tmp_path: Path) -> None:
     video = media_factory.make_video(
         tmp_path, name="match.mp4", rate=Fraction(5), num_frames=60, width=48, height=32
