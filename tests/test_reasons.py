@@ -316,6 +316,11 @@ def test_chapters_that_are_joined_say_what_happens_in_both() -> None:
     assert (first.title, second.title) == ("Cheering, fast movement", "Moment 2")
 
 
+def test_what_is_of_use_in_the_cutting_room_alone_is_no_title() -> None:
+    document = make_document(spans=[(2.0, 4.0)], reasons=("hardly any movement", "fast cutting"))
+    assert chapters_of(edit_of(document))[-1].title == "Moment 1"
+
+
 def test_the_table_has_a_column_for_them() -> None:
     document = make_document(spans=[(20.0, 25.0), (2.0, 4.0)], reasons=("cheering", "bell, horn"))
     best, other = csv.DictReader(io.StringIO(table_text([document])))

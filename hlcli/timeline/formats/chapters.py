@@ -34,6 +34,8 @@ LEAST_SECONDS = 10
 """Length under which YouTube shows no chapters at all, in whole seconds."""
 _LEAD_IN = "Start"
 _MOST_WORDS = 3
+# Of use to who cuts; a viewer is told nothing by it.
+_NO_TITLE = ("hardly any movement", "fast cutting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ def _starts(edit: EditList) -> Iterator[Chapter]:
                 # A rank is ours; without one the words are somebody else's.
                 name="" if marker.rank is not None else _words(marker),
                 moments=range(1),
-                happens=tuple(what_happens(marker.reasons)),
+                happens=tuple(one for one in what_happens(marker.reasons) if one not in _NO_TITLE),
             )
         if not event.markers:
             yield Chapter(frames=event.record, name=_one_line(event.source.name))
