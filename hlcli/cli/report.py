@@ -35,6 +35,9 @@ def report(
     min_duration: options.MinDuration = None,
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
+    keep_all: options.KeepAll = False,
+    pin: options.Pin = None,
+    avoid: options.Avoid = None,
     search: options.Search = None,
     visual_only: options.VisualOnly = False,
     quiet: Annotated[
@@ -65,6 +68,9 @@ def report(
         min_duration=min_duration,
         max_duration=max_duration,
         handles=handles,
+        keep_all=keep_all,
+        pin=pin,
+        avoid=avoid,
     )
     if output is None:
         raise UsageError("there is nothing to write", hint="name a page: -o report.html")

@@ -101,7 +101,7 @@ def find(
         raise UsageError(f"--top must be at least 1, got {top}")
     given = [videos] if isinstance(videos, (str, Path)) else videos
     choice = ScoringChoice(model=model, device=device)
-    documents = scored_documents([str(one) for one in given], None, choice, on=on)
+    documents = scored_documents([str(one) for one in given], None, choice, moments=False, on=on)
     search = _Search(query, widening, choice, on)
     found: list[ScoresDocument] = []
     for document in {one.video.path: one for one in documents}.values():

@@ -21,7 +21,7 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.paths import is_file
 from hlcli.workflows.export import choose_moments, relink_documents, stored_documents
 from hlcli.workflows.replacing import replacing
-from hlcli.workflows.score import Pipeline, score_videos
+from hlcli.workflows.score import Pipeline
 from hlcli.zoo.manifest import find_detector
 
 SUFFIXES = (".html", ".htm")
@@ -141,6 +141,7 @@ def scored_documents(
     choice: ScoringChoice,
     *,
     outputs: Sequence[Path] = (),
+    moments: bool = True,
     on: Listener,
 ) -> list[ScoresDocument]:
     """Return the scores of every input: stored ones where there are any, else made now.
@@ -150,6 +151,7 @@ def scored_documents(
         selection: Which moments to keep; None is the default rule, and a document keeps its own.
         choice: Which stored scores count, and how the others are made.
         outputs: Files about to be written, none of which may be one of the videos.
+        moments: Whether moments of videos are chosen.
         on: Told how far it is, and of inputs that cannot be used.
     """
     documents: list[ScoresDocument] = []
@@ -169,15 +171,22 @@ def scored_documents(
                         content_identity(path), sha256, "v" if choice.visual_only else None
                     )
                     if stored is not None:
-                        moved = replace(stored, video=replace(stored.video, path=str(path)))
-                        documents.append(choose_moments(moved, selection, on))
-                        continue
-                    pipeline = pipeline or Pipeline(
-                        model_name=choice.model, device=choice.device, proxies=True
-                    )
-                    on.begins(path, number, len(videos))
-                    documents += score_videos(
-                        pipeline, [path], selection, visual_only=choice.visual_only, on=on
+                        document = replace(stored, video=replace(stored.video, path=str(path)))
+                    else:
+                        pipeline = pipeline or Pipeline(
+                            model_name=choice.model, device=choice.device, proxies=True
+                        )
+                        on.begins(path, number, len(videos))
+                        document = pipeline.score(
+                            path,
+                            visual_only=choice.visual_only,
+                            progress=on.progress,
+                            remark=on.remark,
+                        )
+                        if document.damage:
+                            on.warning(f"{path.name}: {document.damage}; the rest was scored")
+                    documents.append(
+                        choose_moments(document, selection, on) if moments else document
                     )
     return documents
 
