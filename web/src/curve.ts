@@ -408,17 +408,29 @@ function bars(values: number[], clipSeconds: number): Lane["draw"] {
   const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
   const low = sorted[Math.floor(sorted.length * 0.05)] ?? 0;
   const high = sorted[Math.floor(sorted.length * 0.99)] ?? 1;
+  // The highest of each 2, 4, 8, ... values: a pixel never asks for more than three.
+  const levels = [values];
+  for (let level = values; level.length > 1; levels.push(level)) {
+    const half = new Array<number>(Math.ceil(level.length / 2));
+    for (let index = 0; index < half.length; index += 1) {
+      half[index] = Math.max(level[2 * index] ?? low, level[2 * index + 1] ?? low);
+    }
+    level = half;
+  }
   return (context, top, x) => {
     const right = x(values.length * clipSeconds);
     const first = Math.max(0, x(0));
     const clips = (values.length * clipSeconds) / Math.max(1e-9, right - x(0)) / clipSeconds;
+    const depth = Math.min(levels.length - 1, Math.max(0, Math.floor(Math.log2(clips))));
+    const level = levels[depth] ?? values;
+    const size = 2 ** depth;
     context.beginPath();
     for (let pixel = Math.floor(first); pixel < Math.min(right, context.canvas.width); pixel += 1) {
-      const from = Math.max(0, Math.floor((pixel - x(0)) * clips));
-      const to = Math.max(from + 1, Math.ceil((pixel + 1 - x(0)) * clips));
+      const from = Math.max(0, Math.floor(((pixel - x(0)) * clips) / size));
+      const to = Math.max(from + 1, Math.ceil(((pixel + 1 - x(0)) * clips) / size));
       let most = Number.NEGATIVE_INFINITY;
-      for (let index = from; index < to && index < values.length; index += 1) {
-        most = Math.max(most, values[index] ?? most);
+      for (let index = from; index < to && index < level.length; index += 1) {
+        most = Math.max(most, level[index] ?? most);
       }
       const share = Math.min(1, Math.max(0, (most - low) / Math.max(1e-9, high - low)));
       const height = share * (LANE - 4);

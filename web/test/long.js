@@ -48,6 +48,14 @@ async function main() {
     );
     // Beside other work a task takes longer than the processor is busy with it: both are said.
     const busy = tasks.map((one) => (one.tdur ?? 0) / 1000).sort((a, b) => b - a);
+    // What the busiest tasks did, to know where to look.
+    const worst = [...tasks].sort((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0)).slice(0, 3);
+    const inside = worst.map((task) =>
+      trace.traceEvents
+        .filter((one) => one.ph === "X" && one.tid === task.tid && one.pid === task.pid && one !== task)
+        .filter((one) => one.ts >= task.ts && one.ts + one.dur <= task.ts + task.dur && one.dur > 2000)
+        .map((one) => `${one.name} ${((one.tdur ?? one.dur) / 1000).toFixed(1)}`),
+    );
     const lengths = tasks.map((one) => one.dur / 1000).sort((a, b) => b - a);
     const clips = await page.$eval("#curve", (one) => Number(one.getAttribute("aria-valuemax")));
     if (settings.shots) await page.screenshot({ path: path.join(settings.shots, "review-long.png") });
@@ -59,6 +67,7 @@ async function main() {
         longest: lengths[0],
         long: lengths.filter((one) => one > 50).length,
         longestBusy: busy[0],
+        inside,
         longBusy: busy.filter((one) => one > 50).length,
         totalBusy: busy.reduce((sum, one) => sum + one, 0),
         total: lengths.reduce((sum, one) => sum + one, 0),
