@@ -172,7 +172,7 @@ export class Curve {
     this.#plot = null;
     const scores = this.#document;
     if (!scores) return;
-    const [text, line, grid] = [this.#color("secondary"), this.#color("line"), this.#color("grid")];
+    const [text, grid] = [this.#color("secondary"), this.#color("grid")];
     const xs = scores.scores.map((_, index) => {
       const end = Math.min(scores.video.duration_seconds, (index + 1) * scores.clip_seconds);
       return (index * scores.clip_seconds + end) / 2;
@@ -208,8 +208,11 @@ export class Curve {
             values: (_, splits) => splits.map((one) => `${one === top ? "score " : ""}${+one.toFixed(2)}`),
           },
         ],
-        series: [{}, { stroke: line, width: 1.5, points: { show: false } }],
-        hooks: { drawClear: [(plot) => this.#drawMoments(plot)], draw: [() => this.#drawLanes()] },
+        series: [{}, { paths: () => null, points: { show: false } }],
+        hooks: {
+          drawClear: [(plot) => this.#drawMoments(plot)],
+          draw: [(plot) => this.#drawLine(plot), () => this.#drawLanes()],
+        },
       },
       [xs, scores.scores],
       this.holder,
@@ -249,6 +252,50 @@ export class Curve {
       if (one.video !== this.#video) continue;
       const left = x(one.start_seconds);
       ctx.fillRect(left, bbox.top, Math.max(2, x(one.end_seconds) - left), bar);
+    }
+    ctx.restore();
+  }
+
+  /** The curve: a line, or, where a pixel holds several scores, from the lowest to the highest of them. */
+  #drawLine(plot: uPlot): void {
+    const [xs, scores] = plot.data as [number[], number[]];
+    const { ctx, bbox } = plot;
+    const { min, max } = this.#range();
+    const clip = this.#document?.clip_seconds ?? 1;
+    const first = Math.max(0, Math.floor(min / clip) - 1);
+    const last = Math.min(xs.length, Math.ceil(max / clip) + 2);
+    const x = (seconds: number): number => bbox.left + ((seconds - min) / (max - min)) * bbox.width;
+    const top = plot.scales.y?.max ?? 1;
+    const y = (score: number): number => bbox.top + (1 - score / top) * bbox.height;
+    const width = 1.5 * devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.strokeStyle = this.#color("line");
+    ctx.fillStyle = this.#color("line");
+    if (last - first < 1.5 * bbox.width) {
+      ctx.lineWidth = width;
+      ctx.lineJoin = "round";
+      ctx.beginPath();
+      for (let index = first; index < last; index += 1) ctx.lineTo(x(xs[index]), y(scores[index]));
+      ctx.stroke();
+    } else {
+      // Stroking tens of thousands of points takes longer than a frame; whole columns of pixels do not.
+      let [column, low, high] = [Math.round(x(xs[first])), scores[first], scores[first]];
+      let before = scores[first];
+      for (let index = first; index < last; index += 1) {
+        const at = Math.round(x(xs[index]));
+        if (at !== column) {
+          const above = Math.round(y(high));
+          ctx.fillRect(column, above, 1, Math.max(Math.ceil(width), Math.round(y(low)) - above));
+          // From where the column before ended, so that the line has no gap.
+          [column, low, high] = [at, before, before];
+        }
+        before = scores[index];
+        low = Math.min(low, before);
+        high = Math.max(high, before);
+      }
     }
     ctx.restore();
   }
@@ -424,7 +471,6 @@ function bars(values: number[], clipSeconds: number): Lane["draw"] {
     const depth = Math.min(levels.length - 1, Math.max(0, Math.floor(Math.log2(clips))));
     const level = levels[depth] ?? values;
     const size = 2 ** depth;
-    context.beginPath();
     for (let pixel = Math.floor(first); pixel < Math.min(right, context.canvas.width); pixel += 1) {
       const from = Math.max(0, Math.floor(((pixel - x(0)) * clips) / size));
       const to = Math.max(from + 1, Math.ceil(((pixel + 1 - x(0)) * clips) / size));
@@ -433,10 +479,10 @@ function bars(values: number[], clipSeconds: number): Lane["draw"] {
         most = Math.max(most, level[index] ?? most);
       }
       const share = Math.min(1, Math.max(0, (most - low) / Math.max(1e-9, high - low)));
-      const height = share * (LANE - 4);
-      context.rect(pixel, top + LANE - 2 - height, 1, height);
+      const height = Math.round(share * (LANE - 4));
+      // Whole pixels: a path of a thousand slivers costs ten times as much.
+      if (height > 0) context.fillRect(pixel, top + LANE - 2 - height, 1, height);
     }
-    context.fill();
   };
 }
 
@@ -469,16 +515,14 @@ function lanesOf(scores: ScoresDocument, shown: () => Set<string>): Lane[] {
       name: "cuts",
       draw: (context, top, x) => {
         let last = -1;
-        context.beginPath();
         for (const cut of scores.shot_boundaries_seconds) {
           const at = Math.round(x(cut));
           if (at < 0) continue;
           if (at > context.canvas.width) break;
           // One line a pixel is all that can be seen.
-          if (at > last) context.rect(at, top + 2, 1, LANE - 4);
+          if (at > last) context.fillRect(at, top + 2, 1, LANE - 4);
           last = at;
         }
-        context.fill();
       },
     });
   }
