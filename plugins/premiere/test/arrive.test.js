@@ -37,7 +37,7 @@ const PLANNED = [
 ];
 const MARKERS = [
   ["H02 0.80", 30n * FRAME, "score 0.80, picture and sound stand out", COLORS.GREEN],
-  ["H01 0.90", 135n * FRAME, "score 0.90, picture and sound stand out", COLORS.GREEN],
+  ["H01 0.90", 135n * FRAME, "score 0.90, cheering, fast movement; louder than around it; like 0:02", COLORS.GREEN],
 ];
 
 function marks(sequence) {
