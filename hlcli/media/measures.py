@@ -245,12 +245,24 @@ def _detail(samples: LumaSamples) -> npt.NDArray[np.float32]:
     across = wide[:, 0::2] + wide[:, 1::2]
     across = across[:, 0::2] + across[:, 1::2]
     coarse = (across[:, 0::2] + across[:, 1::2]).astype(np.float32)
-    sums = np.cumsum(np.pad(coarse, ((_SURROUNDINGS + 1, _SURROUNDINGS), (0, 0)), "edge"), axis=0)
-    width = 2 * _SURROUNDINGS + 1
-    detail = (coarse - (sums[width:] - sums[:-width]) / width).astype(np.float32)
+    low, high, width = _around(len(coarse))
+    sums = np.zeros((len(coarse) + 1, coarse.shape[1]), np.float32)
+    np.cumsum(coarse, axis=0, out=sums[1:])
+    detail = (coarse - (sums[high] - sums[low]) / width).astype(np.float32)
     detail[np.abs(detail) < _LEAST_DETAIL] = 0
     detail[1:-1] = (detail[:-2] + 2 * detail[1:-1] + detail[2:]) / 4
     return detail
+
+
+@lru_cache(maxsize=1)
+def _around(
+    num_rows: int,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """Return first, one past the last, and number of the rows around each row."""
+    rows = np.arange(num_rows)
+    low = np.maximum(rows - _SURROUNDINGS, 0)
+    high = np.minimum(rows + _SURROUNDINGS + 1, num_rows)
+    return low, high, (high - low).astype(np.float32)[:, None]
 
 
 def _sharpness(plane: LumaPlane, contrast: float) -> float:
