@@ -47,6 +47,7 @@ _SCROLL_HEIGHTS_PER_SECOND = (0.02, 0.7)
 _STEADY = 0.12
 _LEAST_TEXT = 0.22
 _MOST_TEXTURE = 0.2
+_SHARP_TEXT = 2.2
 _TEXT_ONLY = 0.4
 
 
@@ -183,6 +184,7 @@ def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T:
         & (pictures.shake_T < 0.02)
         & (text_T > _LEAST_TEXT)
         & (pictures.texture_T < _MOST_TEXTURE)
+        & (pictures.sharpness_T > _SHARP_TEXT)
     )
     mask_T: Mask = np.zeros(len(scroll_T), dtype=bool)
     parts: list[tuple[int, int, float]] = []
@@ -201,12 +203,16 @@ def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T:
     for place in rolled.tolist():
         near_T[max(0, place - _LONGEST_PAUSE_SECONDS) : place + _LONGEST_PAUSE_SECONDS + 1] = True
     mask_T = mask_T | (like_T & near_T)
-    plain_T = (pictures.texture_T < 0.06) & (pictures.edges_T < 0.02)
-    worded_T = (pictures.texture_T < _MOST_TEXTURE) & (text_T > _LEAST_TEXT)
+    worded_T = (
+        (pictures.texture_T < _MOST_TEXTURE)
+        & (text_T > _LEAST_TEXT)
+        & (pictures.sharpness_T > _SHARP_TEXT)
+    )
     marked = np.flatnonzero(mask_T)
     for before, after in zip(marked[:-1].tolist(), marked[1:].tolist(), strict=True):
         gap = slice(before + 1, after)
-        if after - before <= _LONGEST_PAUSE_SECONDS + 1 and (plain_T | worded_T)[gap].all():
+        is_short = after - before == 2
+        if after - before <= _LONGEST_PAUSE_SECONDS + 1 and (is_short or worded_T[gap].all()):
             mask_T[gap] = True
     for start, end in _runs(mask_T):
         if not (rolled[(rolled >= start) & (rolled < end)]).size:
