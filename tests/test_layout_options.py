@@ -11,7 +11,7 @@ from document_factory import make_document
 from typer.testing import CliRunner, Result
 
 from hlcli.cli import app
-from hlcli.errors import UsageError
+from hlcli.errors import LONGEST_MESSAGE, UsageError, shortened
 from hlcli.parsing import parse_frame_rate
 from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS, TARGETS
@@ -51,7 +51,8 @@ def test_rates_as_people_write_them(text: str, rate: Fraction) -> None:
 def test_what_is_no_rate_is_refused_with_those_there_are(text: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_frame_rate(text)
-    assert error.value.message == f"--frame-rate: {text!r} is no rate a timeline can have"
+    message = f"--frame-rate: {text!r} is no rate a timeline can have"
+    assert error.value.message == shortened(message, LONGEST_MESSAGE)
     assert "23.976, 24, 25, 29.97, 30, " in error.value.hint
 
 

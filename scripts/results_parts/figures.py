@@ -27,9 +27,10 @@ def pyplot() -> ModuleType:
             "the figures need matplotlib", hint="install the extra: pip install -e '.[docs]'"
         ) from error
     matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    import matplotlib.pyplot
 
-    return plt
+    pyplot: ModuleType = matplotlib.pyplot
+    return pyplot
 
 
 def plain_axes(axes: Any, *, title: str, x: str, y: str) -> None:
