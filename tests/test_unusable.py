@@ -128,7 +128,11 @@ def found_in(folder: Path, *parts: tuple[Paint, int]) -> list[Unusable]:
         place = int(np.searchsorted(ends, index, side="right"))
         parts[place][0](index, image)
 
-    path = encoded(folder / "video.mp4", paint, ends[-1])
+    return left_out_of(encoded(folder / "video.mp4", paint, ends[-1]))
+
+
+def left_out_of(path: Path) -> list[Unusable]:
+    """Find what is unusable in a file."""
     info = probe(path)
     grid = ClipGrid.covering(info.duration_seconds)
     with read_pictures(info, grid, picture_size=224, num_workers=1) as reader:
@@ -376,3 +380,8 @@ def test_wrong_stretches_are_an_error(spans: list[tuple[float, float]]) -> None:
     }
     with pytest.raises(DocumentError, match="unusable"):
         ScoresDocument.from_json(value)
+
+
+def test_nothing_of_a_real_film_is_left_out() -> None:
+    excerpt = Path(__file__).parents[1] / "docs" / "demo" / "big-buck-bunny-excerpt.mp4"
+    assert left_out_of(excerpt) == []
