@@ -10,8 +10,8 @@
    that no piece of another shot shorter than the minimum stays in. Candidates of one shot are at
    least the minimum apart; nearer peaks of like height are one candidate.
    The candidates are ranked by mean score.
-   Nothing is chosen in stretches that nobody can use (black, credits: `hlcli.media.unusable`); their
-   ends count as cuts, their clips for nothing, unless all is to be kept.
+   Nothing is chosen in stretches that nobody can use (black, credits: `hlcli.media.unusable`):
+   their ends count as cuts, their clips for nothing, unless all is to be kept.
 2. **Choice**, by at most one rule:
    a *target duration* takes candidates best first, handles included, cuts the last one to
    its best part to meet the target exactly, and widens the chosen ones where no further one fits;
