@@ -685,8 +685,11 @@ from hlcli.timeline.formats import FORMATS, module_of
 from hlcli.timeline.formats.table import table_text
 spans = [(10, 22), (30, 45)]
 documents = [make_document(path=f"/{name}.mp4", audio=2, spans=spans) for name in "cabd"]
-edit = build_edit_list(documents, name="cut", layout=Layout(order="rank"))
+def edit_of(documents):
+    return build_edit_list(documents, name="cut", layout=Layout(order="rank"))
 for suffix, entry in FORMATS.items():
+    # These are about one file, and refuse several.
+    edit = edit_of(documents[:1] if suffix in (".llc", ".v1") else documents)
     if entry.kind == "timeline" and suffix != ".otioz":
         for target in entry.targets:
             path = Path(sys.argv[1]) / f"cut.{target}{suffix}"
