@@ -7,6 +7,7 @@ Each input comes from `--seed` and its number alone, so that a failure can be ma
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib
 import random
@@ -53,26 +54,28 @@ def _run(kind: str, numbers: range, seed: int, ends: float, keep: Path | None) -
         folder = Path(name)
         (folder / "seeds").mkdir()
         seeds = module.prepare(folder / "seeds")
-        for number in numbers:
-            if time.monotonic() > ends:
-                break
-            chance = random.Random(f"{kind} {seed} {number}")
-            path = module.mutate(seeds, folder / f"{kind}{number}", chance)
-            outcome = run_child(
-                functools.partial(module.use, path),
-                most_seconds=_MOST_SECONDS,
-                most_bytes=_MOST_BYTES,
-            )
-            outcomes[outcome.kind] += 1
-            slowest = max(slowest, outcome, key=lambda o: o.seconds)
-            largest = max(largest, outcome, key=lambda o: o.peak_bytes)
-            if outcome.is_failure:
-                num_failed += 1
-                print(f"{path.name}: {outcome.kind}: {outcome.detail}", flush=True)
-                if keep is not None:
-                    keep.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(path, keep)
-            path.unlink()
+        # Ctrl-C ends the run, and the table says how far it came.
+        with contextlib.suppress(KeyboardInterrupt):
+            for number in numbers:
+                if time.monotonic() > ends:
+                    break
+                chance = random.Random(f"{kind} {seed} {number}")
+                path = module.mutate(seeds, folder / f"{kind}{number}", chance)
+                outcome = run_child(
+                    functools.partial(module.use, path),
+                    most_seconds=_MOST_SECONDS,
+                    most_bytes=_MOST_BYTES,
+                )
+                outcomes[outcome.kind] += 1
+                slowest = max(slowest, outcome, key=lambda o: o.seconds)
+                largest = max(largest, outcome, key=lambda o: o.peak_bytes)
+                if outcome.is_failure:
+                    num_failed += 1
+                    print(f"{path.name}: {outcome.kind}: {outcome.detail}", flush=True)
+                    if keep is not None:
+                        keep.mkdir(parents=True, exist_ok=True)
+                        shutil.copy(path, keep)
+                path.unlink()
     print(f"| {kind}, seed {seed}, from {numbers.start}, {len(seeds)} whole files | inputs |")
     print("| --- | ---: |")
     for what, number in sorted(outcomes.items()):
