@@ -34,7 +34,7 @@ class Scores:
     def check_device(self) -> None:
         """Nothing is computed."""
 
-    def score(self, path: Path, *, visual_only: bool, progress: Any) -> ScoresDocument:
+    def score(self, path: Path, *, visual_only: bool, progress: Any, remark: Any) -> ScoresDocument:
         self.asked.append((*self.settings, visual_only))
         progress("looking", 30.0, 60.0)
         if str(path) not in self.documents:
