@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -200,10 +201,11 @@ def watch(watched: FolderWatch, folder: Path) -> Iterator[None]:
     check_installed()
     from watchfiles import watch as changes
 
-    listed = time.monotonic()
     watched.list_folder()
     watched.score_settled()
     yield
+    # What came before the watch below had begun is found by its first look.
+    listed = -math.inf
     for found in changes(folder, rust_timeout=_TICK_MILLISECONDS, yield_on_timeout=True):
         if found or time.monotonic() - listed >= LISTED_SECONDS:
             listed = time.monotonic()
