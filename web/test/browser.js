@@ -433,8 +433,12 @@ async function narrow(browser, context) {
 async function otherVideo(_context, page) {
   if (settings.videos.length < 2) return null;
   await page.click("#videos button >> nth=1");
-  await page.waitForFunction(() => document.getElementById("video").videoWidth > 0);
-  await page.waitForFunction(() => document.getElementById("making").hidden);
+  // Until it is made the first video is still there, with its width.
+  await page.waitForFunction(() => globalThis.making?.includes("a small copy is made"));
+  await page.waitForFunction(() => {
+    const video = document.getElementById("video");
+    return document.getElementById("making").hidden && video.videoWidth > 0 && video.readyState >= 2;
+  });
   await page.click("#zoom-all");
   await page.focus("#curve");
   await page.keyboard.press("Shift+ArrowRight");
