@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -43,15 +42,3 @@ class MediaClock:
             return seconds + self.start_seconds
         part = next((p for p in reversed(self.parts) if p.from_seconds <= seconds), self.parts[0])
         return seconds - part.from_seconds + part.start_seconds
-
-
-def clock_text(seconds: Fraction | float) -> str:
-    """Spell an instant or a length for people, without its fraction.
-
-    Example:
-        >>> clock_text(3725.5)
-        '1:02:05'
-    """
-    minutes, rest = divmod(math.floor(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -11,8 +11,8 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.clock_text import clock_text
 from hlcli.media.clips import ClipGrid
-from hlcli.media.clock import clock_text
 from hlcli.media.container import main_video_stream, open_media, unreadable
 from hlcli.media.decode import motion_between, open_decoder
 from hlcli.media.measures import Measurements, PictureMeasures, measures_per_clip

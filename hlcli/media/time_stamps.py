@@ -16,7 +16,8 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from hlcli.media.clock import MediaClock, Part, clock_text
+from hlcli.clock_text import clock_text
+from hlcli.media.clock import MediaClock, Part
 from hlcli.media.container import packets, unreadable
 from hlcli.media.extent import Extent, packet_ticks
 

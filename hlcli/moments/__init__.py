@@ -34,7 +34,7 @@ Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 from __future__ import annotations
 
 from hlcli.moments.marks import MarksVote, with_votes
-from hlcli.moments.reasons import Evidence, Observation, clock, in_words, reasons_of, what_happens
+from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import measure_span, select_moments
 from hlcli.moments.speech import Pauses
 from hlcli.moments.types import Moment, Selection, Stretch, Why
@@ -48,7 +48,6 @@ __all__ = [
     "Selection",
     "Stretch",
     "Why",
-    "clock",
     "in_words",
     "measure_span",
     "reasons_of",

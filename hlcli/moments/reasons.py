@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.clock_text import clock_text
 from hlcli.moments.types import Moment
 
 _MOST_SOUNDS = 3
@@ -239,7 +240,7 @@ def _looks(moment: Moment, evidence: Evidence) -> Iterator[str]:
     places = np.flatnonzero(same_T)
     runs = np.split(places, np.flatnonzero(np.diff(places) > 2) + 1)
     if same_T.mean() <= _MOST_ALIKE and len(runs) <= _MOST_PLACES:
-        clocks = [clock(int(run[0]) * evidence.clip_seconds) for run in runs]
+        clocks = [clock_text(int(run[0]) * evidence.clip_seconds) for run in runs]
         yield "like " + " and ".join(filter(None, [", ".join(clocks[:-1]), clocks[-1]]))
 
 
@@ -250,18 +251,6 @@ def _company(looks_T: npt.NDArray[np.int64], evidence: Evidence) -> float:
     last = {int(group): time for group, time in zip(looks_T, times_T, strict=True)}
     lasting = [last[int(group)] - first[int(group)] for group in looks_T]
     return float(np.mean(np.asarray(lasting) >= 3 * _APART_SECONDS))
-
-
-def clock(seconds: float) -> str:
-    """Return an instant as a player shows it.
-
-    Example:
-        >>> clock(192.4), clock(3605)
-        ('3:12', '1:00:05')
-    """
-    minutes, second = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
 def _inside(start: float, end: float, evidence: Evidence) -> npt.NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.clock_text import clock_text
 from hlcli.document import ScoresDocument
 from hlcli.moments import Observation
 from hlcli.rendering.drawing import Box, Drawing, Ink, Line, Text
@@ -162,14 +163,15 @@ class _Plot:
             self._text(frame.left - 6, y + 4, label, anchor="end")
         for one in self._document.unusable or ():
             left, right = self._x(one.start_seconds), self._x(one.end_seconds)
-            label = f"{one.reason} at {clock(one.start_seconds)}"
+            label = f"{one.reason} at {clock_text(one.start_seconds)}"
             width = max(1.5, right - left)
             self._box(left, top, width, frame.curve_height, "unusable", label)
         for index, moment in enumerate(self._document.moments):
             left, right = self._x(moment.start_seconds), self._x(moment.end_seconds)
             width = max(2.0, right - left)
             href = links[index] if index < len(links) else None
-            label = f"Moment {index + 1} at {clock(moment.start_seconds)}, score {moment.score:.2f}"
+            at = clock_text(moment.start_seconds)
+            label = f"Moment {index + 1} at {at}, score {moment.score:.2f}"
             self.drawing.shapes.append(
                 Box(left, top, width, frame.curve_height, "moment", href, label)
             )
@@ -199,7 +201,7 @@ class _Plot:
             top, height = self._lane(name), self._frame.lane_height
             for left, right, score, start in self._bars(observations):
                 tall = max(0.25, score) * (height - 3)
-                label = f"{name} at {clock(start)}"
+                label = f"{name} at {clock_text(start)}"
                 self._box(left, top + height - tall, right - left, tall, "lane", label)
         if document.motion is not None:
             usual = float(np.percentile(document.motion, 99))
@@ -231,7 +233,7 @@ class _Plot:
     def axis(self) -> None:
         frame = self._frame
         letter = frame.letters
-        longest = 0.62 * letter * (len(clock(self._seconds)) + 2)
+        longest = 0.62 * letter * (len(clock_text(self._seconds)) + 2)
         step = next(
             (one for one in _STEPS if one / self._seconds * frame.inside >= longest), _STEPS[-1]
         )
@@ -241,9 +243,9 @@ class _Plot:
             x = self._x(number * step)
             self._box(x, bottom, 1, 4, "faint")
             # The first and the last label stay inside.
-            half = 0.3 * letter * len(clock(number * step))
+            half = 0.3 * letter * len(clock_text(number * step))
             if x + half <= frame.width:
-                self._text(x, bottom + letter + 6, clock(number * step), anchor="middle")
+                self._text(x, bottom + letter + 6, clock_text(number * step), anchor="middle")
         self.drawing.height = bottom + letter + 14
 
     def _lane(self, name: str) -> int:
@@ -291,15 +293,3 @@ class _Plot:
     ) -> None:
         size = size or self._frame.letters
         self.drawing.shapes.append(Text(x, y, text, ink, size, anchor, is_bold))  # type: ignore[arg-type]
-
-
-def clock(seconds: float) -> str:
-    """Return a length of time as it is read: "0:07", "1:02:03".
-
-    Example:
-        >>> clock(3723.4)
-        '1:02:03'
-    """
-    minutes, rest = divmod(math.floor(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hlcli.atomic import check_folder, write_bytes
+from hlcli.clock_text import clock_text
 from hlcli.document import ScoresDocument
 from hlcli.errors import UsageError
-from hlcli.rendering.curve import clock, draw_curve
+from hlcli.rendering.curve import draw_curve
 from hlcli.rendering.drawing import png_file, svg_file
 from hlcli.timeline.paths import media_path, readable
 
@@ -45,7 +46,7 @@ def write_plot(path: Path, documents: Sequence[ScoresDocument]) -> None:
     drawings = [
         draw_curve(
             document,
-            title=f"{name}  {clock(document.video.duration_seconds)}, {document.model.name} "
+            title=f"{name}  {clock_text(document.video.duration_seconds)}, {document.model.name} "
             f"{document.model.version}",
         )
         for name, document in zip(names, documents, strict=True)

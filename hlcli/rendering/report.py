@@ -20,13 +20,14 @@ from markupsafe import Markup
 from PIL import Image
 
 from hlcli import __version__
+from hlcli.clock_text import clock_text
 from hlcli.document import ScoresDocument
 from hlcli.errors import HlError
 from hlcli.media.probe import MediaInfo
 from hlcli.media.still import read_stills
 from hlcli.moments import Moment
 from hlcli.progress import Progress, silent
-from hlcli.rendering.curve import NARROW, WIDE, clock, draw_curve
+from hlcli.rendering.curve import NARROW, WIDE, draw_curve
 from hlcli.timeline.build import why_words
 from hlcli.timeline.paths import legal_xml, media_path, readable
 from hlcli.timeline.ranking import ranks
@@ -145,12 +146,12 @@ def render_report(videos: Sequence[ReportedVideo]) -> str:
         for number, (video, rank) in enumerate(zip(videos, ranking, strict=True), start=1)
     ]
     best = sorted((one for part in parts for one in part["moments"]), key=lambda one: one["rank"])
-    length = clock(sum(document.video.duration_seconds for document in documents))
+    length = clock_text(sum(document.video.duration_seconds for document in documents))
     kept = sum(moment.duration_seconds for one in documents for moment in one.moments)
     count = len(best)
     return template.render(
         title=f"Highlights of {len(videos)} videos" if several else parts[0]["name"],
-        summary=f"{count} moment{'s' * (count != 1)}, {clock(kept)} of {length}",
+        summary=f"{count} moment{'s' * (count != 1)}, {clock_text(kept)} of {length}",
         style=Markup(style),
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         version=__version__,
@@ -183,7 +184,7 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
         for size, frame in (("broad", WIDE), ("narrow", NARROW))
     ]
     strip = [
-        {"still": video.pictures[frame], "at": clock(float(frame / document.video.frame_rate))}
+        {"still": video.pictures[frame], "at": clock_text(float(frame / document.video.frame_rate))}
         for frame in _strip_frames(document)
         if frame in video.pictures
     ]
@@ -191,12 +192,12 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
     return {
         "id": identity,
         "name": name,
-        "length": clock(document.video.duration_seconds),
+        "length": clock_text(document.video.duration_seconds),
         "best_score": moments[0]["score"] if moments else "-",
         "notes": [_shown(note) for note in _notes(video)],
         "strip": strip,
         "drawings": drawings,
-        "described": f"Score of {name} over {clock(document.video.duration_seconds)}, "
+        "described": f"Score of {name} over {clock_text(document.video.duration_seconds)}, "
         f"{count} moment{'s' * (count != 1)} shaded; the tables below say the same in words",
         "caption": _caption(document),
         "moments": moments,
@@ -277,7 +278,7 @@ def _facts(video: ReportedVideo) -> Iterator[tuple[str, str]]:
     varies = ", variable" if file.is_variable_rate else ""
     yield (
         "File",
-        f"{clock(file.duration_seconds)}, {file.width} x {file.height}, {rate} frames a "
+        f"{clock_text(file.duration_seconds)}, {file.width} x {file.height}, {rate} frames a "
         f"second{varies}",
     )
     yield "Sound", sound or "none"

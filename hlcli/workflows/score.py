@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
+from hlcli.clock_text import clock_text
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.camera_marks import has_log, read_camera_marks
@@ -22,7 +23,7 @@ from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import ProxyFinder, difference
-from hlcli.moments import Observation, Selection, clock
+from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
 from hlcli.timeline.paths import readable
@@ -491,7 +492,7 @@ def _marks(info: MediaInfo, remark: Callable[[str], None]) -> tuple[Observation,
     for problem in problems:
         remark(f"{info.path.name}: {problem}")
     if marks:
-        named = [f"{clock(float(mark.seconds))} {mark.name}" for mark in marks[:_MOST_SHOWN]]
+        named = [f"{clock_text(mark.seconds)} {mark.name}" for mark in marks[:_MOST_SHOWN]]
         more = f" and {len(marks) - _MOST_SHOWN} more" if len(marks) > _MOST_SHOWN else ""
         remark(f"{info.path.name}: marked at {', '.join(named)}{more}")
     return tuple(
