@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hlcli.atomic import make_folder, write_text
 from hlcli.errors import MediaNotFoundError, OutputError, UsageError
-from hlcli.lock import try_lock
+from hlcli.lock import exclusive_lock
 from hlcli.media.discover import videos_inside
 from hlcli.media.proxies import without_proxies
 from hlcli.moments import Selection
@@ -96,8 +96,20 @@ class FolderWatch:
         self._on = on
         self._seen: dict[Path, _Seen] = {}
         make_folder(output, hint="choose a folder you may write to")
-        self._lock = _locked(output)
-        self._state = _read_state(output / _STATE)
+
+        def is_taken() -> None:
+            raise OutputError(
+                f"another hl watch writes into {output}", hint="end it, or name another folder"
+            )
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(
+                exclusive_lock(
+                    output / _LOCK, on_wait=is_taken, hint="choose a folder you may write to"
+                )
+            )
+            self._state = _read_state(output / _STATE)
+            self._lock = stack.pop_all()
 
     def close(self) -> None:
         """Let another process watch."""
@@ -231,27 +243,6 @@ def until_settled(watched: FolderWatch) -> None:
     watched.list_folder()
     while watched.score_settled():
         time.sleep(_TICK_MILLISECONDS / 1000)
-
-
-def _locked(output: Path) -> Any:
-    path = output / _LOCK
-    try:
-        stream = path.open("a+b")
-    except OSError as error:
-        raise OutputError(
-            f"cannot write into {output}: {error.strerror or error}",
-            hint="choose a folder you may write to",
-        ) from error
-    try:
-        is_ours = try_lock(stream.fileno())
-    except OSError:
-        is_ours = True  # The file system has no locks.
-    if not is_ours:
-        stream.close()
-        raise OutputError(
-            f"another hl watch writes into {output}", hint="end it, or name another folder"
-        )
-    return stream
 
 
 def _read_state(path: Path) -> dict[str, dict[str, Any]]:
