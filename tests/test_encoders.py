@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from hlcli.errors import CheckpointError, DeviceError, UsageError
-from hlcli.features import sound_classes
+from hlcli.features import class_names
 from hlcli.features.device import device_label, memory_errors, resolve_device
 from hlcli.features.efficientnet import EfficientNetLite
 from hlcli.features.encoder import Encoders
@@ -223,7 +223,7 @@ def test_a_damaged_class_list_is_a_checkpoint_error(
 ) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "yamnet.classes.json").write_text('{"names": ["Speech"]}')
-    monkeypatch.setattr(sound_classes, "zoo_dir", lambda: tmp_path)
+    monkeypatch.setattr(class_names, "zoo_dir", lambda: tmp_path)
     with pytest.raises(CheckpointError, match="1 names instead of 521"):
         event_names()
 

@@ -5,15 +5,14 @@ Axes: T clips, V visual feature size, C ImageNet classes 1000.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from hlcli.errors import CheckpointError
+from hlcli.features.class_names import read_class_names
 from hlcli.features.types import FloatArray, RowArray
-from hlcli.zoo.manifest import zoo_dir
 
 NUM_CLASSES = 1000
 """C, ImageNet's classes in their usual order."""
@@ -26,16 +25,7 @@ def picture_names() -> tuple[str, ...]:
     Raises:
         CheckpointError: The bundled list is missing or damaged.
     """
-    path = zoo_dir() / "weights" / "imagenet.classes.json"
-    try:
-        names = tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["names"])
-        if len(names) != NUM_CLASSES:
-            raise ValueError(f"{len(names)} names instead of {NUM_CLASSES}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"the list of picture classes {path} cannot be used: {error}", hint="install hl again"
-        ) from error
-    return names
+    return read_class_names("imagenet.classes.json", count=NUM_CLASSES, kind="picture")
 
 
 class PictureClasses:

@@ -5,10 +5,7 @@ Axes: C AudioSet classes 521.
 
 from __future__ import annotations
 
-import json
-
-from hlcli.errors import CheckpointError
-from hlcli.zoo.manifest import zoo_dir
+from hlcli.features.class_names import read_class_names
 
 NUM_CLASSES = 521
 """C, the AudioSet classes behind the probabilities."""
@@ -20,13 +17,4 @@ def event_names() -> tuple[str, ...]:
     Raises:
         CheckpointError: The bundled list is missing or damaged.
     """
-    path = zoo_dir() / "weights" / "yamnet.classes.json"
-    try:
-        names = tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["names"])
-        if len(names) != NUM_CLASSES:
-            raise ValueError(f"{len(names)} names instead of {NUM_CLASSES}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"the list of sound classes {path} cannot be used: {error}", hint="install hl again"
-        ) from error
-    return names
+    return read_class_names("yamnet.classes.json", count=NUM_CLASSES, kind="sound")
