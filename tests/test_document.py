@@ -27,7 +27,7 @@ from hlcli.document import (
     write_documents,
 )
 from hlcli.errors import LONGEST_MESSAGE, DocumentError, OutputError
-from hlcli.moments import Selection
+from hlcli.moments import Selection, Take
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "docs/reference/scores.schema.json").read_text("utf-8")
@@ -454,3 +454,20 @@ def test_document_needs_neither_torch_nor_av() -> None:
         cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert output.stdout.strip() == "[]"
+
+
+def test_other_takes_survive_a_round_trip_and_are_checked() -> None:
+    document = make_document()
+    others = (
+        Take(start_seconds=1.25, end_seconds=2.5, score=0.25),
+        Take(start_seconds=100.0, end_seconds=102.0, score=0.5, video="/n\u00e4/b.mp4"),
+    )
+    first = dataclasses.replace(document.moments[0], alternatives=others)
+    document = document.with_moments([first, *document.moments[1:]])
+    value = json.loads(document.to_text())
+    jsonschema.validate(value, SCHEMA)
+    assert ScoresDocument.from_json(value) == document
+    assert "video" not in value["moments"][0]["alternatives"][0]
+    value["moments"][0]["alternatives"][0]["end_seconds"] = 1e6
+    with pytest.raises(DocumentError, match="is not inside the video"):
+        ScoresDocument.from_json(value)

@@ -30,6 +30,7 @@ from hlcli.moments import (
     Observation,
     Pauses,
     Selection,
+    Take,
     measure_span,
     reasons_of,
     select_moments,
@@ -429,7 +430,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def _moment_json(moment: Moment) -> dict[str, Any]:
-    return {
+    value: dict[str, Any] = {
         "start_seconds": rounded(moment.start_seconds),
         "end_seconds": rounded(moment.end_seconds),
         "score": rounded(moment.score),
@@ -439,6 +440,17 @@ def _moment_json(moment: Moment) -> dict[str, Any]:
         "why": moment.why,
         "reasons": list(moment.reasons),
     }
+    if moment.alternatives:
+        value["alternatives"] = [
+            ({} if take.video is None else {"video": take.video})
+            | {
+                "start_seconds": rounded(take.start_seconds),
+                "end_seconds": rounded(take.end_seconds),
+                "score": rounded(take.score),
+            }
+            for take in moment.alternatives
+        ]
+    return value
 
 
 def _parsed_unusable(fields: Fields, video: VideoRecord) -> tuple[Unusable, ...]:
@@ -475,6 +487,20 @@ def _moment(fields: Fields, video: VideoRecord) -> Moment:
         sound=sides["sound"],
         why=cast("Why", fields.text("why", r"picture|sound|both")),
         reasons=fields.texts("reasons") if fields.has("reasons") else (),
+        alternatives=tuple(_take(item, video) for item in fields.items("alternatives"))
+        if fields.has("alternatives")
+        else (),
+    )
+
+
+def _take(fields: Fields, video: VideoRecord) -> Take:
+    start, end = fields.number("start_seconds", 0.0), fields.number("end_seconds")
+    path = fields.text("video") if fields.has("video") else None
+    longest = video.duration_seconds + _ROUNDING if path is None else math.inf
+    if not start < end <= longest:
+        raise fields.wrong("end_seconds", f"{start:g} to {end:g} s is not inside the video")
+    return Take(
+        start_seconds=start, end_seconds=end, score=fields.number("score", 0.0, 1.0), video=path
     )
 
 

@@ -37,7 +37,7 @@ from hlcli.moments.marks import MarksVote, with_votes
 from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import measure_span, select_moments
 from hlcli.moments.speech import Pauses
-from hlcli.moments.types import Moment, Selection, Stretch, Why
+from hlcli.moments.types import Moment, Selection, Stretch, Take, Why
 
 __all__ = [
     "Evidence",
@@ -47,6 +47,7 @@ __all__ = [
     "Pauses",
     "Selection",
     "Stretch",
+    "Take",
     "Why",
     "in_words",
     "measure_span",

@@ -15,6 +15,20 @@ Why: TypeAlias = Literal["picture", "sound", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """Another take of what a moment shows, half-open: `[start_seconds, end_seconds)`."""
+
+    start_seconds: float
+    """First instant inside, in seconds from the first video frame of its file."""
+    end_seconds: float
+    """First instant after it, in seconds from the first video frame of its file."""
+    score: float
+    """Mean score of the clips inside, weighted by overlap, in [0, 1]."""
+    video: str | None = None
+    """Path of its file; None where it is in the same file as the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """A stretch of video worth keeping, half-open: `[start_seconds, end_seconds)`."""
 
@@ -37,6 +51,8 @@ class Moment:
     reasons: tuple[str, ...] = ()
     """What sets it apart from the rest of its video, the most telling first, in an editor's words:
     "cheering", "fast movement", "like 0:40 and 3:12"; see `hlcli.moments.reasons`."""
+    alternatives: tuple[Take, ...] = ()
+    """Other takes of the same, which were not chosen, in the order of files and time."""
 
     @property
     def duration_seconds(self) -> float:

@@ -430,7 +430,16 @@ def _before(
 
 def _ending(moment: Moment, duration: float) -> Moment:
     end = min(moment.end_seconds, duration)
-    return replace(moment, end_seconds=end, peak_seconds=min(moment.peak_seconds, end))
+    return replace(
+        moment,
+        end_seconds=end,
+        peak_seconds=min(moment.peak_seconds, end),
+        alternatives=tuple(
+            take
+            for take in moment.alternatives
+            if take.video is not None or take.end_seconds <= duration
+        ),
+    )
 
 
 def _moments(count: int) -> str:
