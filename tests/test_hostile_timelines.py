@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -26,7 +27,14 @@ from hlcli.timeline.check import PROGRAMS, SUFFIXES, check_timeline
 from hlcli.timeline.formats import TARGETS
 from hlcli.timeline.formats.otio import otio_timeline
 from hlcli.timeline.read import READERS, bounds, read_timeline
-from hlcli.timeline.read.bounds import MOST_DEPTH, MOST_ITEMS, json_text, reading
+from hlcli.timeline.read.bounds import (
+    MOST_DEPTH,
+    MOST_ITEMS,
+    MOST_NAMED_VALUES,
+    TooMuchError,
+    json_text,
+    reading,
+)  # fmt: skip
 from hlcli.timeline.read.exact import exact_number, exact_rate, settled, whole_or_zero
 from hlcli.timeline.read.types import Notes
 from hlcli.training.recipe import read_recipe
@@ -101,6 +109,24 @@ def test_brackets_in_names_are_no_depth() -> None:
     assert json_text(text.encode()) == text
     with pytest.raises(ValueError, match="deep"):
         json_text(b'{"\\\\": ' + b"[" * 300 + b"]" * 300 + b"}")
+
+
+def test_measuring_a_file_takes_little_memory() -> None:
+    # Names between which other things stand: taken apart at its quotes, one of 60 MB took 2 GB.
+    data = b"[" + b",  ".join([b'""'] * 300_000) + b"]"
+    tracemalloc.start()
+    try:
+        json_text(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(data)
+
+
+def test_an_object_of_too_many_names_is_refused() -> None:
+    data = b'{"a":' + b"{" + b'"b":1,' * MOST_NAMED_VALUES + b'"c":1}}'
+    with pytest.raises(TooMuchError, match="more than 2,000,000 values"):
+        json_text(data)
 
 
 def test_the_deepest_that_is_allowed_is_read(tmp_path: Path) -> None:
