@@ -169,7 +169,7 @@ def json_text(data: bytes) -> str:
     # A quote that a backslash stands before ends no string. Pairs of backslashes go first.
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     codes = np.frombuffer(plain, np.uint8)
-    # Whether an odd number of quotes stands before. Not by pieces: a file of 60 MB may have millions.
+    # Whether an odd number of quotes stands before; splitting makes millions of pieces of 60 MB.
     is_string = np.logical_xor.accumulate(codes == ord('"'))
     outside = codes[~is_string].tobytes()
     del plain, codes, is_string
