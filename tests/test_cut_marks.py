@@ -17,7 +17,7 @@ from test_marks import take
 from hlcli.errors import MediaNotFoundError, TimelineError, TrainingError, UsageError
 from hlcli.media.identity import content_identity
 from hlcli.timeline.read import sources
-from hlcli.timeline.relink import Wanted
+from hlcli.timeline.relink import MissingMedia
 from hlcli.tuning import footage as footage_module
 from hlcli.tuning.cut import read_cut
 from hlcli.tuning.footage import Footage
@@ -200,7 +200,7 @@ def test_what_the_reader_simplifies_is_said(tmp_path: Path, raw: Path) -> None:
 def test_a_name_that_no_file_can_have_matches_nothing(tmp_path: Path, raw: Path) -> None:
     files = footage(raw)
     for name in ("take\0.mp4", "a" * 5000, "\ud800.mp4"):
-        assert isinstance(files.find(Wanted(path=name), base=raw), str)
+        assert isinstance(files.find(MissingMedia(path=name), base=raw), str)
 
 
 def test_copies_teach_once(tmp_path: Path, raw: Path) -> None:

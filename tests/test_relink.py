@@ -23,7 +23,7 @@ from hlcli.timeline.build import Layout, build_edit_list
 from hlcli.timeline.formats import write_format
 from hlcli.timeline.formats.otio import write
 from hlcli.timeline.read import read_timeline
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.workflows.export import relink_document
 
 RATE = Fraction(25)
@@ -37,8 +37,8 @@ def footage(tmp_path: Path) -> Path:
     return make_video(folder, name="A001.mov", rate=RATE, num_frames=100, timecode="01:00:00:00")
 
 
-def wanted(file: Path, *, identity: bool = True) -> Wanted:
-    return Wanted(
+def wanted(file: Path, *, identity: bool = True) -> MissingMedia:
+    return MissingMedia(
         path=f"/gone/{file.name}",
         sha256_head=content_identity(file) if identity else None,
         frame_rate=RATE,

@@ -168,7 +168,7 @@ def _readable(
 ) -> list[tuple[Section, MediaInfo]]:
     """Look at the files; one that is gone does not keep the others from being drawn."""
     from hlcli.media.probe import probe
-    from hlcli.timeline.relink import Wanted
+    from hlcli.timeline.relink import MissingMedia
 
     videos: list[tuple[Section, MediaInfo]] = []
     for section in sections:
@@ -176,7 +176,7 @@ def _readable(
         with on.one_file(source.path):
             found = Path(source.path)
             if not found.exists():
-                wanted = Wanted(path=source.path, sha256_head=source.sha256_head)
+                wanted = MissingMedia(path=source.path, sha256_head=source.sha256_head)
                 found = relinker.find(wanted) or found
             videos.append((section, probe(found)))
     return videos

@@ -11,7 +11,7 @@ from hlcli.document.fields import Fields
 from hlcli.media.rates import TIMECODE, rate_text
 
 if TYPE_CHECKING:
-    from hlcli.media.probe import MediaInfo
+    from hlcli.media.probe import AudioStreamInfo, MediaInfo
 
 Modality: TypeAlias = Literal["v", "a", "va"]
 """What a detector may look at: picture, sound, or both."""
@@ -32,6 +32,11 @@ class AudioRecord:
     """Samples per second of one channel, in Hz."""
     index: int | None = None
     """Index of the stream among all of its container; None in documents of an earlier `hl`."""
+
+    @classmethod
+    def from_stream(cls, stream: AudioStreamInfo) -> AudioRecord:
+        """Take from a probed track what timelines need."""
+        return cls(channels=stream.channels, sample_rate=stream.sample_rate, index=stream.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +91,7 @@ class VideoRecord:
             width=info.width,
             height=info.height,
             rotation_degrees=info.rotation_degrees,
-            audio=tuple(
-                AudioRecord(
-                    channels=track.channels, sample_rate=track.sample_rate, index=track.index
-                )
-                for track in info.audio_streams
-            ),
+            audio=tuple(map(AudioRecord.from_stream, info.audio_streams)),
             sha256_head=identity,
             has_timecode_track=info.has_timecode_track,
         )

@@ -18,7 +18,7 @@ _NO_PICTURE_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
+class MediaFile:
     """One file behind a timeline."""
 
     path: Path
@@ -47,7 +47,7 @@ class Media:
         return self.video
 
 
-def look_at(path: Path) -> Media:
+def look_at(path: Path) -> MediaFile:
     """Probe a video or a sound file.
 
     Raises:
@@ -57,14 +57,14 @@ def look_at(path: Path) -> Media:
         info = probe(path)
     except NoVideoStreamError:
         sound = probe_sound(path)
-        return Media(
+        return MediaFile(
             path=sound.path,
             video=None,
             sound_streams=sound.stream_indices,
             clock=MediaClock(sound.start_seconds),
             duration_seconds=sound.duration_seconds,
         )
-    return Media(
+    return MediaFile(
         path=info.path,
         video=info,
         sound_streams=tuple(stream.index for stream in info.audio_streams),
@@ -73,7 +73,7 @@ def look_at(path: Path) -> Media:
     )
 
 
-def probe_sources(edit: EditList) -> dict[str, Media]:
+def probe_sources(edit: EditList) -> dict[str, MediaFile]:
     """Look at every file of a timeline, before any work is done.
 
     Returns:
@@ -83,7 +83,7 @@ def probe_sources(edit: EditList) -> dict[str, Media]:
         MediaNotFoundError: A file is not there.
         MediaError: A file cannot be read, or is shorter than the timeline says.
     """
-    found: dict[str, Media] = {}
+    found: dict[str, MediaFile] = {}
     missing: list[str] = []
     for path in dict.fromkeys(source.path for source in edit.sources):
         try:
@@ -112,7 +112,7 @@ def probe_sources(edit: EditList) -> dict[str, Media]:
     return found
 
 
-def timeline_size(edit: EditList, media: dict[str, Media]) -> tuple[int, int]:
+def timeline_size(edit: EditList, media: dict[str, MediaFile]) -> tuple[int, int]:
     """Return the size of the picture, both numbers even: the timeline's, or its first source's."""
     width, height = edit.width, edit.height
     if width < 2 or height < 2:

@@ -14,7 +14,7 @@ from hlcli.media.probe import MediaInfo
 from hlcli.media.shown import ShownFrames
 from hlcli.rendering.action import LOOK_WIDTH, crop_places, follow, look
 from hlcli.rendering.faces import Face, find_faces
-from hlcli.rendering.media import Media, even
+from hlcli.rendering.media import MediaFile, even
 from hlcli.rendering.plan import Shot, instants
 from hlcli.timeline.edit_list import Event
 
@@ -28,7 +28,7 @@ class PictureMaker:
 
     def __init__(
         self,
-        media: dict[str, Media],
+        media: dict[str, MediaFile],
         *,
         size: tuple[int, int],
         frame_rate: Fraction,

@@ -31,7 +31,7 @@ from hlcli.media.shown import ShownFrames
 from hlcli.progress import Progress, silent
 from hlcli.rendering.encode import EncoderProcess, encode_command
 from hlcli.rendering.encoders import choose_encoder
-from hlcli.rendering.media import Media, even, probe_sources, timeline_size
+from hlcli.rendering.media import MediaFile, even, probe_sources, timeline_size
 from hlcli.rendering.pictures import PictureMaker
 from hlcli.rendering.plan import add_crossfades, plan_shots
 from hlcli.rendering.settings import SUFFIXES, RenderReport, RenderSettings
@@ -173,7 +173,9 @@ def check_film(edit: EditList, output: Path) -> None:
     check_folder(output)
 
 
-def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings) -> tuple[int, int]:
+def film_size(
+    edit: EditList, media: dict[str, MediaFile], settings: RenderSettings
+) -> tuple[int, int]:
     """Return width and height of the film in pixels, both even.
 
     Raises:
@@ -196,7 +198,7 @@ def film_size(edit: EditList, media: dict[str, Media], settings: RenderSettings)
     return width, height
 
 
-def _colour(edit: EditList, media: dict[str, Media], report: RenderReport) -> Colour:
+def _colour(edit: EditList, media: dict[str, MediaFile], report: RenderReport) -> Colour:
     """Take the first source's colours for the film, and say where others differ."""
     colours: dict[str, Colour] = {}
     for event in edit.events:
@@ -217,7 +219,7 @@ def _colour(edit: EditList, media: dict[str, Media], report: RenderReport) -> Co
 
 
 def _remark_on_sound(
-    edit: EditList, media: dict[str, Media], settings: RenderSettings, report: RenderReport
+    edit: EditList, media: dict[str, MediaFile], settings: RenderSettings, report: RenderReport
 ) -> None:
     gone = {
         source.name

@@ -18,7 +18,7 @@ import numpy as np
 
 from hlcli.errors import OutputError
 from hlcli.media.stereo import SoundTrack, Stereo
-from hlcli.rendering.media import Media
+from hlcli.rendering.media import MediaFile
 from hlcli.rendering.plan import Shot
 from hlcli.rendering.settings import AudioChoice
 from hlcli.timeline.edit_list import EditList, Event, Sound
@@ -102,7 +102,7 @@ def plan_sound(
 
 def write_sound(
     tracks: dict[int, list[SoundPiece]],
-    media: dict[str, Media],
+    media: dict[str, MediaFile],
     folder: Path,
     *,
     num_samples: int,
@@ -179,7 +179,7 @@ class _Playing:
 
 def _mixed(
     pieces: Sequence[SoundPiece],
-    media: dict[str, Media],
+    media: dict[str, MediaFile],
     num_samples: int,
     sample_rate: int,
 ) -> Iterator[Stereo]:
@@ -235,7 +235,7 @@ def _put_away(
     _close_some(idle)
 
 
-def _open(file: Media, sound: Sound, sample_rate: int) -> SoundTrack:
+def _open(file: MediaFile, sound: Sound, sample_rate: int) -> SoundTrack:
     return SoundTrack(
         file.path,
         file.sound_streams[sound.stream],

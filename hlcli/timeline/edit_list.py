@@ -10,11 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from hlcli.document import AudioRecord, Caption, ModelRecord, VideoRecord
 from hlcli.moments import Moment
 from hlcli.timeline.paths import map_path, media_path, readable, without_dots
 from hlcli.timeline.timecode import frame_at, is_drop_frame, start_frame
+
+if TYPE_CHECKING:
+    from hlcli.media.probe import MediaInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,20 @@ class Source:
             captions=captions,
         )
 
+    @classmethod
+    def from_media(
+        cls, info: MediaInfo, *, identity: str | None = None, path: str | None = None
+    ) -> Source:
+        """Take from a probed file what timelines need.
+
+        Args:
+            info: What `hlcli.media.probe.probe` found.
+            identity: `hlcli.media.identity.content_identity` of the file; None when unknown.
+            path: The path as it shall be written; None for the file's own.
+        """
+        source = cls.from_video(VideoRecord.from_media(info, identity or ""))
+        return replace(source, path=path or source.path, sha256_head=identity)
+
     @property
     def name(self) -> str:
         """File name, readable anywhere."""
@@ -88,6 +106,21 @@ class Source:
     def drop_frame(self) -> bool:
         """Whether the file counts in drop-frame."""
         return is_drop_frame(self.start_timecode, self.frame_rate)
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """Timecode of the first frame, in seconds."""
+        return self.start_frame / self.frame_rate
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """Length, in seconds."""
+        return self.num_frames / self.frame_rate
+
+    @property
+    def channels(self) -> list[int]:
+        """Channels of each sound track."""
+        return [track.channels for track in self.audio]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

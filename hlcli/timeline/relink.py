@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hlcli.errors import HlError, MediaError, MediaNotFoundError
 from hlcli.media.discover import VIDEO_SUFFIXES, MayRead, any_file
@@ -23,12 +24,15 @@ from hlcli.media.source import plain_path
 from hlcli.timeline.paths import is_file, media_path, readable
 from hlcli.timeline.timecode import start_frame
 
+if TYPE_CHECKING:
+    from hlcli.media.probe import MediaInfo
+
 _FRAMES_OFF = 2
 """Programs disagree on the length of a file by a frame or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class MissingMedia:
     """What is known about a file that is not where it was."""
 
     path: str
@@ -130,7 +134,7 @@ class Relinker:
             self._here[path] = found if found is not None and is_file(found) else None
         return self._here[path]
 
-    def find(self, wanted: Wanted) -> Path | None:
+    def find(self, wanted: MissingMedia) -> Path | None:
         """Return where a file is now; None when no file below the folders has its name.
 
         Raises:
@@ -225,7 +229,7 @@ def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _difference(path: Path, wanted: Wanted) -> str | None:
+def _difference(path: Path, wanted: MissingMedia) -> str | None:
     """Say why a file is not the one that is wanted; None when nothing speaks against it."""
     # Here, because most files are known by their content.
     from hlcli.media.probe import probe
@@ -238,6 +242,11 @@ def _difference(path: Path, wanted: Wanted) -> str | None:
         info = probe(path)
     except MediaError as error:
         return f"cannot be read ({error.message})"
+    return difference(info, wanted)
+
+
+def difference(info: MediaInfo, wanted: MissingMedia) -> str | None:
+    """Say why a probed file is not the one that is wanted; None when nothing speaks against it."""
     if wanted.frame_rate is not None and info.frame_rate != wanted.frame_rate:
         return f"runs at {info.frame_rate} frames per second, not {wanted.frame_rate}"
     if wanted.num_frames is not None and abs(info.num_frames - wanted.num_frames) > _FRAMES_OFF:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import ReadTimeline, read_timeline
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.types import MissingMediaError
-from hlcli.timeline.relink import Wanted
+from hlcli.timeline.relink import MissingMedia
 from hlcli.tuning.footage import Footage, RawFile
 from hlcli.tuning.spans import Annotations, Span
 
@@ -61,7 +62,7 @@ def read_cut(path: Path, footage: Footage) -> Annotations:
             lost[file] = lost.get(file, 0) + 1
             continue
         start = Fraction(event.frames.start) / source.frame_rate
-        end = min(Fraction(event.frames.stop) / source.frame_rate, file.duration_seconds)
+        end = min(Fraction(event.frames.stop) / source.frame_rate, file.info.duration_seconds)
         if start < end:
             spans.append(Span(file=file, start=start, end=end, keep=True, where=path.name))
         else:
@@ -93,7 +94,7 @@ def _unused(spans: Sequence[Span], footage: Footage) -> tuple[RawFile, ...]:
         file
         for file in footage.files
         if file.identity not in shown
-        and file.duration_seconds < SHORT_SECONDS
+        and file.info.duration_seconds < SHORT_SECONDS
         and file.path.parent in folders
     )
 
@@ -112,7 +113,7 @@ def read_edit(path: Path, footage: Footage) -> ReadTimeline:
     known = [_gone(str(one.path)) for one in footage.left_out]
     # A source that is known by its name would stand for others of that name, too.
     names = {source.name for source in known}
-    known += [_source(one) for one in footage.files if one.path.name in names]
+    known += [one.source for one in footage.files if one.path.name in names]
     rate: Fraction | None = None
     if path.suffix.lower() == ".edl" and is_file(path):
         found = _sources_of_edl(path, footage)
@@ -127,14 +128,14 @@ def read_edit(path: Path, footage: Footage) -> ReadTimeline:
             known.append(_looked_up(error.path, footage, path.parent))
 
 
-def wanted_of(source: Source, may_read: MayRead) -> Wanted:
+def wanted_of(source: Source, may_read: MayRead) -> MissingMedia:
     """Return what is known about a file of a timeline."""
     is_known = source.num_frames != _UNKNOWN_FRAMES
     identity = source.sha256_head
     if identity is None:
         with contextlib.suppress(HlError):
             identity = content_identity(may_read(Path(source.path)))
-    return Wanted(
+    return MissingMedia(
         path=source.path,
         sha256_head=identity,
         frame_rate=source.frame_rate if is_known else None,
@@ -150,19 +151,8 @@ def _sources_of_edl(path: Path, footage: Footage) -> list[Source]:
 
 
 def _looked_up(written: str, footage: Footage, base: Path) -> Source:
-    file = footage.find(Wanted(path=written), base=base)
-    return _gone(written) if isinstance(file, str) else _source(file, written=written)
-
-
-def _source(file: RawFile, *, written: str | None = None) -> Source:
-    return Source(
-        path=written or str(file.path),
-        frame_rate=file.frame_rate,
-        num_frames=file.num_frames,
-        start_timecode=file.start_timecode,
-        audio=file.audio,
-        sha256_head=file.identity,
-    )
+    file = footage.find(MissingMedia(path=written), base=base)
+    return _gone(written) if isinstance(file, str) else replace(file.source, path=written)
 
 
 def _gone(path: str) -> Source:

@@ -72,12 +72,12 @@ def estimate_run(
     """
     store = FeatureStore(paths.features_dir())
     new = [file for file in files if not store.has(file.identity, spec)]
-    new_seconds = float(sum(file.duration_seconds for file in new))
+    new_seconds = float(sum(file.info.duration_seconds for file in new))
     cores = min(num_cores(), _MOST_CORES)
     row_bytes = 2 * (spec.visual_size + spec.audio_size + _EVENT_CLASSES) + 8
     training = steps * (STEP_SECONDS["gpu"] if on_gpu else STEP_SECONDS["cpu"] / cores)
     return Estimate(
-        video_seconds=float(sum(file.duration_seconds for file in files)),
+        video_seconds=float(sum(file.info.duration_seconds for file in files)),
         new_seconds=new_seconds,
         reading_seconds=new_seconds / (VIDEO_SECONDS_PER_CORE_SECOND * cores),
         training_seconds=_START_SECONDS + training + _LABEL_SECONDS * has_labels,

@@ -11,51 +11,51 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path, PurePath
 
-from hlcli.document import AudioRecord
 from hlcli.errors import HlError, MediaNotFoundError, TrainingError, reason_of
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import places_of_original, stem_key
 from hlcli.progress import Progress, silent
+from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path, readable
-from hlcli.timeline.relink import Wanted, name_key
-from hlcli.timeline.timecode import start_frame
+from hlcli.timeline.relink import MissingMedia, difference, name_key
 
 STAGE = "looking at the footage"
 """Name of the stage that counts files."""
-_FRAMES_OFF = 2
-"""Programs disagree on the length of a file by a frame or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFile:
     """One file of the footage."""
 
-    path: Path
-    """Absolute path."""
+    info: MediaInfo
+    """What `probe` found."""
     identity: str
     """Content identity, `hlcli.media.identity`."""
-    duration_seconds: Fraction
-    """Length of the picture, in seconds."""
-    frame_rate: Fraction
-    """Frames per second."""
-    num_frames: int
-    """Frames at that rate."""
-    start_timecode: str | None
-    """Timecode of the first frame as the file says it."""
-    audio: tuple[AudioRecord, ...] = ()
-    """Its sound tracks."""
-    camera: str = ""
-    """What recorded it, as far as the file says: make, model, size, codec and rate."""
 
     @property
-    def start_frame(self) -> int:
-        """Timecode of the first frame as a frame count; 0 without one."""
-        return start_frame(self.start_timecode, self.frame_rate)
+    def path(self) -> Path:
+        """Absolute path."""
+        return self.info.path
+
+    @property
+    def source(self) -> Source:
+        """The file as timelines know it."""
+        return Source.from_media(self.info, identity=self.identity)
+
+    @property
+    def camera(self) -> str:
+        """What recorded it, as far as the file says: make, model, size, codec and rate.
+
+        Held upright or not, a camera is the same.
+        """
+        info = self.info
+        long, short = sorted((info.width, info.height), reverse=True)
+        parts = (info.recorded_with, f"{long}x{short}", info.video_codec, f"{info.bit_depth} bit")
+        return ", ".join(filter(None, (*parts, f"{float(info.frame_rate):.5g} fps")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Footage:
                 hint="check one with `hl score`",
             )
 
-    def find(self, wanted: Wanted, *, base: Path | None = None) -> RawFile | str:
+    def find(self, wanted: MissingMedia, *, base: Path | None = None) -> RawFile | str:
         """Return the file that a cut or a mark means, or why there is none.
 
         Args:
@@ -149,7 +149,7 @@ class Footage:
         name = readable(media_path(wanted.path).name)
         return reasons[0] if reasons else f"no file of the footage is {name}"
 
-    def _among(self, wanted: Wanted, base: Path | None, reasons: list[str]) -> RawFile | None:
+    def _among(self, wanted: MissingMedia, base: Path | None, reasons: list[str]) -> RawFile | None:
         places = {_place(Path(wanted.path)), *([_place(base / wanted.path)] if base else [])}
         for file in self.files:
             if _place(file.path) in places and _differs(file, wanted) is None:
@@ -196,23 +196,11 @@ class Footage:
         except Exception as error:  # noqa: BLE001 - one bad file does not cost the others
             self.left_out.append(LeftOut(path=path, reason=reason_of(error)))
             return
-        file = RawFile(
-            path=path,
-            identity=identity,
-            duration_seconds=info.duration_seconds,
-            frame_rate=info.frame_rate,
-            num_frames=info.num_frames,
-            start_timecode=info.start_timecode,
-            audio=tuple(
-                AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
-                for track in info.audio_streams
-            ),
-            camera=_camera_of(info),
-        )
+        file = RawFile(info=info, identity=identity)
         self.files.append(file)
         self._by_identity[identity] = file
 
-    def _add_searched(self, wanted: Wanted) -> None:
+    def _add_searched(self, wanted: MissingMedia) -> None:
         """Add what has the name or the content of a wanted file below the folders to look in."""
         if self._searched is None:
             self._searched = list(_files_of(self._search))
@@ -237,13 +225,6 @@ class Footage:
         return self._searched_identities[path]
 
 
-def _camera_of(info: MediaInfo) -> str:
-    """Describe what recorded a file; held upright or not, a camera is the same."""
-    long, short = sorted((info.width, info.height), reverse=True)
-    parts = (info.recorded_with, f"{long}x{short}", info.video_codec, f"{info.bit_depth} bit")
-    return ", ".join(filter(None, (*parts, f"{float(info.frame_rate):.5g} fps")))
-
-
 def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
     for folder in folders:
         # One that holds no video is no mistake: it was given to look in.
@@ -251,15 +232,11 @@ def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
             yield from find_videos([str(folder)])
 
 
-def _differs(file: RawFile, wanted: Wanted) -> str | None:
+def _differs(file: RawFile, wanted: MissingMedia) -> str | None:
     """Say why a file is not the one that is wanted; None when nothing speaks against it."""
     if wanted.sha256_head is not None and wanted.sha256_head == file.identity:
         return None
-    if wanted.frame_rate is not None and wanted.frame_rate != file.frame_rate:
-        return f"runs at {file.frame_rate} frames per second, not {wanted.frame_rate}"
-    if wanted.num_frames is not None and abs(file.num_frames - wanted.num_frames) > _FRAMES_OFF:
-        return f"has {file.num_frames} frames, not {wanted.num_frames}"
-    return None
+    return difference(file.info, wanted)
 
 
 def _shared_tail(path: PurePath, other: PurePath) -> int:

@@ -76,21 +76,21 @@ def gather_features(
             new.append(file)
         else:
             take(file, stored, is_new=False)
-    total = float(sum(file.duration_seconds for file in new))
+    total = float(sum(file.info.duration_seconds for file in new))
     done = 0.0
-    long = [file for file in new if file.duration_seconds >= _LONG_SECONDS]
+    long = [file for file in new if file.info.duration_seconds >= _LONG_SECONDS]
     for file in long:
         take(file, _extracted(file, encoders, _shifted(progress, done, total)), is_new=True)
-        done += float(file.duration_seconds)
+        done += float(file.info.duration_seconds)
         progress(STAGE, done, total)
-    short = {file.path: file for file in new if file.duration_seconds < _LONG_SECONDS}
+    short = {file.path: file for file in new if file.info.duration_seconds < _LONG_SECONDS}
     if short:
         extracted = extract_files(list(short), encoders=encoders)
         with contextlib.closing(extracted):
             for one in extracted:
                 file = short[one.file]
                 take(file, one.result, is_new=True)
-                done += float(file.duration_seconds)
+                done += float(file.info.duration_seconds)
                 progress(STAGE, done, total)
     if not found and failure is not None:
         raise failure

@@ -17,7 +17,7 @@ from hlcli.timeline.edit_list import Event, Marker
 from hlcli.timeline.paths import is_file
 from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import read_bytes
-from hlcli.timeline.relink import Wanted
+from hlcli.timeline.relink import MissingMedia
 from hlcli.timeline.timecode import format_timecode, is_drop_frame, parse_timecode
 from hlcli.tuning.cut import read_edit, wanted_of
 from hlcli.tuning.footage import Footage, RawFile
@@ -78,7 +78,7 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
         notes += [f"{file.path.name}: {problem}" for problem in problems]
         for mark in marks:
             start = max(Fraction(0), mark.seconds - Fraction(BEFORE_SECONDS))
-            end = min(mark.seconds + Fraction(AFTER_SECONDS), file.duration_seconds)
+            end = min(mark.seconds + Fraction(AFTER_SECONDS), file.info.duration_seconds)
             where = f"the mark {mark.name!r} of {file.path.name}"
             spans.append(Span(file=file, start=start, end=end, keep=True, where=where))
     return Annotations(
@@ -108,15 +108,15 @@ def parse_instant(text: str, file: RawFile) -> Fraction:
             f"{text!r} is neither seconds (12.5), a clock time (0:01:12.5) nor a timecode "
             "(01:00:12:05)"
         )
-    frame = parse_timecode(text, file.frame_rate) - file.start_frame
+    frame = parse_timecode(text, file.info.frame_rate) - file.source.start_frame
     if frame < 0:
         first = format_timecode(
-            file.start_frame,
-            file.frame_rate,
-            drop_frame=is_drop_frame(file.start_timecode, file.frame_rate),
+            file.source.start_frame,
+            file.info.frame_rate,
+            drop_frame=is_drop_frame(file.info.start_timecode, file.info.frame_rate),
         )
         raise ValueError(f"{text} is before the first frame of {file.path.name}, {first}")
-    return frame / file.frame_rate
+    return frame / file.info.frame_rate
 
 
 def _of_table(path: Path, footage: Footage) -> Annotations:
@@ -199,7 +199,7 @@ def _header(cells: list[str]) -> list[str]:
 def _find(name: str, footage: Footage, base: Path) -> RawFile | str:
     if not name:
         raise ValueError("it names no file")
-    return footage.find(Wanted(path=name), base=base)
+    return footage.find(MissingMedia(path=name), base=base)
 
 
 def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
@@ -207,13 +207,13 @@ def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
     if label not in ("keep", "drop"):
         raise ValueError(f"the label is {values['label']!r}, not keep or drop")
     if not values.get("start") and not values.get("end"):
-        whole = file.duration_seconds
+        whole = file.info.duration_seconds
         return Span(file=file, start=Fraction(0), end=whole, keep=label == "keep", where=where)
     # In some countries a comma stands before the decimals.
     start, end = (parse_instant(values[name].replace(",", "."), file) for name in ("start", "end"))
     if end <= start:
         raise ValueError(f"it ends at {values['end']}, not after its start {values['start']}")
-    length = file.duration_seconds
+    length = file.info.duration_seconds
     if start >= length or end > length + _PAST_END_SECONDS:
         raise ValueError(
             f"{values['start']} to {values['end']} leaves {file.path.name}, which is "
@@ -278,4 +278,4 @@ def _stretch(event: Event, marker: Marker, file: RawFile) -> tuple[Fraction, Fra
     if len(marker.frames) == 1:
         centre = (start + end) / 2
         start, end = centre - POINT_SECONDS / 2, centre + POINT_SECONDS / 2
-    return max(Fraction(0), start), min(end, file.duration_seconds)
+    return max(Fraction(0), start), min(end, file.info.duration_seconds)

@@ -157,7 +157,7 @@ def make_plan(
         + [read_marks(path, footage) for path in settings.labels]
         + ([marks_of_cameras(footage, progress=progress)] if settings.from_marks else [])
     )
-    length = float(sum(file.duration_seconds for file in footage.files))
+    length = float(sum(file.info.duration_seconds for file in footage.files))
     if length < LEAST_SECONDS:
         raise TrainingError(
             f"the footage is {length:.1f} seconds long: too little to learn from",
@@ -236,7 +236,7 @@ def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> list
         )
     files = [
         _MarkedFile(
-            marks_of(annotations, file, ClipGrid.covering(file.duration_seconds).num_clips),
+            marks_of(annotations, file, ClipGrid.covering(file.info.duration_seconds).num_clips),
             file.camera,
         )
         for file in footage.files

@@ -35,7 +35,7 @@ def card_of_run(
         work: Folder of the training, with its log.
         created: Today, in ISO 8601.
     """
-    minutes = float(sum(file.duration_seconds for file in files)) / 60
+    minutes = float(sum(file.info.duration_seconds for file in files)) / 60
     ways = [one for one, is_so in (("footage", plan.adapts),) if is_so]
     ways += [plain_name(one.file) for one in plan.annotations]
     log = work / LOG_FILE
@@ -51,7 +51,7 @@ def card_of_run(
             FootageFile(
                 file=plain_name(file.path),
                 sha256_head=file.identity,
-                seconds=float(file.duration_seconds),
+                seconds=float(file.info.duration_seconds),
             )
             for file in files
         ),

@@ -196,7 +196,7 @@ def _coverage(
             clip_start, clip_end = grid.span(clip)
             if clip_start >= end:
                 break
-            length = max(min(clip_end, file.duration_seconds) - clip_start, Fraction(1, 1000))
+            length = max(min(clip_end, file.info.duration_seconds) - clip_start, Fraction(1, 1000))
             inside = min(end, clip_end) - max(start, clip_start)
             share[clip] += min(1.0, float(max(inside, Fraction(0)) / length))
     return share
@@ -209,7 +209,7 @@ def _passed(spans: Sequence[Span]) -> list[Interval]:
     for start, end in merged(_intervals(spans, keep=True)):
         gaps.append((at, start))
         at = end
-    gaps.append((at, spans[0].file.duration_seconds))
+    gaps.append((at, spans[0].file.info.duration_seconds))
     return [(start, end) for start, end in gaps if end - start >= _HALF]
 
 

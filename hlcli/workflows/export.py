@@ -21,7 +21,7 @@ from hlcli.progress import Listener
 from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.workflows.outputs import output_paths, write_outputs
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
@@ -328,7 +328,7 @@ def relink_document(
             here = here if is_file(here) else None
     if here is not None and content_identity(here) == video.sha256_head:
         return Relinked(document=document)
-    found = relinker.find(Wanted(path=video.path, sha256_head=video.sha256_head))
+    found = relinker.find(MissingMedia(path=video.path, sha256_head=video.sha256_head))
     if found is not None:
         return Relinked(document=replace(document, video=replace(video, path=str(found))))
     if here is not None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from hlcli.errors import MediaError, shortened
-from hlcli.media.probe import MediaInfo, probe
+from hlcli.media.probe import probe
 from hlcli.timeline.check.rules import PROGRAMS, RULES, Severity
+from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import is_file, media_path, readable
-from hlcli.timeline.timecode import start_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Findings:
         self.problems: list[Violation] = []
         self._look_at_media = look_at_media
         self._folder = folder
-        self._facts: dict[str, MediaFacts | None] = {}
+        self._facts: dict[str, Source | None] = {}
         self._once: set[tuple[str, str]] = set()
 
     def add(self, rule: str, where: str, what: str, *, hint: str = "", once: str = "") -> None:
@@ -71,7 +70,7 @@ class Findings:
             )
         )
 
-    def media(self, path: str, where: str) -> MediaFacts | None:
+    def media(self, path: str, where: str) -> Source | None:
         """Return what is known about a file that is there; says once when it is not."""
         if not self._look_at_media:
             return None
@@ -79,7 +78,7 @@ class Findings:
             self._facts[path] = self._look(path, where)
         return self._facts[path]
 
-    def _look(self, path: str, where: str) -> MediaFacts | None:
+    def _look(self, path: str, where: str) -> Source | None:
         here = Path(path) if media_path(path).is_absolute() else self._folder / path
         if not is_file(here):
             self.add("media-missing", where, f"there is no file {readable(path)}", once=path)
@@ -92,38 +91,4 @@ class Findings:
             self.add(
                 "media-variable-rate", where, f"{here.name} has unevenly spaced frames", once=path
             )
-        return MediaFacts.of(info)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaFacts:
-    """What rules ask about a file."""
-
-    frame_rate: Fraction
-    """Its rate, in frames per second."""
-    num_frames: int
-    """Its length in frames."""
-    start_frame: int
-    """Timecode of its first frame as a frame count."""
-    channels: tuple[int, ...]
-    """Channels of each sound track."""
-
-    @classmethod
-    def of(cls, info: MediaInfo) -> MediaFacts:
-        """Take from a probed file what rules ask."""
-        return cls(
-            frame_rate=info.frame_rate,
-            num_frames=info.num_frames,
-            start_frame=start_frame(info.start_timecode, info.frame_rate),
-            channels=tuple(track.channels for track in info.audio_streams),
-        )
-
-    @property
-    def start_seconds(self) -> Fraction:
-        """Timecode of the first frame, in seconds."""
-        return self.start_frame / self.frame_rate
-
-    @property
-    def duration_seconds(self) -> Fraction:
-        """Length, in seconds."""
-        return self.num_frames / self.frame_rate
+        return Source.from_media(info)

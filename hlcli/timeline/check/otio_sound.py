@@ -123,4 +123,4 @@ def _channels(placed: PlacedClip, file: str, findings: Findings) -> list[int] | 
     from hlcli.timeline.paths import path_of_url
 
     facts = findings.media(path_of_url(file), placed.where) if file else None
-    return None if facts is None else list(facts.channels)
+    return None if facts is None else facts.channels

@@ -30,7 +30,7 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.read.bounds import lines_of, read_bytes
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.types import Notes, ReadTimeline
-from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
+from hlcli.timeline.relink import NO_SEARCH, MissingMedia, Relinker
 from hlcli.timeline.timecode import has_drop_frame, labels_per_second, parse_timecode
 
 _EVENT = re.compile(
@@ -215,7 +215,7 @@ def _files(
     found: dict[tuple[str, ...], Source | Path] = {}
     for candidates in dict.fromkeys(tuple(line.candidates) for line in lines):
         for name in candidates:
-            file = names.get(name) or relinker.find(Wanted(path=name))
+            file = names.get(name) or relinker.find(MissingMedia(path=name))
             if file is not None:
                 found[candidates] = file
                 break

@@ -22,7 +22,7 @@ from hlcli.timeline.read.bounds import ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import exact_number, exact_rate, whole_or_zero
 from hlcli.timeline.read.types import Notes, ReadTimeline, listed
-from hlcli.timeline.relink import NO_SEARCH, Relinker, Wanted
+from hlcli.timeline.relink import NO_SEARCH, MissingMedia, Relinker
 
 _VIDEO: str = otio.schema.TrackKind.Video
 _AUDIO: str = otio.schema.TrackKind.Audio
@@ -344,7 +344,7 @@ class _Project:
         while projects[-1]._outer is not None:
             projects.append(projects[-1]._outer)
         file = self._relinker.here(self.folder / resource)
-        file = file or self._relinker.find(Wanted(path=name))
+        file = file or self._relinker.find(MissingMedia(path=name))
         inner = None
         if file is None:
             self.notes.add(
@@ -389,7 +389,7 @@ class _Project:
         if not original or original == resource:
             return resource
         here = self._relinker.here(self.folder / original)
-        if here is not None or self._relinker.find(Wanted(path=original)) is not None:
+        if here is not None or self._relinker.find(MissingMedia(path=original)) is not None:
             return original
         if self._relinker.here(self.folder / resource) is None:
             return original

@@ -17,7 +17,7 @@ from hlcli.timeline.read.types import (
     OutsideMediaError,
     ReadTimeline,
 )
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.timeline.timecode import frame_at
 
 
@@ -54,7 +54,7 @@ def find_source(
         return source
     relinker = relinker.beside(folder)
     place = Path(written) if media_path(written).is_absolute() else folder / written
-    here = relinker.here(place) or relinker.find(Wanted(path=written))
+    here = relinker.here(place) or relinker.find(MissingMedia(path=written))
     if here is None:
         raise MissingMediaError(
             f"{readable(written)} is not there, and the timeline does not say how long it is",

@@ -24,7 +24,7 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path, path_of_url, readable
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
 from hlcli.timeline.read.types import MissingMediaError, Notes
-from hlcli.timeline.relink import Relinker, Wanted
+from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.timeline.timecode import format_timecode
 
 NOT_MADE = ("multiclip", "placeholder")
@@ -65,7 +65,7 @@ class SourceBook:
     def length_of(self, clip: otio.schema.Clip) -> Fraction | None:
         """Return the length of a clip's file in seconds; None when it has none that is there."""
         source = self.source_of(clip)
-        return None if source is None else source.num_frames / source.frame_rate
+        return None if source is None else source.duration_seconds
 
     def source_of(self, clip: otio.schema.Clip) -> Source | None:
         """Return the file of a clip; None, with a note, for what is no video file.
@@ -100,7 +100,7 @@ class SourceBook:
 
     def _is_findable(self, name: str) -> bool:
         return bool(name) and (
-            self._here(name) is not None or self._relinker.find(Wanted(path=name)) is not None
+            self._here(name) is not None or self._relinker.find(MissingMedia(path=name)) is not None
         )
 
     def _written_path(self, url: str) -> str:
@@ -144,7 +144,7 @@ class SourceBook:
         here = self._here(path)
         if here is None:
             here = self._relinker.find(
-                Wanted(
+                MissingMedia(
                     path=path,
                     sha256_head=identity,
                     frame_rate=stated.frame_rate if stated else None,
@@ -182,7 +182,7 @@ class SourceBook:
             self._notes.add(f"{here.name} is not the proxy of {found.name}: it {why}")
             return None
         self._notes.add(f"{readable(media_path(path).name)} is a proxy: {found.name} is taken")
-        return _source(found, info, None)
+        return Source.from_media(info, path=str(found))
 
     def _probed(self, here: Path, path: str, stated: Source | None, identity: str | None) -> Source:
         try:
@@ -201,7 +201,8 @@ class SourceBook:
                 start_timecode=None,
                 audio=(),
             )
-        return _source(here, info, content_identity(here) if identity is not None else None)
+        known = content_identity(here) if identity is not None else None
+        return Source.from_media(info, identity=known, path=str(here))
 
     def _stated(self, path: str, clip: otio.schema.Clip) -> Source | None:
         """Return what the timeline itself says about a file; None when that is not enough."""
@@ -255,26 +256,7 @@ def source_of_file(path: Path) -> Source:
     Raises:
         MediaError: It cannot be used.
     """
-    return _source(path, _probe_once(path), None)
-
-
-def _source(path: Path, info: MediaInfo, identity: str | None) -> Source:
-    return Source(
-        path=str(path),
-        frame_rate=info.frame_rate,
-        num_frames=info.num_frames,
-        start_timecode=info.start_timecode,
-        has_timecode_track=info.has_timecode_track,
-        width=info.width,
-        height=info.height,
-        rotation_degrees=info.rotation_degrees,
-        is_variable_rate=info.is_variable_rate,
-        audio=tuple(
-            AudioRecord(channels=track.channels, sample_rate=track.sample_rate)
-            for track in info.audio_streams
-        ),
-        sha256_head=identity,
-    )
+    return Source.from_media(_probe_once(path), path=str(path))
 
 
 def _probe_once(path: Path) -> MediaInfo:
