@@ -12,9 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -31,27 +28,19 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--shots", help="folder for a picture")
     arguments = parser.parse_args()
-    subprocess.run([ROOT / "scripts/page", "--packages"], check=True)
+    from browser_pages import free_port, run_script
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         video = prepare(folder, round(arguments.hours * 3600))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
         settings = {
-            "chromium": shutil.which("chromium") or shutil.which("chromium-browser"),
             "python": sys.executable,
-            "port": port,
+            "port": free_port(),
             "videos": [str(video)],
             "shots": arguments.shots,
         }
-        subprocess.run(
-            ["node", "test/long.js", json.dumps(settings)],
-            cwd=ROOT / "build/review-checks/web",
-            env=os.environ | {"HL_CACHE_DIR": str(folder / "cache"), "HL_OFFLINE": "1"},
-            check=True,
-        )
-    print()
+        cache = {"HL_CACHE_DIR": str(folder / "cache"), "HL_OFFLINE": "1"}
+        print(json.dumps(run_script("long.js", settings, cache)))
 
 
 def prepare(folder: Path, num_clips: int) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser_pages import missing_packages, run_script
 from media_factory import AudioTrack, click_track, make_video, shots
 from PIL import Image
 
@@ -178,12 +178,6 @@ def checks_folder() -> Path | str:
 
     A copy under build/, so that no node_modules lies in what is shipped; it is kept for later runs.
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return "node and npm are not installed"
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(said.strip().lstrip("v").split(".")[0]) < 18:
-        return f"node {said.strip()} is too old, 18 or later is needed"
     folder = REPOSITORY / "build" / "premiere-checks"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("panel", "test"):
@@ -198,17 +192,7 @@ def checks_folder() -> Path | str:
         "uxp_check.ts",
     ):
         shutil.copyfile(PLUGIN / name, folder / name)
-    digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
-    stamp = folder / "node_modules" / f".installed-{digest[:16]}"
-    if not stamp.is_file():
-        done = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=folder, capture_output=True, text=True, timeout=400,
-        )  # fmt: skip
-        if done.returncode != 0:
-            return f"npm could not fetch the packages: {done.stderr.strip()[-300:]}"
-        stamp.touch()
-    return folder
+    return missing_packages(folder) or folder
 
 
 @pytest.fixture
@@ -272,14 +256,6 @@ def test_the_panels_own_tests(checks: Path) -> None:
 
 
 @pytest.fixture
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if found is None:
-        pytest.skip("chromium is not installed")
-    return found
-
-
-@pytest.fixture
 def footage(tmp_path: Path) -> Path:
     """A 20 s video with cuts and six loud seconds."""
     folder = tmp_path / "footage"
@@ -297,7 +273,7 @@ def footage(tmp_path: Path) -> Path:
     )
 
 
-def free_port() -> str:
+def panel_port() -> str:
     """Return a port that the panel may use and nobody has."""
     for origin in manifest()["requiredPermissions"]["network"]["domains"]:
         port = origin.rpartition(":")[2]
@@ -311,7 +287,7 @@ def free_port() -> str:
 def service(footage: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Run `hl serve` over the footage; gives its port and the pairing code."""
     pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
-    port, log = free_port(), tmp_path / "serve.log"
+    port, log = panel_port(), tmp_path / "serve.log"
     # The footage is one kind of scene among others, which is what this detector finds.
     chosen = [sys.executable, "-m", "hlcli", "models", "default", "rasl"]
     subprocess.run(chosen, check=True, capture_output=True)
@@ -356,8 +332,6 @@ def otio_cuts(path: str) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("otio", "theme"), [("whole", "dark"), ("nothing", "light")])
 def test_the_panel_in_a_browser_against_the_service(
-    checks: Path,
-    chromium: str,
     service: tuple[str, str],
     footage: Path,
     tmp_path: Path,
@@ -366,7 +340,7 @@ def test_the_panel_in_a_browser_against_the_service(
 ) -> None:
     port, code = service
     settings = {
-        "chromium": chromium,
+        "plugin": str(PLUGIN),
         "port": port,
         "code": code,
         "theme": theme,
@@ -377,9 +351,7 @@ def test_the_panel_in_a_browser_against_the_service(
         "spectrum": otio == "nothing",
         "clips": [{"name": "a", "path": str(footage), "rate": [30000, 1001], "seconds": 20.02}],
     }  # fmt: skip
-    done = run_node(checks, "test/browser.js", json.dumps(settings))
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen = run_script("panel.js", settings)
 
     assert seen["errors"] == []
     assert (seen["widgets"], seen["plainWidgets"]) == ((13, 0) if otio == "nothing" else (0, 13))

@@ -4,28 +4,8 @@
 "use strict";
 
 const path = require("node:path");
-const { chromium } = require("playwright-core");
 const axe = require("axe-core");
-
-const settings = JSON.parse(process.argv[2]);
-
-// Chromium sometimes hangs while it starts on a busy machine, before any of our code has run: such a
-// start is given up and tried again.
-async function launch() {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await chromium.launch({
-        executablePath: settings.chromium,
-        timeout: 60_000,
-        // Root has no sandbox in a container; the page is our own file.
-        args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-      });
-    } catch (error) {
-      if (attempt === 3) throw error;
-      console.error(`Chromium did not start, attempt ${attempt}: ${error.message}`);
-    }
-  }
-}
+const { launch, run, settings } = require("./start.js");
 
 async function visit(browser, width, colorScheme) {
   const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
@@ -63,10 +43,7 @@ async function main() {
     if (settings.dark) visits.push(await visit(browser, width, "dark"));
   }
   await browser.close();
-  process.stdout.write(JSON.stringify(visits));
+  return visits;
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
-});
+run(main);

@@ -340,11 +340,13 @@ export class Curve {
     this.at(this.seconds);
   }
 
+  /** The instant under a pointer, in the stretch that was asked for last, also before it is drawn. */
   #secondsOf(event: { clientX: number }): number {
     const plot = this.#plot;
     if (!plot) return 0;
+    const { min } = this.#range();
     const left = this.holder.getBoundingClientRect().left + plot.bbox.left / devicePixelRatio;
-    return Math.min(Math.max(0, plot.posToVal(event.clientX - left, "x")), this.#duration);
+    return Math.min(Math.max(0, min + (event.clientX - left) * this.#perPixel()), this.#duration);
   }
 
   #perPixel(): number {

@@ -29,6 +29,8 @@ class Page {
   #saver!: Saver;
   #sounds = new Set<string>();
   #playsCut = false;
+  /** How much of each small copy is made, 0 where it is not known. */
+  readonly #making = new Map<number, number>();
   readonly #player: Player;
   readonly #curve: Curve;
   readonly #stills: Stills;
@@ -67,7 +69,7 @@ class Page {
     if (missing.length) await this.#score(missing.map((one) => one.path));
   }
 
-  #take(review: Review): void {
+  #take(review: Review, seeks = true): void {
     this.review = review;
     this.edit = review.edit;
     this.#past = [];
@@ -77,7 +79,7 @@ class Page {
     document.title = `${names} · hl review`;
     if (!edits.find(this.edit, this.selected)) this.selected = edits.film(this.edit)[0]?.id ?? null;
     const first = edits.find(this.edit, this.selected);
-    void this.#player.load(first?.video ?? this.#player.video, first?.start_seconds ?? 0);
+    if (seeks) void this.#player.load(first?.video ?? this.#player.video, first?.start_seconds ?? 0);
     const [problem] = review.videos.flatMap((one) => one.problem ?? []);
     if (problem) this.notice(problem);
     this.show();
@@ -320,22 +322,32 @@ class Page {
   }
 
   async #makeCopy(video: number): Promise<string> {
-    const holder = byId("making");
-    const bar = byId<HTMLProgressElement>("making-bar");
-    byId("making-words").textContent = "This browser cannot play the file: a small copy is made";
-    holder.hidden = false;
-    bar.removeAttribute("value");
+    this.#making.set(video, 0);
+    this.#showMaking();
     try {
       const job = await this.service.proxy(this.review.id, video);
       await this.service.finished(job.id, (now) => {
-        if (now.total > 0) bar.value = now.done / now.total;
+        this.#making.set(video, now.total > 0 ? now.done / now.total : 0);
+        this.#showMaking();
       });
       const media = await this.service.media(this.review.id, video);
       if (!media.proxy_address) throw new PanelError("The small copy is gone again.", "Try again.");
       return media.proxy_address;
     } finally {
-      holder.hidden = true;
+      this.#making.delete(video);
+      this.#showMaking();
     }
+  }
+
+  /** Say that a copy of the video one looks at is being made, and how far it is. */
+  #showMaking(): void {
+    const share = this.#making.get(this.#player.video);
+    byId("making").hidden = share === undefined;
+    byId("making-words").textContent =
+      share === undefined ? "" : "This browser cannot play the file: a small copy is made";
+    const bar = byId<HTMLProgressElement>("making-bar");
+    if (share) bar.value = share;
+    else bar.removeAttribute("value");
   }
 
   // --- showing ---
@@ -347,6 +359,7 @@ class Page {
     this.#showTotal();
     this.#showCurve();
     this.#showTransport();
+    this.#showMaking();
     this.#showSaved();
     this.#onTime();
     byId<HTMLButtonElement>("undo").disabled = this.#past.length === 0;
@@ -582,7 +595,7 @@ class Page {
   async #reload(): Promise<void> {
     await this.#trying(async () => {
       this.notice("");
-      this.#take(await this.service.review(this.review.id));
+      this.#take(await this.service.review(this.review.id), false);
     });
   }
 
@@ -599,7 +612,7 @@ class Page {
     if (!this.#saver?.isClean || this.#saver.state !== "saved") return;
     const there = await this.service.review(this.review.id).catch(() => null);
     if (there && there.revision > this.#saver.revision && this.#saver.isClean) {
-      this.#take(there);
+      this.#take(there, false);
       this.say("Loaded what another tab saved.");
     }
   }

@@ -21,9 +21,12 @@ export class Player {
   #back = 0;
   #wanted: number | null = null;
   #isCopy = false;
-  #loading = -1;
+  /** Counts the videos that were opened: what an earlier one still waits for is of no use any more. */
+  #opened = 0;
+  /** Whether the video is shown or on its way; a failure ends it, so that the next look tries again. */
+  #isOpen = false;
   #backTimer: ReturnType<typeof setInterval> | undefined;
-  readonly #copies = new Map<number, string>();
+  readonly #copies = new Map<number, Promise<string>>();
 
   constructor(
     readonly element: HTMLVideoElement,
@@ -34,10 +37,10 @@ export class Player {
     for (const name of ["play", "pause", "ratechange", "ended"]) {
       element.addEventListener(name, () => calls.onState());
     }
-    element.addEventListener("error", () => void this.#useCopy());
+    element.addEventListener("error", () => this.#failed());
     element.addEventListener("loadedmetadata", () => {
       // Sound and no picture: the container is known, the codec is not.
-      if (element.videoWidth === 0) void this.#useCopy();
+      if (element.videoWidth === 0) this.#failed();
       else if (this.#wanted !== null) this.seconds = this.#wanted;
     });
     this.#onFrame();
@@ -45,30 +48,28 @@ export class Player {
 
   /** Show a video at an instant; the same one only seeks. */
   async load(video: number, seconds: number): Promise<void> {
-    this.#wanted = seconds;
-    if (video === this.video && (this.element.src || this.#loading === video)) {
+    if (video === this.video && this.#isOpen) {
       this.seconds = seconds;
       return;
     }
     const wasPlaying = this.isPlaying;
     this.stop();
+    this.#empty();
+    this.#wanted = seconds;
     this.video = video;
-    this.#loading = video;
-    this.#isCopy = false;
-    this.element.removeAttribute("src");
+    this.#isOpen = true;
+    this.#opened += 1;
+    const opened = this.#opened;
     try {
       const media = await this.calls.media(video);
-      if (this.#loading !== video) return;
+      if (opened !== this.#opened) return;
       this.#frame = 1 / media.frame_rate;
-      const copy = this.#copies.get(video) ?? media.proxy_address;
-      if (copy) this.#play(copy, 0, true);
-      else if (!media.is_continuous) await this.#useCopy();
+      if (media.proxy_address) this.#play(media.proxy_address, 0, true);
+      else if (this.#copies.has(video) || !media.is_continuous) await this.#useCopy();
       else this.#play(media.address, media.start_seconds, false);
-      if (wasPlaying) await this.element.play().catch(() => undefined);
+      if (wasPlaying && opened === this.#opened) await this.element.play().catch(() => undefined);
     } catch (error) {
-      this.calls.onTrouble(error instanceof Error ? error.message : String(error));
-    } finally {
-      if (this.#loading === video) this.#loading = -1;
+      if (opened === this.#opened) this.#trouble(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -110,6 +111,7 @@ export class Player {
 
   /** L: play, then faster with each press. */
   forward(speed?: number): void {
+    if (!this.#isOpen) void this.load(this.video, this.seconds);
     const faster = SPEEDS.find((one) => one > this.element.playbackRate) ?? 8;
     const isForward = !this.element.paused && this.#back === 0;
     clearInterval(this.#backTimer);
@@ -145,24 +147,40 @@ export class Player {
     this.element.load();
   }
 
-  async #useCopy(): Promise<void> {
-    if (!this.element.src && this.#loading < 0) return;
-    if (this.#isCopy) {
-      this.calls.onTrouble("This browser plays neither the video nor its small copy.");
-      return;
-    }
-    this.#isCopy = true;
-    const video = this.video;
-    const seconds = this.seconds;
+  /** Let go of what is shown: from here on nothing of it is played or told. */
+  #empty(): void {
     this.element.removeAttribute("src");
     this.element.load();
+  }
+
+  #trouble(words: string): void {
+    this.#isOpen = false;
+    this.calls.onTrouble(words);
+  }
+
+  #failed(): void {
+    if (!this.#isOpen || !this.element.src) return;
+    if (this.element.error?.code === MediaError.MEDIA_ERR_NETWORK) {
+      this.#trouble("The video does not come any more. Play goes on when hl answers.");
+    } else if (this.#isCopy) {
+      this.#trouble("This browser plays neither the video nor its small copy.");
+    } else {
+      void this.#useCopy();
+    }
+  }
+
+  async #useCopy(): Promise<void> {
+    const [video, seconds, opened] = [this.video, this.seconds, this.#opened];
+    this.#empty();
     this.#wanted = seconds;
+    const copy = this.#copies.get(video) ?? this.calls.copy(video);
+    this.#copies.set(video, copy);
     try {
-      const address = await this.calls.copy(video);
-      this.#copies.set(video, address);
-      if (this.video === video) this.#play(address, 0, true);
+      const address = await copy;
+      if (opened === this.#opened) this.#play(address, 0, true);
     } catch (error) {
-      this.calls.onTrouble(error instanceof Error ? error.message : String(error));
+      this.#copies.delete(video);
+      if (opened === this.#opened) this.#trouble(error instanceof Error ? error.message : String(error));
     }
   }
 

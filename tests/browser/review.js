@@ -1,25 +1,19 @@
 // The review page in a real Chromium against a real `hl review` of a real video. Settings come as JSON in the first
 // argument, what was seen goes to stdout as JSON.
 //   {"chromium", "python", "port", "videos": [paths], "folder": where exports go, "shots": folder or null}
-import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
-import { ended, launch, review } from "./start.js";
+"use strict";
 
-const settings = JSON.parse(process.argv[2]);
-const axe = readFileSync(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-const PATIENCE = settings.patience ?? 120_000;
+const { existsSync } = require("node:fs");
+const path = require("node:path");
+const axe = require("axe-core");
+const { ended, launch, openPage, review, run, settings } = require("./start.js");
 
 const report = { console: [], axe: [], steps: {} };
 
-async function newPage(context) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) report.console.push(message.text());
-  });
-  page.on("pageerror", (error) => report.console.push(`thrown: ${error.message}`));
-  return page;
-}
+/** What the browser says on the console of what is done here on purpose; it may say so later. */
+const EXPECTED = /status of (401|409)|net::ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|CONTENT_LENGTH|SOCKET)/;
+
+const newPage = (context) => openPage(context, report.console);
 
 /** What is kept, as the list shows it. */
 const rows = (page) =>
@@ -50,7 +44,7 @@ function seconds(text) {
 }
 
 async function judge(page, name) {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   for (const one of found.violations) {
     if (["serious", "critical"].includes(one.impact)) {
@@ -62,11 +56,11 @@ async function judge(page, name) {
 async function shoot(page, name) {
   if (!settings.shots) return;
   // Pictures below the edge are not fetched.
-  const stills = () =>
+  await page.waitForFunction(() =>
     [...document.querySelectorAll("#moments .still")]
       .filter((one) => one.getBoundingClientRect().bottom < innerHeight)
-      .every((one) => one.querySelector("img"));
-  await page.waitForFunction(stills, null, { timeout: 10_000 }).catch(() => (report.steps.blank ??= name));
+      .every((one) => one.querySelector("img")),
+  );
   await page.screenshot({ path: path.join(settings.shots, `${name}.png`) });
 }
 
@@ -75,30 +69,23 @@ async function fits(page) {
 }
 
 async function main() {
-  let { child, address } = await review(settings);
-  const browser = await launch(settings);
+  let { child, address } = await review();
+  const browser = await launch();
   try {
     const context = await browser.newContext({
       viewport: { width: 1440, height: 900 },
       colorScheme: "light",
     });
     const page = await newPage(context);
+    await page.addInitScript(note);
     await page.goto(address);
     // It is scored first, with progress, and then hl's own choice is there.
-    await page.waitForSelector("#jobs progress");
+    await page.waitForFunction(() => globalThis.noted.has("Finding moments"));
     await page.waitForSelector("#moments .moment .actions");
     await saved(page);
     report.address = page.url();
     report.seeded = (await kept(page)).length;
     await page.waitForFunction(() => document.getElementById("video").readyState >= 2);
-    // Written down in the page: an earlier step may look into the other video already.
-    await page.evaluate(() => {
-      const note = () => {
-        if (!document.getElementById("making").hidden)
-          globalThis.making = document.getElementById("making-words").textContent;
-      };
-      new MutationObserver(note).observe(document.getElementById("making"), { attributes: true });
-    });
     report.picture = await page.$eval("#video", (one) => one.videoWidth);
     await shoot(page, "review-light");
     await judge(page, "light");
@@ -117,7 +104,19 @@ async function main() {
     child.kill("SIGINT");
     await ended(child);
   }
-  process.stdout.write(JSON.stringify(report));
+  report.console = report.console.filter((one) => !EXPECTED.test(one));
+  return report;
+}
+
+/** Write down in the page what is shown, however shortly: looking in from here may come too late. Runs in the page. */
+function note() {
+  globalThis.noted = new Set();
+  const look = () => {
+    for (const one of document.querySelectorAll("progress")) {
+      if (one.checkVisibility()) globalThis.noted.add(one.ariaLabel ?? one.labels[0]?.textContent);
+    }
+  };
+  new MutationObserver(look).observe(document, { attributes: true, childList: true, subtree: true });
 }
 
 async function byKeyboard(page) {
@@ -209,24 +208,26 @@ async function byKeyboard(page) {
   await page.waitForSelector("#dialog[open]");
   await judge(page, "keys");
   await page.keyboard.press("Escape");
+  await page.waitForSelector("#dialog:not([open])", { state: "attached" });
+  // From the first moment on: the last one is soon over, and the cut with it.
+  for (let number = 0; number < 5; number += 1) await page.keyboard.press("ArrowUp");
+  const pressed = () => page.getAttribute("#play-cut", "aria-pressed");
   await page.keyboard.press("r");
-  await page.waitForFunction(
-    () => document.getElementById("play-cut").getAttribute("aria-pressed") === "true",
-  );
+  steps.playsCut = [await pressed()];
   await page.keyboard.press("r");
-  await page.keyboard.press("k");
+  steps.playsCut.push(await pressed());
   await saved(page);
 }
 
 async function byMouse(page) {
   const steps = report.steps;
   await page.click("#zoom-all");
-  const box = await page.locator("#curve").boundingBox();
-  const middle = box.y + 60;
-  const over = await page.locator("#curve .u-over").boundingBox();
+  // Asked for anew each time: what is clicked may scroll.
+  const plot = () => page.locator("#curve .u-over").boundingBox();
+  let over = await plot();
   const length = await page.$eval("#curve", (one) => Number(one.getAttribute("aria-valuemax")));
   const x = (at) => over.x + (at / length) * over.width;
-  await page.mouse.click(x(length / 2), middle);
+  await page.mouse.click(x(length / 2), over.y + 50);
   steps.jump = Math.abs((await position(page)) - length / 2);
 
   // The slider cuts anew at once; a pinned moment stays.
@@ -245,15 +246,15 @@ async function byMouse(page) {
   const [moment] = await kept(page);
   await page.click(`#moments [data-key="still-${moment.id}"]`);
   await page.click("#zoom-moment");
-  await page.waitForTimeout(100);
+  over = await plot();
   const [start, end] = bounds((await selected(page)).words);
   const margin = Math.max(2, (end - start) / 2);
   const low = Math.max(0, start - margin);
   const high = low + end - start + 2 * margin;
   const at = (value) => over.x + ((value - low) / (high - low)) * over.width;
-  await page.mouse.move(at(end), middle);
+  await page.mouse.move(at(end), over.y + 50);
   await page.mouse.down();
-  await page.mouse.move(at(end - 0.7), middle, { steps: 6 });
+  await page.mouse.move(at(end - 0.7), over.y + 50, { steps: 6 });
   await page.mouse.up();
   steps.drag = end - bounds((await selected(page)).words)[1];
   await page.click("#undo");
@@ -287,7 +288,8 @@ async function byMouse(page) {
   await page.click("#play");
   await page.waitForFunction(() => !document.getElementById("video").paused);
   await page.click("#play");
-  await page.mouse.move(x(10), middle);
+  over = await plot();
+  await page.mouse.move(x(10), over.y + 50);
   await page.mouse.wheel(0, -300);
   await page.mouse.wheel(120, 0);
   await page.click("#zoom-out");
@@ -314,8 +316,6 @@ async function results(page) {
   await page.waitForFunction(() => document.getElementById("dialog-error").textContent !== "");
   report.refused = await page.textContent("#dialog-error");
   await page.click("#dialog-cancel");
-  // 409 of our own making is not an error of the page.
-  report.console = report.console.filter((one) => !/status of 409/.test(one));
 
   // A short film is soon made.
   while ((await kept(page)).length > 1) {
@@ -359,14 +359,13 @@ async function otherTab(context, page) {
   await page.click("#notice button >> nth=0");
   await saved(page);
   report.conflict.loaded = JSON.stringify(ids(await kept(page))) === JSON.stringify(ids(theirs));
-  report.console = report.console.filter((one) => !/status of 409/.test(one));
   await other.close();
 }
 
 const ids = (all) => all.map((one) => one.id);
 const token = (page) => page.evaluate(() => sessionStorage.getItem("token"));
 
-/** Kill -9 of the service in the middle of editing: the page goes on when it is back, and nothing is lost. */
+/** Kill -9 of the service in the over.y + 50 of editing: the page goes on when it is back, and nothing is lost. */
 async function killed(page, child) {
   child.kill("SIGKILL");
   await ended(child);
@@ -375,11 +374,8 @@ async function killed(page, child) {
   await page.waitForFunction(() => /trying again/.test(document.getElementById("saved").textContent));
   report.unsaved = await notice(page);
   report.afterKill = ids(await kept(page));
-  const back = await review(settings);
+  const back = await review();
   await saved(page);
-  report.console = report.console.filter(
-    (one) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(one),
-  );
   return back.child;
 }
 
@@ -393,7 +389,6 @@ async function again(context, page) {
   await fresh.close();
   // A ticket is good once.
   report.strangers = await page.evaluate(async () => (await fetch("/v1/reviews")).status);
-  report.console = report.console.filter((one) => !/status of 401/.test(one));
 }
 
 async function narrow(browser, context) {
@@ -413,8 +408,15 @@ async function narrow(browser, context) {
   await judge(page, "narrow");
   const before = (await kept(page)).length;
   await page.locator("#moments .moment").first().getByRole("button", { name: /^Drop/ }).tap();
-  report.narrowDrop = (await kept(page)).length - before;
+  // A tap becomes a click some time after it.
+  const counts = (count) =>
+    page.waitForFunction(
+      (wanted) => document.querySelectorAll("#moments .moment:not(.dropped)").length === wanted,
+      count,
+    );
+  await counts(before - 1);
   await page.tap("#undo");
+  await counts(before);
   await saved(page);
   await page.evaluate(() => scrollTo(0, 0));
   await shoot(page, "review-narrow-dark");
@@ -433,8 +435,7 @@ async function narrow(browser, context) {
 async function otherVideo(_context, page) {
   if (settings.videos.length < 2) return null;
   await page.click("#videos button >> nth=1");
-  // Until it is made the first video is still there, with its width.
-  await page.waitForFunction(() => globalThis.making?.includes("a small copy is made"));
+  await page.waitForFunction(() => [...globalThis.noted].some((one) => one.includes("a small copy is made")));
   await page.waitForFunction(() => {
     const video = document.getElementById("video");
     return document.getElementById("making").hidden && video.videoWidth > 0 && video.readyState >= 2;
@@ -442,15 +443,10 @@ async function otherVideo(_context, page) {
   await page.click("#zoom-all");
   await page.focus("#curve");
   await page.keyboard.press("Shift+ArrowRight");
-  const words = await page.evaluate(() => globalThis.making);
   return {
-    words,
     width: await page.$eval("#video", (one) => one.videoWidth),
     position: await position(page),
   };
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error.stack}\n${JSON.stringify(report)}\n`);
-  process.exit(1);
-});
+run(main, report);

@@ -1,15 +1,14 @@
 // The panel itself in a browser, against a running `hl serve`: pair, score a real video, move the sliders, create the
 // sequence in the fake Premiere. Settings come as JSON in the first argument, what was seen goes to stdout as JSON.
-//   {"chromium", "port", "code", "clips": [{name, path, rate, seconds}], "theme": "dark", "shots": folder or null,
+//   {"chromium", "plugin": folder, "port", "code", "clips": [{name, path, rate, seconds}], "theme": "dark", "shots": folder or null,
 //    "spectrum": whether UXP's widgets are there, "count": moments to choose, "otio", "xml": as in fake_ppro.js}
 "use strict";
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { chromium } = require("playwright-core");
+const { launch, openPage, run, settings } = require("./start.js");
 
-const panel = path.join(__dirname, "..", "panel");
-const settings = JSON.parse(process.argv[2]);
+const panel = path.join(settings.plugin, "panel");
 
 /** The page's `require`: the panel's own files, and fakes of what the host gives. Runs in the page. */
 function installHost({ sources, clips, otio, xml, theme, spectrum }) {
@@ -79,7 +78,7 @@ function installHost({ sources, clips, otio, xml, theme, spectrum }) {
 
 function sources() {
   const found = {};
-  for (const folder of [panel, __dirname]) {
+  for (const folder of [panel, path.join(settings.plugin, "test")]) {
     for (const file of fs.readdirSync(folder)) {
       if (file.endsWith(".js")) found[file] = fs.readFileSync(path.join(folder, file), "utf8");
     }
@@ -87,29 +86,10 @@ function sources() {
   return found;
 }
 
-// Chromium sometimes hangs while it starts on a busy machine, before any of our code has run: such a
-// start is given up and tried again. What the page then does is tried once.
-async function launch() {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await chromium.launch({
-        executablePath: settings.chromium,
-        timeout: 60_000,
-        // Root has no sandbox in a container; the page is our own file.
-        args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-      });
-    } catch (error) {
-      if (attempt === 3) throw error;
-      console.error(`Chromium did not start, attempt ${attempt}: ${error.message}`);
-    }
-  }
-}
-
 async function main() {
   const browser = await launch();
-  const page = await browser.newPage({ viewport: { width: 380, height: 560 } });
   const report = { console: [], steps: [] };
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && report.console.push(message.text()));
+  const page = await openPage(browser, report.console, { viewport: { width: 380, height: 560 } });
   await page.exposeFunction("readFile", (file) => fs.promises.readFile(file, "utf8"));
   await page.addInitScript(installHost, {
     sources: sources(),
@@ -129,7 +109,7 @@ async function main() {
     report.steps.push({ name, connection: await text("connection"), message: await text("message-text"), hint: await text("message-hint") });
     await shoot(name);
   };
-  const idle = () => page.waitForFunction(() => !document.getElementById("import-file").hasAttribute("disabled"), null, { timeout: 300000 });
+  const idle = () => page.waitForFunction(() => !document.getElementById("import-file").hasAttribute("disabled"));
 
   await page.goto(`file://${path.join(panel, "index.html")}`);
   await idle();
@@ -165,18 +145,13 @@ async function main() {
   });
   await page.focus("#score");
   await page.keyboard.press("Space");
-  await page.waitForSelector("#progress-row", { state: "visible" });
-  let isShot = false;
-  while (await page.isVisible("#progress-row")) {
-    const share = await page.evaluate(() => document.getElementById("progress").value);
-    if (share > 20 && !isShot) {
-      isShot = true;
-      await shoot("progress");
-    }
-    await page.waitForTimeout(50);
+  // A click makes the panel busy before it returns, so to wait until it is idle is enough.
+  if (settings.shots) {
+    await page.waitForFunction(() => document.getElementById("progress").value > 20);
+    await shoot("progress");
   }
-  report.stages = await page.evaluate(() => [...new Set(globalThis.seen.stages)].filter(Boolean));
   await idle();
+  report.stages = await page.evaluate(() => [...new Set(globalThis.seen.stages)].filter(Boolean));
   const pictures = () =>
     page.waitForFunction(() => {
       const images = [...document.querySelectorAll(".thumbnail img")];
@@ -203,7 +178,6 @@ async function main() {
   await step("count");
 
   await page.click("#create");
-  await page.waitForTimeout(50);
   await idle();
   await step("sequence");
   report.premiere = await page.evaluate(() => {
@@ -213,7 +187,6 @@ async function main() {
   // The path without the service: the same file, picked in a dialog.
   await page.evaluate(() => (globalThis.fileToOpen = globalThis.premiere.log.imports[0]));
   await page.click("#import-file");
-  await page.waitForTimeout(50);
   await idle();
   report.sequencesAfterImport = await page.evaluate(() => globalThis.premiere.state.sequences.map((one) => one.name));
   await step("imported");
@@ -223,10 +196,7 @@ async function main() {
   report.plainWidgets = await page.evaluate(() => [...document.querySelectorAll("button, progress")].length);
   report.errors = await page.evaluate(() => globalThis.seen.errors);
   await browser.close();
-  process.stdout.write(JSON.stringify(report));
+  return report;
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
-});
+run(main);

@@ -1,14 +1,14 @@
 // How long the page is busy while the curve of a ten-hour video is panned and zoomed, by the browser's own trace.
 // Settings come as JSON in the first argument, figures in milliseconds go to stdout as JSON.
 //   {"chromium", "python", "port", "videos": [path], "shots": folder or null}
-import path from "node:path";
-import { ended, launch, review } from "./start.js";
+"use strict";
 
-const settings = JSON.parse(process.argv[2]);
+const path = require("node:path");
+const { ended, launch, review, run, settings } = require("./start.js");
 
 async function main() {
-  const { child, address } = await review(settings);
-  const browser = await launch(settings);
+  const { child, address } = await review();
+  const browser = await launch();
   try {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     page.setDefaultTimeout(120_000);
@@ -59,20 +59,18 @@ async function main() {
     const lengths = tasks.map((one) => one.dur / 1000).sort((a, b) => b - a);
     const clips = await page.$eval("#curve", (one) => Number(one.getAttribute("aria-valuemax")));
     if (settings.shots) await page.screenshot({ path: path.join(settings.shots, "review-long.png") });
-    process.stdout.write(
-      JSON.stringify({
-        seconds: clips,
-        took: (end.ts - begin.ts) / 1e6,
-        tasks: lengths.length,
-        longest: lengths[0],
-        long: lengths.filter((one) => one > 50).length,
-        longestBusy: busy[0],
-        inside,
-        longBusy: busy.filter((one) => one > 50).length,
-        totalBusy: busy.reduce((sum, one) => sum + one, 0),
-        total: lengths.reduce((sum, one) => sum + one, 0),
-      }),
-    );
+    return {
+      seconds: clips,
+      took: (end.ts - begin.ts) / 1e6,
+      tasks: lengths.length,
+      longest: lengths[0],
+      long: lengths.filter((one) => one > 50).length,
+      longestBusy: busy[0],
+      inside,
+      longBusy: busy.filter((one) => one > 50).length,
+      totalBusy: busy.reduce((sum, one) => sum + one, 0),
+      total: lengths.reduce((sum, one) => sum + one, 0),
+    };
   } finally {
     await browser.close();
     child.kill("SIGINT");
@@ -80,7 +78,4 @@ async function main() {
   }
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
-});
+run(main);
