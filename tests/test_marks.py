@@ -139,7 +139,7 @@ def test_same_name_in_two_folders_is_told_apart_by_its_folder(tmp_path: Path) ->
 
 def test_instants(tmp_path: Path) -> None:
     file = raw_file(take(tmp_path, rate=Fraction(30000, 1001), timecode="01:00:00;00"))
-    assert file.start_timecode == "01:00:00;00"
+    assert file.info.start_timecode == "01:00:00;00"
     assert parse_instant("01:00:01;00", file) == Fraction(30 * 1001, 30000)
     assert parse_instant(" 12.25 ", file) == Fraction(49, 4)
     assert parse_instant("1:02:03.5", file) == Fraction(7447, 2)
