@@ -210,10 +210,12 @@ def features_of(videos: list[Path], spec: FeatureSpec) -> list[VideoFeatures]:
     """Return the features of videos, which are scored where that was not done yet."""
     store = FeatureStore(paths.features_dir())
     identities = [content_identity(path) for path in videos]
-    missing = [p for p, one in zip(videos, identities, strict=True) if not store.has(one, spec)]
+    missing = [
+        p for p, identity in zip(videos, identities, strict=True) if not store.has(identity, spec)
+    ]
     if missing:
         score(missing)
-    found = [store.get(one, spec) for one in identities]
+    found = [store.get(identity, spec) for identity in identities]
     assert all(one is not None for one in found)
     return cast(list[VideoFeatures], found)
 
@@ -251,7 +253,7 @@ def main() -> None:
         if not wordings:
             continue
         features = features_of(list(videos), spec)
-        pictures = [classes.probabilities(one.visual_TV) for one in features]
+        pictures = [classes.probabilities(feature.visual_TV) for feature in features]
         kinds = np.array([str(kind) for kind in videos.values()])
         share = {kind: float((kinds == kind).mean()) for kind in wordings}
         print(f"\n{title}: {len(videos)} videos, {len(wordings)} things, three wordings each\n")

@@ -64,12 +64,14 @@ def main() -> None:
     print("| moments | films | with a reason | that names a sound or sight | of the kind |")
     print("| --- | ---: | ---: | ---: | --- |")
     for title, selection in (("default", Selection()), ("--top 10", Selection(top=10))):
-        moments = [(film, one) for film in films for one in find_moments(film.document, selection)]
+        moments = [
+            (film, moment) for film in films for moment in find_moments(film.document, selection)
+        ]
         kinds = collections.Counter(
             _kind(reason, film) for film, moment in moments for reason in moment.reasons
         )
         named = sum(
-            any(_kind(one, film) in ("sound", "sight") for one in moment.reasons)
+            any(_kind(reason, film) in ("sound", "sight") for reason in moment.reasons)
             for film, moment in moments
         )
         given = sum(bool(moment.reasons) for _, moment in moments)
@@ -166,7 +168,7 @@ def _inside(moment: Moment, film: Film) -> Iterator[int]:
 
 
 def _kind(reason: str, film: Film) -> str:
-    if reason in {one.name for one in film.document.sights or ()}:
+    if reason in {sight.name for sight in film.document.sights or ()}:
         return "sight"
     if reason.startswith("like "):
         return "like"

@@ -65,7 +65,7 @@ def prepare(folder: Path, num_clips: int) -> Path:
         spans=[],
     )
     value = document.to_json()
-    value["shot_boundaries_seconds"] = [float(one) for one in cuts if 0 < one < num_clips]
+    value["shot_boundaries_seconds"] = [float(cut) for cut in cuts if 0 < cut < num_clips]
     value["loudness"] = [round(float(one), 3) for one in -60 * random.random(num_clips)]
     value["motion"] = [round(float(one), 6) for one in random.random(num_clips)]
     os.environ["HL_CACHE_DIR"] = str(folder / "cache")

@@ -87,7 +87,7 @@ def look_at(path: Path) -> Clip | None:
         path=path,
         rate=rate,
         is_variable_rate=is_variable,
-        timecode=next((one["timecode"] for one in tags if "timecode" in one), None),
+        timecode=next((tag["timecode"] for tag in tags if "timecode" in tag), None),
         num_sound_tracks=sum(one["codec_type"] == "audio" for one in found["streams"]),
         upright_size=(height, width) if any(turn % 180 for turn in turns) else (width, height),
         seconds=Fraction(picture["duration"]) if is_variable else frames / rate,

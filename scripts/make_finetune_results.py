@@ -99,12 +99,12 @@ def taste_table(data: Path, seeds: int) -> str:
             if not values:
                 cells.append("")
                 continue
-            numbers = [one["ap"] for one in values]
+            numbers = [value["ap"] for value in values]
             if row.startswith("CPU"):
                 cells.append(f"{sum(numbers) / len(numbers):.2f}")
                 continue
             # Projects share clips: whole projects are drawn.
-            interval = bootstrap_interval(numbers, videos=[one["project"] for one in values])
+            interval = bootstrap_interval(numbers, videos=[value["project"] for value in values])
             cells.append(
                 f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
             )

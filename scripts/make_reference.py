@@ -89,17 +89,18 @@ def _parameters(command: Any) -> list[str]:
     if arguments:
         lines += ["| Argument | |", "| --- | --- |"]
         lines += [
-            f"| `{_cell(_argument_name(one))}` | {_cell(one.help or '')} |" for one in arguments
+            f"| `{_cell(_argument_name(argument))}` | {_cell(argument.help or '')} |"
+            for argument in arguments
         ]
         lines.append("")
     if options:
         lines += ["| Option | Default | |", "| --- | --- | --- |"]
-        for one in options:
-            names = ", ".join(f"`{name}`" for name in [*one.opts, *one.secondary_opts])
-            value = "" if one.is_flag else f" `{_cell(_value(one))}`"
-            chosen = getattr(one.default, "value", one.default)
-            default = "" if one.is_flag or chosen in (None, []) else f"`{chosen}`"
-            lines.append(f"| {names}{value} | {default} | {_cell(_escaped(one.help or ''))} |")
+        for option in options:
+            names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+            value = "" if option.is_flag else f" `{_cell(_value(option))}`"
+            chosen = getattr(option.default, "value", option.default)
+            default = "" if option.is_flag or chosen in (None, []) else f"`{chosen}`"
+            lines.append(f"| {names}{value} | {default} | {_cell(_escaped(option.help or ''))} |")
         lines.append("")
     if inner:
         lines += ["| Command | |", "| --- | --- |"]
@@ -114,11 +115,11 @@ def _of_kind(command: Any, kind: str) -> list[Any]:
     # Completion is the shell's business and --help is the same everywhere.
     left_out = {"help", "install_completion", "show_completion"}
     return [
-        one
-        for one in command.params
-        if one.param_type_name == kind
-        and one.name not in left_out
-        and not getattr(one, "hidden", False)
+        param
+        for param in command.params
+        if param.param_type_name == kind
+        and param.name not in left_out
+        and not getattr(param, "hidden", False)
     ]
 
 
@@ -166,12 +167,12 @@ def recipe_page() -> str:
         lines += [f"## {title}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
         lines += ["| Setting | Default | |", "| --- | --- | --- |"]
         texts = field_texts(kind)
-        for one in dataclasses.fields(kind):
-            if one.name in ("data", "model", "objective", "training", "fusion"):
+        for field in dataclasses.fields(kind):
+            if field.name in ("data", "model", "objective", "training", "fusion"):
                 continue
             values = [defaults] if defaults else [subspace.model.fusion, rasl.model.fusion]
             lines.append(
-                f"| `{one.name}` | {_defaults(one.name, values)} | {_cell(texts[one.name])} |"
+                f"| `{field.name}` | {_defaults(field.name, values)} | {_cell(texts[field.name])} |"
             )
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"

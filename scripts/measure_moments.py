@@ -60,7 +60,7 @@ def count(document: ScoresDocument, moments: list[Moment], shortest: float) -> C
     def on_cut(instant: float) -> bool:
         return any(abs(edge - instant) <= HALF_A_FRAME for edge in edges)
 
-    found = Counts(moments=len(moments), kept=sum(one.duration_seconds for one in moments))
+    found = Counts(moments=len(moments), kept=sum(moment.duration_seconds for moment in moments))
     for one in moments:
         start, end = one.start_seconds, one.end_seconds
         inside = [edge for edge in edges if start + HALF_A_FRAME < edge < end - HALF_A_FRAME]
@@ -70,7 +70,7 @@ def count(document: ScoresDocument, moments: list[Moment], shortest: float) -> C
         found.fragments += any(not cut and piece < shortest - 1e-6 for cut, piece in ends)
         found.short_shots += any(cut and piece < shortest - 1e-6 for cut, piece in ends)
         found.whole += all(cut for cut, _ in ends)
-    in_time = sorted(moments, key=lambda one: one.start_seconds)
+    in_time = sorted(moments, key=lambda moment: moment.start_seconds)
     for left, right in itertools.pairwise(in_time):
         gap = right.start_seconds - left.end_seconds
         found.touching += gap <= HALF_A_FRAME and not on_cut(left.end_seconds)

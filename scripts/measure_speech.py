@@ -140,9 +140,9 @@ def main() -> None:
             [document] = hlcli.score([path])
             for asked, selection in ASKED.items():
                 total = np.zeros((2, 3), dtype=int)
-                for one in curves(document):
-                    without = dataclasses.replace(one, speech=None)
-                    total += [count(without, selection, words), count(one, selection, words)]
+                for curve in curves(document):
+                    without = dataclasses.replace(curve, speech=None)
+                    total += [count(without, selection, words), count(curve, selection, words)]
                 (ends, inside, avoidable), (_, now_inside, now_avoidable) = total.tolist()
                 print(
                     f"| {title} | {asked} | {ends} | {inside} | {avoidable} | {now_inside} | "

@@ -114,13 +114,13 @@ def sharded(files: list[float], nodes: int, speed: float, rng: random.Random) ->
     for length in files:
         parts[rng.randrange(nodes)].append(length)
     outcomes = [run(part, 1, speed, rng) for part in parts]
-    hours = max(one.hours for one in outcomes)
+    hours = max(outcome.hours for outcome in outcomes)
     return Outcome(
         hours,
-        sum(one.busy * one.hours for one in outcomes) / (hours * nodes),
-        sum(one.attempts for one in outcomes),
-        sum(one.set_aside for one in outcomes),
-        sum(one.losses for one in outcomes),
+        sum(outcome.busy * outcome.hours for outcome in outcomes) / (hours * nodes),
+        sum(outcome.attempts for outcome in outcomes),
+        sum(outcome.set_aside for outcome in outcomes),
+        sum(outcome.losses for outcome in outcomes),
     )
 
 

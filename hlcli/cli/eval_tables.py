@@ -99,11 +99,12 @@ def verdict_lines(comparisons: Sequence[Comparison]) -> list[str]:
     """Say for each detector whether it beats the best trivial baseline it may be held against."""
     words = {"detector": "the detector wins", "baseline": "the baseline wins", "open": "undecided"}
     lines = []
-    for one in comparisons:
-        difference = one.difference
+    for comparison in comparisons:
+        difference = comparison.difference
         lines.append(
-            f"{one.detector} ({one.looks}) minus {one.baseline}: {difference.mean:+.3f} "
-            f"({difference.low:+.3f} to {difference.high:+.3f}): {words[one.verdict]}"
+            f"{comparison.detector} ({comparison.looks}) "
+            f"minus {comparison.baseline}: {difference.mean:+.3f} "
+            f"({difference.low:+.3f} to {difference.high:+.3f}): {words[comparison.verdict]}"
         )
     return lines
 

@@ -67,11 +67,11 @@ def find(
     with on:
         documents = find_words(words, videos, top=top, model=model, device=device, on=on)
     results = sorted(
-        ((one, moment) for one in documents for moment in one.moments),
+        ((document, moment) for document in documents for moment in document.moments),
         key=lambda pair: -pair[1].score,
     )
     for path in outputs:
-        check_not_a_source(path, [Path(one.video.path) for one in documents])
+        check_not_a_source(path, [Path(document.video.path) for document in documents])
     if as_json:
         with unread_is_no_end(bool(outputs)):
             typer.echo(json.dumps([_fields(*pair) for pair in results], indent=2))

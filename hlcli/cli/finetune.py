@@ -243,7 +243,8 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "sha256": outcome.manifest.sha256,
         "recommended": outcome.is_recommended,
         "left_out": [{"path": str(one.path), "reason": one.reason} for one in outcome.left_out],
-        "notes": [note for one in plan.annotations for note in one.notes] + list(plan.notes),
+        "notes": [note for annotation in plan.annotations for note in annotation.notes]
+        + list(plan.notes),
         "card": json.loads(outcome.card.to_json()),
     }
 

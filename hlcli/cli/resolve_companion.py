@@ -170,7 +170,9 @@ class Companion:
             return  # Asked for twice.
         self._remove(folder, *_MIRRORED)
         (folder / "request.txt").write_bytes(request)
-        names = [Path(one.fields.get("path", "")).name for one in records if one.kind == "file"]
+        names = [
+            Path(record.fields.get("path", "")).name for record in records if record.kind == "file"
+        ]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         self._say(f"at work for Resolve: {''.join(names[:1])}{more}")
         try:

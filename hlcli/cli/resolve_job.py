@@ -187,15 +187,17 @@ def _read(folder: Path) -> _Request:
     path = folder / "request.txt"
     try:
         records = parse_records(path.read_text(encoding="utf-8"))
-        jobs = [one.fields for one in records if one.kind == "job"]
+        jobs = [record.fields for record in records if record.kind == "job"]
         request = _Request(
             kind=jobs[0]["kind"],
             name=jobs[0].get("name", ""),
             frame_rate=jobs[0].get("frame_rate", ""),
             cut=jobs[0].get("cut", ""),
-            files=tuple(one.fields["path"] for one in records if one.kind == "file"),
+            files=tuple(record.fields["path"] for record in records if record.kind == "file"),
             chosen={
-                one.fields["name"]: one.fields["value"] for one in records if one.kind == "option"
+                record.fields["name"]: record.fields["value"]
+                for record in records
+                if record.kind == "option"
             },
         )
     except (OSError, ValueError, KeyError, IndexError) as error:

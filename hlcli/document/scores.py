@@ -523,12 +523,12 @@ def _observations(observations: Sequence[Observation] | None) -> list[dict[str, 
         return None
     return [
         {
-            "name": one.name,
-            "start_seconds": rounded(one.start_seconds),
-            "end_seconds": rounded(one.end_seconds),
-            "score": rounded(one.score),
+            "name": observation.name,
+            "start_seconds": rounded(observation.start_seconds),
+            "end_seconds": rounded(observation.end_seconds),
+            "score": rounded(observation.score),
         }
-        for one in observations
+        for observation in observations
     ]
 
 

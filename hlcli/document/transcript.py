@@ -131,7 +131,7 @@ def pauses_of(
     parts: Iterable[Word] = (
         (word for caption in captions for word in caption.words)
         if has_words
-        else ((one.start_seconds, one.end_seconds, one.text) for one in captions)
+        else ((caption.start_seconds, caption.end_seconds, caption.text) for caption in captions)
     )
     said: list[Word] = []
     for start, end, text in parts:

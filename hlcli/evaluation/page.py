@@ -51,7 +51,7 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
     for row in report.rows:
         cells = [escape(row.name), escape(row.looks)]
         figures = [report.figure(row, metric, part=part) for metric in benchmark.metrics]
-        figures += [report.figure(row, report.metric, part=one) for one in benchmark.other_parts]
+        figures += [report.figure(row, report.metric, part=part) for part in benchmark.other_parts]
         main.append(
             (row.is_baseline, [*cells, *map(_cell, figures), escape(report.remark_on(row))])
         )
@@ -59,7 +59,7 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
             report.figure(row, report.metric, part=part, stratum=one) for one in report.strata
         ]
         strata.append((row.is_baseline, [*cells, *map(_cell, by_stratum)]))
-    others = [f"{report.metric}, {one}" for one in benchmark.other_parts]
+    others = [f"{report.metric}, {part}" for part in benchmark.other_parts]
     content = _table(("row", "looks at", *benchmark.metrics, *others, "note"), main)
     if len(report.strata) > 1:
         content += f"<h2>{escape(report.metric)} by category</h2>"
@@ -120,10 +120,11 @@ def _verdicts(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return ""
     lines = "".join(
-        f"<li>{escape(one.detector)} ({escape(one.looks)}) minus {escape(one.baseline)}: "
-        f"{one.difference.mean:+.3f} [{one.difference.low:+.3f}, {one.difference.high:+.3f}], "
-        f"winner: {escape(one.verdict)}</li>"
-        for one in comparisons
+        f"<li>{escape(comparison.detector)} ({escape(comparison.looks)}) minus "
+        f"{escape(comparison.baseline)}: {comparison.difference.mean:+.3f} "
+        f"[{comparison.difference.low:+.3f}, {comparison.difference.high:+.3f}], "
+        f"winner: {escape(comparison.verdict)}</li>"
+        for comparison in comparisons
     )
     return f"<h2>Against the best trivial baseline</h2><ul>{lines}</ul>"
 

@@ -140,7 +140,7 @@ class Report:
             "protocol": self.protocol,
             "headline_kinds": [kind for kind in self.kinds if kind in self.headline_kinds],
             "rows": [self._row_json(row) for row in self.rows],
-            "comparisons": [one.to_json() for one in self.comparisons()],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons()],
         }
 
     def _row_json(self, row: Row) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def _overlap(query: str, name: str, synonyms: bool) -> float:
         through = 0
         if synonyms:
             others = [words & _SYNONYM_STEMS.get(word, frozenset()) for word in asked - words]
-            through = sum(bool(one) for one in others)
+            through = sum(bool(other) for other in others)
         best = max(best, 2 * (direct + 0.8 * through) / (len(asked) + len(words)))
     return min(1.0, best)
 

@@ -307,7 +307,7 @@ def _view(arguments: tuple[Any, ...]) -> _View:
     if not isinstance(storage, _Storage) or not _is_size(offset):
         raise ValueError("its pickle has a tensor without a storage")
     if not all(
-        isinstance(one, tuple) and len(one) <= 8 and all(map(_is_size, one)) for one in sizes
+        isinstance(size, tuple) and len(size) <= 8 and all(map(_is_size, size)) for size in sizes
     ):
         raise ValueError("its pickle has a tensor without a proper shape")
     last = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))

@@ -112,7 +112,7 @@ def difference(original: MediaInfo, proxy: MediaInfo) -> str | None:
     if abs(proxy.num_frames - original.num_frames) > _FRAMES_OFF:
         return f"has {proxy.num_frames} frames, not {original.num_frames}"
     timecodes = {proxy.start_timecode, original.start_timecode} - {None}
-    if len({str(one).replace(";", ":") for one in timecodes}) > 1:
+    if len({str(timecode).replace(";", ":") for timecode in timecodes}) > 1:
         return f"starts at {proxy.start_timecode}, not {original.start_timecode}"
     shapes = [one.width / one.height for one in (proxy, original)]
     if abs(shapes[0] / shapes[1] - 1) > _SHAPE:

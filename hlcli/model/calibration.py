@@ -118,7 +118,7 @@ class Statistics:
             raise ValueError(f"the calibration is incomplete: {error}") from error
         if set(squash) - {"v", "a", "va"}:
             raise ValueError(f"the calibration has an unknown modality in {sorted(squash)}")
-        spreads = [one.sd for one in terms.values()]
+        spreads = [term.sd for term in terms.values()]
         spreads += [size for one in squash.values() for size in (one.centre, one.least_spread)]
         if not all(math.isfinite(spread) and spread > 0 for spread in spreads):
             raise ValueError("a spread in the calibration is not above 0")

@@ -92,7 +92,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None:
             return None
-        inner = [one for one in typing.get_args(kind) if one is not type(None)]
+        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
         return _convert(inner[0], value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):

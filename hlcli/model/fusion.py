@@ -79,9 +79,9 @@ class FusedScorer(abc.ABC):
     ) -> dict[Modality, FloatArray]:
         """Raw score of each modality asked for, float32 of shape `(T,)`; terms computed once."""
         weights = {side: self._weights(side) for side in sides}
-        names = sorted({name for one in weights.values() for name in one})
+        names = sorted({name for part in weights.values() for name in part})
         terms = self._presented(self.compute_terms(features, names))
-        raw = {side: self._smoothed(_weighted_mean(terms, one)) for side, one in weights.items()}
+        raw = {side: self._smoothed(_weighted_mean(terms, part)) for side, part in weights.items()}
         if self.taste is None:
             return raw
         return {side: one + self.taste.preferences(features, side) for side, one in raw.items()}
@@ -134,8 +134,8 @@ class FusedScorer(abc.ABC):
         raw: dict[Modality, list[FloatArray]] = {"v": [], "a": [], "va": []}
         for features in corpus:
             sides: tuple[Modality, ...] = ("v", "a", "va") if has_sound(features) else ("v",)
-            for side, one in self.raw_scores(features, sides).items():
-                raw[side].append(one)
+            for side, score in self.raw_scores(features, sides).items():
+                raw[side].append(score)
         squash = {
             side: Squash.fit(parts, least_centre=self.least_centre)
             for side, parts in raw.items()

@@ -174,4 +174,4 @@ def _check_config(checkpoint: Checkpoint) -> None:
 
 def _texts(value: object) -> Iterator[str]:
     values = [*value, *value.values()] if isinstance(value, Mapping) else [value]
-    yield from (one for one in values if isinstance(one, str))
+    yield from (value for value in values if isinstance(value, str))

@@ -115,12 +115,12 @@ def in_words(reasons: Sequence[str]) -> str:
         'cheering, fast movement; unlike the rest of the film'
     """
     what = ", ".join(what_happens(reasons))
-    return "; ".join([*filter(None, [what]), *(one for one in reasons if _compares(one))])
+    return "; ".join([*filter(None, [what]), *(reason for reason in reasons if _compares(reason))])
 
 
 def what_happens(reasons: Sequence[str]) -> list[str]:
     """Return the reasons that say something to those who see the moment alone: no comparisons."""
-    return [one for one in reasons if not _compares(one)]
+    return [reason for reason in reasons if not _compares(reason)]
 
 
 def _compares(reason: str) -> bool:
@@ -134,10 +134,10 @@ def _observed(observations: Sequence[Observation], moment: Moment, evidence: Evi
     if rest < length / 2:
         return []
     found: list[tuple[float, str]] = []
-    for name in dict.fromkeys(one.name for one in observations):
-        stretches = [one for one in observations if one.name == name]
-        total = sum(one.end_seconds - one.start_seconds for one in stretches)
-        here = [one for one in stretches if _overlap(one, moment) > 0]
+    for name in dict.fromkeys(observation.name for observation in observations):
+        stretches = [observation for observation in observations if observation.name == name]
+        total = sum(stretch.end_seconds - stretch.start_seconds for stretch in stretches)
+        here = [stretch for stretch in stretches if _overlap(stretch, moment) > 0]
         inside = sum(_overlap(one, moment) for one in here)
         share, outside = inside / length, (total - inside) / rest
         if share < _LEAST_SHARE and inside < min(_LONG_ENOUGH_SECONDS, length):

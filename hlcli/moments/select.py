@@ -73,7 +73,7 @@ def select_moments(
     if second is None and sides:
         second = Curve(sum(sides) / len(sides), clip_seconds, duration_seconds)
     pins = _pins(selection, duration_seconds)
-    avoids = [(one.start_seconds, one.end_seconds) for one in selection.avoids]
+    avoids = [(avoid.start_seconds, avoid.end_seconds) for avoid in selection.avoids]
     curve = Curve(
         scores_T,
         clip_seconds,
@@ -117,7 +117,7 @@ def select_moments(
 def _pins(selection: Selection, duration: float) -> list[tuple[float, float]]:
     """Return the pinned stretches inside the video in time order, those that meet as one."""
     pins: list[tuple[float, float]] = []
-    for start, end in sorted((one.start_seconds, one.end_seconds) for one in selection.pins):
+    for start, end in sorted((pin.start_seconds, pin.end_seconds) for pin in selection.pins):
         end = min(end, duration)
         if end - start <= EPSILON:
             continue

@@ -123,8 +123,8 @@ class Selection:
         """Return the same with the pins and avoids that are of the video with this file name."""
         return replace(
             self,
-            pins=tuple(one for one in self.pins if one.is_of(name)),
-            avoids=tuple(one for one in self.avoids if one.is_of(name)),
+            pins=tuple(pin for pin in self.pins if pin.is_of(name)),
+            avoids=tuple(avoid for avoid in self.avoids if avoid.is_of(name)),
         )
 
     def __post_init__(self) -> None:

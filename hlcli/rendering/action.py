@@ -159,7 +159,7 @@ def _path(
     starts = np.arange(pictures.start, pictures.stop, step)
     change_SW = np.add.reduceat(seen.change_NW[pictures.start : pictures.stop], starts - starts[0])
     cost_SP = _cost_of_motion(change_SW, places, part)
-    numbers = np.array([one for one in seen.faces if seen.faces[one] and one in pictures])
+    numbers = np.array([face for face in seen.faces if seen.faces[face] and face in pictures])
     if len(numbers):
         cost_SP *= _MOTION_BESIDE_FACES
         for row, start in enumerate(starts):

@@ -114,7 +114,7 @@ def lanes_of(document: ScoresDocument) -> dict[str, list[Observation]]:
     sounds = document.sounds or ()
     if document.speech is not None:
         # Where somebody speaks is known better than where it sounds like speech.
-        sounds = tuple(one for one in sounds if one.name != "speech") + tuple(
+        sounds = tuple(sound for sound in sounds if sound.name != "speech") + tuple(
             Observation(name="speech", start_seconds=start, end_seconds=end, score=1.0)
             for start, end in document.speech
         )
@@ -127,9 +127,9 @@ def lanes_of(document: ScoresDocument) -> dict[str, list[Observation]]:
         usual = sorted(lengths, key=lambda name: (-lengths[name], name))
         for name in [name for name in usual if name not in found][:_MOST_OTHERS]:
             found[name] = []
-        for one in observations:
-            if one.name in found:
-                found[one.name].append(one)
+        for observation in observations:
+            if observation.name in found:
+                found[observation.name].append(observation)
     return found
 
 
@@ -217,16 +217,16 @@ class _Plot:
     ) -> Iterator[tuple[float, float, float, float]]:
         """Yield left, right, score and start of what can be told apart on so many pixels."""
         bar: tuple[float, float, float, float] | None = None
-        for one in observations:
-            left = self._x(one.start_seconds)
-            right = max(left + 1.5, self._x(one.end_seconds))
+        for observation in observations:
+            left = self._x(observation.start_seconds)
+            right = max(left + 1.5, self._x(observation.end_seconds))
             if bar is not None and left < bar[1] + 1:
-                bar = (bar[0], max(bar[1], right), max(bar[2], one.score), bar[3])
+                bar = (bar[0], max(bar[1], right), max(bar[2], observation.score), bar[3])
                 continue
             if bar is not None:
                 yield bar
-            bar = (left, min(right, self._frame.left + self._frame.inside), one.score,
-                   one.start_seconds)  # fmt: skip
+            bar = (left, min(right, self._frame.left + self._frame.inside), observation.score,
+                   observation.start_seconds)  # fmt: skip
         if bar is not None:
             yield bar
 

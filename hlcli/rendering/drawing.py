@@ -152,7 +152,7 @@ def png_file(drawings: Sequence[Drawing], *, scale: int = 2) -> bytes:
 
 
 def _size(drawings: Sequence[Drawing]) -> tuple[int, int]:
-    return max(one.width for one in drawings), sum(one.height for one in drawings)
+    return max(drawing.width for drawing in drawings), sum(drawing.height for drawing in drawings)
 
 
 def _picture(drawing: Drawing, scale: int, lettering: Lettering) -> Image.Image:

@@ -76,7 +76,10 @@ class ReportedVideo:
 
 def wanted_frames(document: ScoresDocument) -> set[int]:
     """Return the frames of a video that its report shows."""
-    return {*_strip_frames(document), *(_peak_frame(document, one) for one in document.moments)}
+    return {
+        *_strip_frames(document),
+        *(_peak_frame(document, moment) for moment in document.moments),
+    }
 
 
 def read_pictures(
@@ -147,7 +150,7 @@ def render_report(videos: Sequence[ReportedVideo]) -> str:
     ]
     best = sorted((one for part in parts for one in part["moments"]), key=lambda one: one["rank"])
     length = clock_text(sum(document.video.duration_seconds for document in documents))
-    kept = sum(moment.duration_seconds for one in documents for moment in one.moments)
+    kept = sum(moment.duration_seconds for document in documents for moment in document.moments)
     count = len(best)
     return template.render(
         title=f"Highlights of {len(videos)} videos" if several else parts[0]["name"],
@@ -307,10 +310,10 @@ def _within(document: ScoresDocument) -> dict[int, range]:
     """Return the frames among which a sharper one may stand for each peak."""
     rate, count = document.video.frame_rate, document.video.num_frames
     return {
-        _peak_frame(document, one): range(
-            frame_at(one.start_seconds, rate), min(frame_at(one.end_seconds, rate), count)
+        _peak_frame(document, moment): range(
+            frame_at(moment.start_seconds, rate), min(frame_at(moment.end_seconds, rate), count)
         )
-        for one in document.moments
+        for moment in document.moments
     }
 
 

@@ -192,7 +192,7 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
         path, output = allowed.existing(timeline), allowed.resolved(film)
         make = workflow.render_each if each else _alone(workflow.render)
         reports = make(path, output, settings, copy=copy, may_read=allowed.may_read, on=on)
-        films = [{"film": str(one.path), "frames": one.num_frames} for one in reports]
+        films = [{"film": str(report.path), "frames": report.num_frames} for report in reports]
         return on.answer(films, films=films)
 
     def learn(

@@ -77,7 +77,7 @@ def edited_documents(edit: Edit, documents: Sequence[ScoresDocument]) -> list[Sc
     """
     from hlcli.document import measure_moment
 
-    kept = [one for one in edit.moments if one.keep]
+    kept = [moment for moment in edit.moments if moment.keep]
     if not kept:
         raise OutputError("no moment is kept", hint="keep at least one")
     in_time = sorted(kept, key=lambda one: (one.video, one.start_seconds))
@@ -129,13 +129,13 @@ def marks_table(edit: Edit, documents: Sequence[ScoresDocument]) -> str:
     Raises:
         OutputError: Nothing is kept.
     """
-    kept = [one for one in edit.moments if one.keep]
+    kept = [moment for moment in edit.moments if moment.keep]
     if not kept:
         raise OutputError("no moment is kept: there is nothing to learn", hint="keep one")
     rows: list[tuple[int, float, float, str]] = [
         (one.video, one.start_seconds, one.end_seconds, "keep") for one in kept
     ]
-    for one in [*(one for one in edit.moments if not one.keep), *edit.avoid]:
+    for one in [*(moment for moment in edit.moments if not moment.keep), *edit.avoid]:
         pieces = [(one.start_seconds, one.end_seconds)]
         for taken in kept:
             if taken.video == one.video:

@@ -97,7 +97,7 @@ class JobQueue:
             OutputError: It cannot be kept.
         """
         with self._changed:
-            if sum(one.state == "queued" for one in self._jobs.values()) >= MAX_WAITING:
+            if sum(job.state == "queued" for job in self._jobs.values()) >= MAX_WAITING:
                 raise RequestError(
                     f"{MAX_WAITING} jobs are waiting", hint="wait until some are done", status=429
                 )

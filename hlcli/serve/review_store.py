@@ -152,7 +152,7 @@ class ReviewStore:
                     with contextlib.suppress(RequestError):
                         if (review := self.load(folder.name)) is not None:
                             reviews.append(review)
-        return sorted(reviews, key=lambda one: (one.changed, one.id), reverse=True)
+        return sorted(reviews, key=lambda review: (review.changed, review.id), reverse=True)
 
     def put_document(self, review: str, document: ScoresDocument) -> None:
         """Keep the scores of a video; its moments are the candidates, best first.

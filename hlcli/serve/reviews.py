@@ -88,7 +88,8 @@ class Reviews:
             review = dataclasses.replace(
                 kept,
                 videos=tuple(
-                    dataclasses.replace(one, path=videos[one.identity].path) for one in kept.videos
+                    dataclasses.replace(video, path=videos[video.identity].path)
+                    for video in kept.videos
                 ),
             )
             for video in review.videos:
@@ -156,7 +157,7 @@ class Reviews:
                     status=409,
                 )
             spans = [*edit.moments, *edit.avoid]
-            if any(one.video >= len(review.videos) for one in spans):
+            if any(span.video >= len(review.videos) for span in spans):
                 raise RequestError(
                     f"the review has {len(review.videos)} videos",
                     hint="number them from 0",
@@ -278,7 +279,7 @@ class Reviews:
             review = self._load(name)
         documents = self._documents(review)
         table = marks_table(review.edit, documents)
-        used = {one.video for one in (*review.edit.moments, *review.edit.avoid)}
+        used = {moment.video for moment in (*review.edit.moments, *review.edit.avoid)}
         sources = [
             self.allowed().existing(document.video.path)
             for number, document in enumerate(documents)
@@ -345,7 +346,7 @@ class Reviews:
     def _snapshot_path(self, review: Review, suffix: str) -> Path:
         folder = self.store.folder_of(review.id) / "sent"
         make_folder(folder, hint="set HL_CACHE_DIR to a folder you may write to")
-        ages = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+        ages = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for old in ages[_KEPT_SNAPSHOTS:]:
             old.unlink(missing_ok=True)
         name = f"{review.revision:06d}-{secrets.token_hex(4)}.{suffix}"
@@ -367,7 +368,7 @@ class Reviews:
             if not video.is_seeded:
                 document = self.store.document(review.id, video.identity)
             if document is not None:
-                chosen = sorted(find_moments(document), key=lambda one: one.start_seconds)
+                chosen = sorted(find_moments(document), key=lambda moment: moment.start_seconds)
                 moments += [
                     EditMoment(
                         id=f"{number}-{place}",

@@ -169,7 +169,9 @@ class Service:
         documents = read_documents(self.queue.folder_of(job) / SCORES_FILE)
         if choice.given():
             selection = choice.selection()
-            documents = [one.with_moments(find_moments(one, selection)) for one in documents]
+            documents = [
+                document.with_moments(find_moments(document, selection)) for document in documents
+            ]
         return [document.to_json() for document in documents]
 
     def thumbnail(self, text: str, seconds: float, height: int) -> bytes:

@@ -98,7 +98,7 @@ class JobStore:
         """Remove what a worker that was killed left behind."""
         folder = self.folder_of(job.id)
         _remove(folder / TEMPORARY_FOLDER)
-        places = {folder, folder / OUTPUT_FOLDER, *(Path(one).parent for one in job.outputs)}
+        places = {folder, folder / OUTPUT_FOLDER, *(Path(output).parent for output in job.outputs)}
         for place in places:
             sweep_unfinished(place)
 

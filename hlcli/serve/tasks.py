@@ -242,7 +242,10 @@ def _finetune(task: Task) -> Result:
     )
 
     def on_plan(plan: Plan) -> None:
-        for note in (*plan.notes, *(note for one in plan.annotations for note in one.notes)):
+        for note in (
+            *plan.notes,
+            *(note for annotation in plan.annotations for note in annotation.notes),
+        ):
             on.remark(note)
 
     outcome = finetune(

@@ -54,7 +54,7 @@ class Tickets:
             now = self._clock()
             self._ends = {one: end for one, end in self._ends.items() if end > now}
             # Every one is compared: how long it takes says nothing about them.
-            found = [one for one in self._ends if hmac.compare_digest(one.encode(), given)]
+            found = [known for known in self._ends if hmac.compare_digest(known.encode(), given)]
             if not found:
                 raise RequestError(
                     "this address was used already, or is too old",

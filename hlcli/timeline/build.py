@@ -169,7 +169,7 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
                 frames=frames,
                 markers=(
                     _marker(moment, rank, range(peak, peak + 1)),
-                    *(one for one in _marks(document) if one.frames.start in frames),
+                    *(mark for mark in _marks(document) if mark.frames.start in frames),
                 ),
                 finding=Highlight(moment=moment, rank=rank, model=document.model),
             )

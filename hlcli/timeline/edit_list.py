@@ -307,9 +307,9 @@ def excerpt(edit: EditList, record: range) -> EditList:
                 frames=frames,
                 record=range(start - record.start, stop - record.start),
                 markers=tuple(
-                    one
-                    for one in event.markers
-                    if frames.start <= one.frames.start and one.frames.stop <= frames.stop
+                    marker
+                    for marker in event.markers
+                    if frames.start <= marker.frames.start and marker.frames.stop <= frames.stop
                 ),
             )
         )

@@ -107,6 +107,8 @@ def paired_blocks(source: ClipSource) -> Iterator[tuple[FloatArray, FloatArray]]
 
 
 def _joined(pieces: list[VideoFeatures]) -> tuple[FloatArray, FloatArray]:
-    visual: FloatArray = np.concatenate([one.visual_TV for one in pieces])
-    audio: FloatArray = np.concatenate([one.audio_TA for one in pieces if one.audio_TA is not None])
+    visual: FloatArray = np.concatenate([piece.visual_TV for piece in pieces])
+    audio: FloatArray = np.concatenate(
+        [piece.audio_TA for piece in pieces if piece.audio_TA is not None]
+    )
     return visual, audio

@@ -182,14 +182,14 @@ class TrainedNetwork:
             return call(*rows).float()
         first = rows[0]
         assert first is not None
-        own = [None if one is None else self.ranks.own_rows(one) for one in rows]
+        own = [None if row is None else self.ranks.own_rows(row) for row in rows]
         assert own[0] is not None
         count = len(own[0])
         if not count:
             # A process without rows of its own still has to know the shape of the others'.
             own = [
-                None if mine is None or one is None else torch.cat([mine, one[:1].detach()])
-                for mine, one in zip(own, rows, strict=True)
+                None if mine is None or row is None else torch.cat([mine, row[:1].detach()])
+                for mine, row in zip(own, rows, strict=True)
             ]
         # What is dropped differs between processes; what the losses draw afterwards does not.
         seed = int(torch.randint(2**31, ()).item()) + self.ranks.rank

@@ -207,7 +207,7 @@ def _step(
         *values, grad_norm = torch.stack(
             [one.detach().float() for one in (*losses.values(), norm)]
         ).tolist()
-        bad = [name for name, one in zip(losses, values, strict=True) if not math.isfinite(one)]
+        bad = [name for name, value in zip(losses, values, strict=True) if not math.isfinite(value)]
         if bad:
             raise _NotANumber(f"the loss is no longer a number ({', '.join(bad)})")
         if math.isfinite(grad_norm):

@@ -132,8 +132,8 @@ def write_index(folder: Path, index: ShardIndex) -> None:
     values = {
         "schema": SCHEMA,
         "spec": dataclasses.asdict(index.spec),
-        "shards": [dataclasses.asdict(one) for one in index.shards],
-        "videos": [dataclasses.asdict(one) for one in index.videos.values()],
+        "shards": [dataclasses.asdict(shard) for shard in index.shards],
+        "videos": [dataclasses.asdict(video) for video in index.videos.values()],
         "left_out": {name: dataclasses.asdict(one) for name, one in index.left_out.items()},
     }
     write_text(folder / INDEX_FILE, json.dumps(values, separators=(",", ":")))
@@ -146,7 +146,7 @@ def shard_file(number: int) -> str:
 
 def shard_metadata(spec: FeatureSpec, videos: Sequence[ShardVideo]) -> dict[str, str]:
     """Return what a shard says of itself in its header: whose features it holds."""
-    rows = [dataclasses.asdict(one) for one in videos]
+    rows = [dataclasses.asdict(video) for video in videos]
     return {"hl": json.dumps({"schema": SCHEMA, "spec": spec.digest(), "videos": rows})}
 
 
@@ -166,10 +166,10 @@ def read_index(folder: Path) -> ShardIndex | None:
             raise ValueError(f"layout {values['schema']!r}")
         index = ShardIndex(
             fill(FeatureSpec, values["spec"], where="spec"),
-            [ShardFile(**one) for one in values["shards"]],
-            left_out={name: LeftOut(**one) for name, one in values["left_out"].items()},
+            [ShardFile(**value) for value in values["shards"]],
+            left_out={name: LeftOut(**value) for name, value in values["left_out"].items()},
         )
-        index.add(ShardVideo(**one) for one in values["videos"])
+        index.add(ShardVideo(**value) for value in values["videos"])
         for video in index.videos.values():
             if not 0 <= video.shard < len(index.shards) or video.num_clips < 1:
                 raise ValueError(f"{video.source} has no place")
@@ -199,7 +199,7 @@ def _add_unlisted(folder: Path, index: ShardIndex) -> bool:
         notes = json.loads(safetensors_metadata(path)["hl"])
         if (notes["schema"], notes["spec"]) != (SCHEMA, index.spec.digest()):
             return False
-        videos = [ShardVideo(**one) for one in notes["videos"]]
+        videos = [ShardVideo(**note) for note in notes["videos"]]
     except (CheckpointError, ValueError, KeyError, TypeError):
         return False  # Not of this index: the next shard takes its place.
     if any(video.shard != number for video in videos):

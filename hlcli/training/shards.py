@@ -179,26 +179,26 @@ class ShardedCorpus:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """See `ClipSource.names`."""
-        return tuple(Path(one.source).name for one in self._videos)
+        return tuple(Path(video.source).name for video in self._videos)
 
     @cached_property
     def clip_counts(self) -> tuple[int, ...]:
         """See `ClipSource.clip_counts`."""
-        return tuple(one.num_clips for one in self._videos)
+        return tuple(video.num_clips for video in self._videos)
 
     @cached_property
     def has_audio(self) -> tuple[bool, ...]:
         """See `ClipSource.has_audio`."""
-        return tuple(one.sound_row is not None for one in self._videos)
+        return tuple(video.sound_row is not None for video in self._videos)
 
     @property
     def duration_seconds(self) -> float:
         """Length of all videos."""
-        return sum(one.duration_seconds for one in self._videos)
+        return sum(video.duration_seconds for video in self._videos)
 
     def digest(self) -> str:
         """See `ClipSource.digest`; equal to that of the same videos in memory."""
-        return corpus_digest(self._spec, [one.digest for one in self._videos])
+        return corpus_digest(self._spec, [video.digest for video in self._videos])
 
     def read(self, video: int, start: int, stop: int) -> VideoFeatures:
         """See `ClipSource.read`.
@@ -232,7 +232,7 @@ class ShardedCorpus:
         Raises:
             TrainingError: A shard is missing or damaged; the message names it.
         """
-        for number in sorted({one.shard for one in self._videos}):
+        for number in sorted({video.shard for video in self._videos}):
             shard = self._shards[number]
             digest = hashlib.sha256()
             try:
@@ -303,10 +303,10 @@ class _Shard:
 
 
 def _joined(videos: list[VideoFeatures]) -> dict[str, npt.NDArray[Any]]:
-    with_audio = [one for one in videos if has_sound(one)]
+    with_audio = [video for video in videos if has_sound(video)]
     arrays = {
-        "visual": _smallest([one.visual_TV for one in videos]),
-        "motion": np.concatenate([one.motion_T for one in videos]).astype(np.float32),
+        "visual": _smallest([video.visual_TV for video in videos]),
+        "motion": np.concatenate([video.motion_T for video in videos]).astype(np.float32),
     }
     if with_audio:
         arrays["audio"] = _smallest([v.audio_TA for v in with_audio if v.audio_TA is not None])

@@ -89,8 +89,8 @@ def comparisons(videos: Sequence[Marked]) -> list[Comparison]:
     Args:
         videos: All files, marked or not.
     """
-    has_kept = [index for index, one in enumerate(videos) if (one.marks_T == 1).any()]
-    has_passed = [index for index, one in enumerate(videos) if (one.marks_T == 0).any()]
+    has_kept = [index for index, video in enumerate(videos) if (video.marks_T == 1).any()]
+    has_passed = [index for index, video in enumerate(videos) if (video.marks_T == 0).any()]
     unused = [index for index in has_passed if index not in set(has_kept)]
     found = [Comparison((index,), (index,)) for index in has_kept if index in set(has_passed)]
     for camera in dict.fromkeys(videos[index].camera for index in has_kept):
@@ -120,8 +120,8 @@ def notes_of(videos: Sequence[Marked]) -> list[str]:
     compared_files = {index for one in compared for index in one.files}
     alone = [
         index
-        for index, one in enumerate(videos)
-        if (one.marks_T >= 0).any() and index not in compared_files
+        for index, video in enumerate(videos)
+        if (video.marks_T >= 0).any() and index not in compared_files
     ]
     if alone:
         names = ", ".join(sorted({videos[index].camera for index in alone}))

@@ -113,7 +113,7 @@ def read_edit(path: Path, footage: Footage) -> ReadTimeline:
     known = [_gone(str(one.path)) for one in footage.left_out]
     # A source that is known by its name would stand for others of that name, too.
     names = {source.name for source in known}
-    known += [one.source for one in footage.files if one.path.name in names]
+    known += [file.source for file in footage.files if file.path.name in names]
     rate: Fraction | None = None
     if path.suffix.lower() == ".edl" and is_file(path):
         found = _sources_of_edl(path, footage)

@@ -231,8 +231,8 @@ def rank_weights(
 
 
 def _centre(rows: Sequence[npt.NDArray[np.floating]]) -> FloatArray:
-    total = np.sum([unit_rows(one).sum(axis=0, dtype=np.float64) for one in rows], axis=0)
-    centre: FloatArray = (total / sum(len(one) for one in rows)).astype(np.float32)
+    total = np.sum([unit_rows(row).sum(axis=0, dtype=np.float64) for row in rows], axis=0)
+    centre: FloatArray = (total / sum(len(row) for row in rows)).astype(np.float32)
     return centre
 
 
@@ -251,8 +251,8 @@ def _chosen(
         _evenly(together == 1, most_kept),
         _evenly(together == 0, most_passed),
     )
-    ends = np.cumsum([len(one) for one in marks])
-    starts = ends - [len(one) for one in marks]
+    ends = np.cumsum([len(mark) for mark in marks])
+    starts = ends - [len(mark) for mark in marks]
     return {
         index: taken[(taken >= start) & (taken < end)] - start
         for index, start, end in zip(sorted(compared.files), starts, ends, strict=True)

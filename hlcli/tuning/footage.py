@@ -161,7 +161,7 @@ class Footage:
         pure = media_path(wanted.path)
         for part in ("name", "stem"):
             asked = getattr(pure, part)
-            named = [one for one in self.files if _same(getattr(one.path, part), asked)]
+            named = [file for file in self.files if _same(getattr(file.path, part), asked)]
             fitting = []
             for file in named:
                 reason = _differs(file, wanted)
@@ -204,7 +204,7 @@ class Footage:
         """Add what has the name or the content of a wanted file below the folders to look in."""
         if self._searched is None:
             self._searched = list(_files_of(self._search))
-        known = {one.path for one in self.files} | {one.path for one in self.left_out}
+        known = {file.path for file in self.files} | {one.path for one in self.left_out}
         known |= set(self.repeated)
         name = media_path(wanted.path).name
         for path in self._searched:
@@ -242,8 +242,8 @@ def _differs(file: RawFile, wanted: MissingMedia) -> str | None:
 def _shared_tail(path: PurePath, other: PurePath) -> int:
     """Count the names that two paths share at their ends."""
     count = 0
-    for one, two in zip(reversed(path.parts), reversed(other.parts), strict=False):
-        if not _same(one, two):
+    for part, two in zip(reversed(path.parts), reversed(other.parts), strict=False):
+        if not _same(part, two):
             break
         count += 1
     return count

@@ -227,8 +227,8 @@ def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> list
     Returns:
         What is to be known about how files are compared.
     """
-    if not any(one.spans for one in annotations):
-        reasons = [note for one in annotations for note in one.notes]
+    if not any(annotation.spans for annotation in annotations):
+        reasons = [note for annotation in annotations for note in annotation.notes]
         raise TrainingError(
             "nothing in the cuts and marks is about the footage: "
             + ("; ".join(reasons) or "they hold no span"),
@@ -244,8 +244,8 @@ def _check_matched(annotations: Sequence[Annotations], footage: Footage) -> list
     if not comparisons(files):
         raise TrainingError(NOTHING_TO_COMPARE, hint=COMPARE_HINT)
     notes = []
-    shown = {span.file.identity for one in annotations for span in one.spans}
-    unused = {file.identity for one in annotations for file in one.unused} - shown
+    shown = {span.file.identity for annotation in annotations for span in annotation.spans}
+    unused = {file.identity for annotation in annotations for file in annotation.unused} - shown
     if unused:
         notes.append(
             f"{len(unused)} {'file' if len(unused) == 1 else 'files'} shorter than {SHORT_SECONDS} "

@@ -37,7 +37,7 @@ def card_of_run(
     """
     minutes = float(sum(file.info.duration_seconds for file in files)) / 60
     ways = [one for one, is_so in (("footage", plan.adapts),) if is_so]
-    ways += [plain_name(one.file) for one in plan.annotations]
+    ways += [plain_name(annotation.file) for annotation in plan.annotations]
     log = work / LOG_FILE
     return ModelCard(
         name=plan.settings.name,
@@ -69,13 +69,13 @@ def lessons_of(plan: Plan) -> tuple[TrainingSource, ...]:
     lessons = [TrainingSource(way="footage")] if plan.adapts else []
     lessons += [
         TrainingSource(
-            way=one.way,
-            file=plain_name(one.file),
-            num_kept=one.num_kept,
-            num_passed=one.num_passed,
-            num_unmatched=one.num_unmatched,
+            way=annotation.way,
+            file=plain_name(annotation.file),
+            num_kept=annotation.num_kept,
+            num_passed=annotation.num_passed,
+            num_unmatched=annotation.num_unmatched,
         )
-        for one in plan.annotations
+        for annotation in plan.annotations
     ]
     return tuple(lessons)
 
@@ -103,12 +103,12 @@ def warnings_of(plan: Plan, check: HeldOut | None, left_out: Sequence[LeftOut]) 
         names = ", ".join(plain_name(one.path) for one in left_out[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         warnings.append(f"Left out, because they could not be read: {names}{more}.")
-    unmatched = sum(one.num_unmatched for one in plan.annotations)
+    unmatched = sum(annotation.num_unmatched for annotation in plan.annotations)
     if unmatched:
         warnings.append(f"{unmatched} spans were not matched; nothing was learned from them.")
     if not plan.annotations:
         return [*warnings, "There were no marks to compare it with its parent on: look at both."]
-    kept = sum(one.num_kept for one in plan.annotations)
+    kept = sum(annotation.num_kept for annotation in plan.annotations)
     if kept < FEW_SPANS:
         spans = "span" if kept == 1 else "spans"
         warnings.append(f"It learned from {kept} kept {spans}; more would teach it more.")

@@ -96,7 +96,7 @@ def marks_of(annotations: Sequence[Annotations], file: RawFile, num_clips: int) 
     marks = np.full(num_clips, -1, np.int8)
     if cut:
         _write_kept(marks, _intervals(cut, keep=True), file, rest_is_passed=True)
-    elif any(file in one.unused for one in annotations):
+    elif any(file in annotation.unused for annotation in annotations):
         marks[:] = 0
     dropped = _intervals(labels, keep=False)
     kept = _intervals(labels, keep=True)
@@ -115,8 +115,8 @@ def check_contradictions(annotations: Sequence[Annotations]) -> None:
     """
     found = []
     for spans in by_file(s for t in annotations if t.way == "labels" for s in t.spans):
-        for kept in (one for one in spans if one.keep):
-            for dropped in (one for one in spans if not one.keep):
+        for kept in (span for span in spans if span.keep):
+            for dropped in (span for span in spans if not span.keep):
                 start, end = max(kept.start, dropped.start), min(kept.end, dropped.end)
                 if end - start > _SLACK_SECONDS:
                     found.append(
@@ -214,4 +214,4 @@ def _passed(spans: Sequence[Span]) -> list[Interval]:
 
 
 def _intervals(spans: Iterable[Span], *, keep: bool) -> list[Interval]:
-    return [(one.start, one.end) for one in spans if one.keep is keep]
+    return [(span.start, span.end) for span in spans if span.keep is keep]

@@ -156,7 +156,7 @@ def _found(
         if text.lower().endswith(".json"):
             for file in _document_files(text):
                 with on.one_file(file):
-                    documents += [(one, True) for one in read_documents(may_read(file))]
+                    documents += [(document, True) for document in read_documents(may_read(file))]
             continue
         with on.one_file(text):
             for path in find_videos([text], may_read=may_read, on=on):
@@ -422,9 +422,9 @@ def _before(
     if observations is None:
         return None
     return tuple(
-        replace(one, end_seconds=min(one.end_seconds, duration))
-        for one in observations
-        if one.start_seconds < duration
+        replace(observation, end_seconds=min(observation.end_seconds, duration))
+        for observation in observations
+        if observation.start_seconds < duration
     )
 
 

@@ -104,7 +104,7 @@ def find(
     documents = scored_documents([str(one) for one in given], None, choice, moments=False, on=on)
     search = _Search(query, widening, choice, on)
     found: list[ScoresDocument] = []
-    for document in {one.video.path: one for one in documents}.values():
+    for document in {document.video.path: document for document in documents}.values():
         with on.one_file(document.video.path):
             found.append(search.results(document, top))
     ranked = [(number, moment) for number, one in enumerate(found) for moment in one.moments]
@@ -233,7 +233,7 @@ class _Search:
         asked = stems(self._query)
         likeness = np.zeros(len(captions), np.float32)
         if self._sentences is not None:
-            rows_NH = self._sentences.embed([one.text for one in captions])
+            rows_NH = self._sentences.embed([caption.text for caption in captions])
             likeness = rows_NH @ self._sentences.embed([self._query])[0]
         for caption, alike in zip(captions, likeness, strict=True):
             line = " ".join(caption.text.split())
@@ -347,8 +347,8 @@ def _span(run: _Run, runs: Sequence[_Run], document: ScoresDocument) -> tuple[fl
     low, high = run.first * clip, min((run.last + 1) * clip, end)
     cuts = document.shot_boundaries_seconds
     others = [one for one in runs if one is not run]
-    floor = [(one.last + 1) * clip for one in others if one.last < run.first]
-    ceiling = [one.first * clip for one in others if one.first > run.last]
+    floor = [(other.last + 1) * clip for other in others if other.last < run.first]
+    ceiling = [other.first * clip for other in others if other.first > run.last]
     # Where two are nearer than two handles, each takes half of what is between them.
     start = max([0.0, *(cut for cut in cuts if cut <= low), *((low + one) / 2 for one in floor)])
     stop = min([end, *(cut for cut in cuts if cut >= high), *((high + one) / 2 for one in ceiling)])

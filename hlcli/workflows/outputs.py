@@ -247,7 +247,9 @@ def _write_film(
 def _contents(documents: Sequence[ScoresDocument], advice: str, noun: str = "moment") -> str:
     """Say how many moments are in a file, by which detectors, and what else one should know."""
     count = sum(len(document.moments) for document in documents)
-    models = dict.fromkeys(f"{one.model.name} {one.model.version}" for one in documents)
+    models = dict.fromkeys(
+        f"{document.model.name} {document.model.version}" for document in documents
+    )
     words = f"{count} {noun}{'' if count == 1 else 's'} by {' and '.join(models)}"
     return f"{words}; {advice}" if advice else words
 

@@ -36,26 +36,26 @@ def card_markdown(card: ModelCard) -> str:
         )
     parts = [f"# {_plain(card.name)}", _plain(card.description), _plain("\n".join(facts))]
     if card.warnings:
-        parts += ["## Know this", "\n".join(f"* {_plain(one)}" for one in card.warnings)]
+        parts += ["## Know this", "\n".join(f"* {_plain(warning)}" for warning in card.warnings)]
     if card.figures:
         rows = [
             (
-                one.name,
-                "-" if one.before is None else _number(one.before),
-                _number(one.after),
-                f"{one.num_spans} in {_files(one.num_files)}",
-                "yes" if one.held_out else "no: it learned from them",
+                figure.name,
+                "-" if figure.before is None else _number(figure.before),
+                _number(figure.after),
+                f"{figure.num_spans} in {_files(figure.num_files)}",
+                "yes" if figure.held_out else "no: it learned from them",
             )
-            for one in card.figures
+            for figure in card.figures
         ]
         head = ("figure", "before", "after", "measured on spans", "held out")
         parts += ["## Measured", _table(head, rows)]
     if card.lessons:
-        parts += ["## How it learned", "\n".join(_lesson(one) for one in card.lessons)]
+        parts += ["## How it learned", "\n".join(_lesson(lesson) for lesson in card.lessons)]
     if card.losses:
         losses = [
-            (one.name, _number(one.first), _number(one.last), str(one.num_steps))
-            for one in card.losses
+            (loss.name, _number(loss.first), _number(loss.last), str(loss.num_steps))
+            for loss in card.losses
         ]
         parts += ["## Losses", _table(("loss", "first", "last", "steps"), losses)]
     if card.settings:
@@ -78,8 +78,8 @@ def _lesson(lesson: TrainingSource) -> str:
 
 
 def _footage(files: Sequence[FootageFile]) -> str:
-    minutes = sum(one.seconds for one in files) / 60
-    rows = [(one.file, f"{one.seconds:.1f}", one.sha256_head) for one in files]
+    minutes = sum(file.seconds for file in files) / 60
+    rows = [(file.file, f"{file.seconds:.1f}", file.sha256_head) for file in files]
     return f"{_files(len(files))}, {minutes:.1f} minutes\n\n" + _table(
         ("file", "seconds", "sha256 of size, first and last MiB"), rows
     )

@@ -262,7 +262,7 @@ def list_models(
         try:
             manifest = read_manifest(path)
             if not manifest.is_bundled:
-                _check_added(manifest, [one.name for one in manifests])
+                _check_added(manifest, [manifest.name for manifest in manifests])
         except CheckpointError as error:
             if on_bad is None:
                 raise
@@ -276,7 +276,9 @@ def list_models(
 def known_names() -> list[str]:
     """Return the names that have a manifest, without reading any, sorted."""
     folders = (zoo_dir(), models_dir())
-    return sorted({path.stem for one in folders for path in one.glob("*.toml")} | set(own_names()))
+    return sorted(
+        {path.stem for folder in folders for path in folder.glob("*.toml")} | set(own_names())
+    )
 
 
 def find_model(name: str) -> ModelManifest:

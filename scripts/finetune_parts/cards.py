@@ -173,7 +173,7 @@ def _card(
         for number, labels in enumerate(projects(material.labels)):
             for keep in labels[:2]:
                 random = np.random.default_rng([seed, number])
-                clips = [one for one in material.clips["train"] if one.label in labels]
+                clips = [clip for clip in material.clips["train"] if clip.label in labels]
                 clips = [clips[index] for index in random.permutation(len(clips))]
                 videos: list[MarkedVideo] = []
                 num_kept = 0

@@ -101,21 +101,21 @@ def measure_unlabelled(
     """
     checkpoint = Checkpoint.read(weights)
     general = _cases(material, HEADLINE_KINDS, GENERAL_PER_KIND, labels=None)
-    for one in settings:
-        labels = projects(material.labels)[one.project]
+    for setting in settings:
+        labels = projects(material.labels)[setting.project]
         path = weights
-        if one.parent == "blind":
-            path = blind_parent(material, labels, checkpoint, work / f"blind-{one.project}")
+        if setting.parent == "blind":
+            path = blind_parent(material, labels, checkpoint, work / f"blind-{setting.project}")
         recipe = Checkpoint.read(path).recipe
-        if one.objective == "planted":
+        if setting.objective == "planted":
             recipe = {**recipe, "objective": dataclasses.asdict(PLANTED_ALONE)}
         parent = load_scorer(path)
         footage = corpus_of(
-            project(material, labels, "train", num_files=TRAIN_FILES, seed=one.seed),
+            project(material, labels, "train", num_files=TRAIN_FILES, seed=setting.seed),
             checkpoint.feature_spec,
         )
         trained = parse_recipe(recipe)
-        sequences = SequenceSampler(footage, trained.data, seed=one.seed).calibration()
+        sequences = SequenceSampler(footage, trained.data, seed=setting.seed).calibration()
         cases = {
             "own": _cases(material, OWN_KINDS, OWN_PER_KIND, labels=labels),
             "general": general,
@@ -127,10 +127,10 @@ def measure_unlabelled(
                     parent,
                     footage,
                     settings=AdaptSettings(
-                        steps=one.steps,
-                        learning_rate=one.learning_rate,
+                        steps=setting.steps,
+                        learning_rate=setting.learning_rate,
                         average=average,
-                        seed=one.seed,
+                        seed=setting.seed,
                     ),
                     device=torch.device("cpu"),
                     work=Path(folder),
@@ -142,7 +142,7 @@ def measure_unlabelled(
                     for side in SIDES:
                         for where, some in cases.items():
                             yield Adapted(
-                                **dataclasses.asdict(one),
+                                **dataclasses.asdict(setting),
                                 average=average,
                                 recalibrated=recalibrated,
                                 side=side,

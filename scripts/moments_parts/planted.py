@@ -232,7 +232,7 @@ def count_planted(documents: list[ScoresDocument], made: dict[Path, list[Piece]]
             found.spans[piece.kind] += 1
             found.left_out[piece.kind] += _overlap(piece, unusable)
             for key, moments in choices.items():
-                spans = [(one.start_seconds, one.end_seconds) for one in moments]
+                spans = [(moment.start_seconds, moment.end_seconds) for moment in moments]
                 found.chosen[key][piece.kind] += _overlap(piece, spans)
     return found
 

@@ -35,14 +35,16 @@ REPEATS = 3
 
 def cost_path(settings: Settings) -> Path:
     """File of the piece; it belongs to the weights that are in the zoo now."""
-    digests = [hashlib.sha256(weights_path(one, progress=silent).read_bytes()).hexdigest()
-               for one in detectors()]  # fmt: skip
+    digests = [hashlib.sha256(weights_path(detector, progress=silent).read_bytes()).hexdigest()
+               for detector in detectors()]  # fmt: skip
     return settings.piece_path("cost", digests)
 
 
 def detectors() -> list[ModelManifest]:
     """Models of the zoo that score."""
-    return [one for one in list_models(include_hidden=True) if one.kind in ("rasl", "subspace")]
+    return [
+        model for model in list_models(include_hidden=True) if model.kind in ("rasl", "subspace")
+    ]
 
 
 def measure_cost(settings: Settings, say: Say) -> None:
@@ -56,7 +58,7 @@ def measure_cost(settings: Settings, say: Say) -> None:
         say("cost: already there")
         return
     torch.set_num_threads(1)
-    models = [_measure(one, say) for one in detectors()]
+    models = [_measure(detector, say) for detector in detectors()]
     write_piece(path, {"machine": hardware(), "models": models})
 
 

@@ -36,7 +36,7 @@ _RIGHT, _WRONG = "#3c8f5a", "#b23a48"
 
 def examples_path(settings: Settings) -> Path:
     """File of the piece; it belongs to the weights that are in the zoo now."""
-    models = [(one.name, one.sha256) for one in detectors() if not one.hidden]
+    models = [(detector.name, detector.sha256) for detector in detectors() if not detector.hidden]
     return settings.piece_path("examples", [models, KINDS, NUM_MOMENTS])
 
 
@@ -60,7 +60,7 @@ def make_examples(settings: Settings, say: Say) -> None:
         say("examples: already scored")
     for is_free in (True, False):
         videos = [one for one in piece["videos"] if (one["kind"] == FREE_KIND) == is_free]
-        if videos and all((work / "videos" / one["file"]).exists() for one in videos):
+        if videos and all((work / "videos" / video["file"]).exists() for video in videos):
             _draw(videos, work / "videos", figure_path(settings, is_free=is_free))
     say("examples: drawn")
 
@@ -104,7 +104,9 @@ def _scored(
     work: Path,
     say: Say,
 ) -> list[dict[str, Any]]:
-    files = {one.plan.name: one for one in build_files(plans, folder=folder, rows=rows, work=work)}
+    files = {
+        file.plan.name: file for file in build_files(plans, folder=folder, rows=rows, work=work)
+    }
     videos = []
     for manifest in detectors():
         if manifest.hidden:
@@ -159,7 +161,7 @@ def _told(
 
 def _draw(videos: Sequence[dict[str, Any]], folder: Path, target: Path) -> None:
     plt = pyplot()
-    columns = max(len(one["moments"]) for one in videos)
+    columns = max(len(video["moments"]) for video in videos)
     size = (2.2 * columns + 0.3, 1.95 * len(videos))
     figure, grid = plt.subplots(
         len(videos), columns, figsize=size, squeeze=False, layout="constrained"

@@ -32,7 +32,7 @@ _SPEECH = 0
 
 def failures_path(settings: Settings) -> Path:
     """File of the piece; it belongs to the weights that are in the zoo now."""
-    models = [(one.name, one.sha256) for one in detectors() if not one.hidden]
+    models = [(detector.name, detector.sha256) for detector in detectors() if not detector.hidden]
     return settings.piece_path("failures", [models, LEAST_SPEECH, NUM_COMPOSITES])
 
 
@@ -89,9 +89,9 @@ def _videos(
 
 def _scored(scorer: Scorer, videos: Sequence[VideoFeatures]) -> dict[str, float]:
     """Figures of the scores with picture and sound, means over the videos."""
-    scores = [scorer.score(one, modality="va").score_T for one in videos]
+    scores = [scorer.score(video, modality="va").score_T for video in videos]
     return {
-        "seconds": float(np.mean([one.duration_seconds for one in videos])),
-        "best": float(np.mean([one.max() for one in scores])),
-        "above_half": float(np.mean([(one > 0.5).mean() for one in scores])),
+        "seconds": float(np.mean([video.duration_seconds for video in videos])),
+        "best": float(np.mean([score.max() for score in scores])),
+        "above_half": float(np.mean([(score > 0.5).mean() for score in scores])),
     }

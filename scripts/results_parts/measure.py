@@ -73,7 +73,7 @@ def read_material(settings: Settings, *, visual_encoder: str) -> Material:
         return corpus
 
     rows = read_manifest(settings.data)
-    members = [index for index, one in enumerate(assign_splits(rows)) if one == SPLIT]
+    members = [index for index, split in enumerate(assign_splits(rows)) if split == SPLIT]
     return Material(
         corpus=part("train"),
         group_of={Path(row.file).name: row.group_key for row in read_split_rows(manifest)},
@@ -166,7 +166,7 @@ def loss_curves(log: str) -> dict[str, list[float]]:
     stretches = np.array_split(np.arange(len(steps)), min(CURVE_POINTS, len(steps)))
     names = [name for name in steps[0] if name not in ("learning_rate", "grad_norm")]
     return {
-        name: [round(float(np.mean([steps[i][name] for i in one])), 6) for one in stretches]
+        name: [round(float(np.mean([steps[i][name] for i in stretch])), 6) for stretch in stretches]
         for name in names
     }
 

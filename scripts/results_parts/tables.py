@@ -60,7 +60,7 @@ def make_line(
     return Line(
         name=name,
         row=row(mean),
-        headlines=tuple(mean_of(row(one), HEADLINE_KINDS) for one in values),
+        headlines=tuple(mean_of(row(value), HEADLINE_KINDS) for value in values),
         pieces=tuple(pieces),
     )
 
@@ -78,11 +78,11 @@ def best_trivial(line: Line, baselines: Sequence[Line]) -> Line | None:
     report = Report(
         dataset="",
         protocol="",
-        rows=(line.row, *(one.row for one in baselines)),
+        rows=(line.row, *(baseline.row for baseline in baselines)),
         headline_kinds=HEADLINE_KINDS,
     )
     for found in report.comparisons():
-        return next(one for one in baselines if one.row.name == found.baseline)
+        return next(baseline for baseline in baselines if baseline.row.name == found.baseline)
     return None
 
 

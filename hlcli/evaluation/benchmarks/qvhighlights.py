@@ -130,9 +130,9 @@ def read_ratings(row: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int8]:
         raise damaged(where, f"duration is below one clip: {duration}", hint=_HINT)
     _check_windows(row.get("relevant_windows"), duration, where)
     ids = row.get("relevant_clip_ids")
-    if not isinstance(ids, list) or not all(type(one) is int for one in ids):
+    if not isinstance(ids, list) or not all(type(clip) is int for clip in ids):
         raise damaged(where, "relevant_clip_ids is not a list of whole numbers", hint=_HINT)
-    if not all(0 <= one < num_clips for one in ids) or len(set(ids)) != len(ids):
+    if not all(0 <= clip < num_clips for clip in ids) or len(set(ids)) != len(ids):
         raise damaged(
             where, f"a rated clip is there twice or outside the {num_clips} clips", hint=_HINT
         )

@@ -147,7 +147,9 @@ def stored_corpus(benchmark: Benchmark) -> Corpus:
 
 
 def _stores_sound(benchmark: Benchmark) -> bool:
-    return any(one.stored and one.stored.shared_sound_TD is not None for one in benchmark.videos)
+    return any(
+        video.stored and video.stored.shared_sound_TD is not None for video in benchmark.videos
+    )
 
 
 def _clips(stored: StoredFeatures, spec: FeatureSpec) -> VideoFeatures:
@@ -222,8 +224,8 @@ def _candidate(
             return None
         scores = [scorer.score(features, modality=modality).raw_T for scorer in scorers]
         return [
-            clips_to_spans(one.astype(np.float64), video.spans_seconds_N2, clip_seconds=1.0)
-            for one in scores
+            clips_to_spans(score.astype(np.float64), video.spans_seconds_N2, clip_seconds=1.0)
+            for score in scores
         ]
 
     return Candidate(

@@ -119,7 +119,7 @@ class BenchmarkReport:
 
         None where people were not compared, or do not agree at all.
         """
-        people = next((one for one in self.rows if one.name == HUMAN), None)
+        people = next((row for row in self.rows if row.name == HUMAN), None)
         theirs = None if people is None else people.per_video(self.metric)
         mine = row.per_video(self.metric)
         if theirs is None or mine is None:
@@ -197,7 +197,7 @@ class BenchmarkReport:
             "protocol": self.benchmark.protocol,
             "headline": {"metric": self.metric, "part": self.benchmark.headline_part or "all"},
             "rows": [self._row_json(row) for row in self.rows],
-            "comparisons": [one.to_json() for one in self.comparisons()],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons()],
             "missing": list(self.missing),
             "remarks": list(self.remarks),
             **({"trust": trust} if self.luck else {}),

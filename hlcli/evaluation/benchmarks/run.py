@@ -71,7 +71,7 @@ def _humans(benchmark: Benchmark) -> list[BenchmarkRow]:
         return []
     values = {
         metric: np.array(
-            [[np.nan if one.human is None else one.human[metric]] for one in benchmark.videos]
+            [[np.nan if video.human is None else video.human[metric]] for video in benchmark.videos]
         )
         for metric in benchmark.metrics
     }

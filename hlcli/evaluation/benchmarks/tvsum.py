@@ -67,7 +67,7 @@ def load(data: Path) -> Benchmark:
         videos[video.name] = video
     if not videos:
         raise UsageError(f"no TVSum labels in {data}", hint=_HINT)
-    ordered = sorted(videos.values(), key=lambda one: (_position(one.stratum), one.name))
+    ordered = sorted(videos.values(), key=lambda video: (_position(video.stratum), video.name))
     return Benchmark(
         name="tvsum",
         protocol=_PROTOCOL,

@@ -141,7 +141,9 @@ def _starts(edit: EditList) -> Iterator[Chapter]:
                 # A rank is ours; without one the words are somebody else's.
                 name="" if marker.rank is not None else _words(marker),
                 moments=range(1),
-                happens=tuple(one for one in what_happens(marker.reasons) if one not in _NO_TITLE),
+                happens=tuple(
+                    event for event in what_happens(marker.reasons) if event not in _NO_TITLE
+                ),
             )
         if not event.markers:
             yield Chapter(frames=event.record, name=_one_line(event.source.name))

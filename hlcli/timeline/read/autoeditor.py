@@ -100,7 +100,7 @@ def _timeline(
             count.add(len(clips))
             track = otio.schema.Track(name=f"{kind[0]}{number + 1}", kind=kind)
             at = 0
-            for clip in sorted(clips, key=lambda one: exact_number(one["start"])):
+            for clip in sorted(clips, key=lambda clip: exact_number(clip["start"])):
                 start, length = int(exact_number(clip["start"])), int(exact_number(clip["dur"]))
                 if start < at:
                     raise TimelineError(f"clips of {path} lie on one another", hint=_HINT)

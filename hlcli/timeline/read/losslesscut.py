@@ -35,7 +35,7 @@ def read(
     """Read one project; the arguments are those of `hlcli.timeline.read.read_timeline`."""
     project = json.loads(json_text(json_of(read_bytes(path).decode("utf-8-sig")).encode()))
     segments = project.get("cutSegments") if isinstance(project, dict) else None
-    if not isinstance(segments, list) or not all(isinstance(one, dict) for one in segments):
+    if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
         raise TimelineError(f"{path} is no LosslessCut project", hint="it lacks cutSegments")
     ItemCount().add(len(segments))
     name = project.get("mediaFileName")
@@ -46,12 +46,14 @@ def read(
     source = find_source(name, path.parent, relinker=relinker, known=known)
     has_markers = _version(project) >= _MARKERS_SINCE
     notes = Notes()
-    unselected = [_name(one) or "a segment" for one in segments if one.get("selected") is False]
+    unselected = [
+        _name(segment) or "a segment" for segment in segments if segment.get("selected") is False
+    ]
     if unselected:
         notes.add(f"segments that are not selected are left out: {listed(unselected)}")
-    chosen = [one for one in segments if one.get("selected") is not False]
+    chosen = [segment for segment in segments if segment.get("selected") is not False]
     points = [one for one in chosen if has_markers and one.get("end") is None]
-    marks = [_marker(one, range(f := _frame(one["start"], source), f + 1)) for one in points]
+    marks = [_marker(point, range(f := _frame(point["start"], source), f + 1)) for point in points]
     stretches = []
     for segment in chosen:
         if segment in points:
@@ -66,7 +68,9 @@ def read(
         stretches.append(
             Stretch(frames, tuple(one for one in within if one.frames.stop <= source.num_frames))
         )
-    outside = [m for m in marks if not any(m.frames.start in one.frames for one in stretches)]
+    outside = [
+        m for m in marks if not any(m.frames.start in stretch.frames for stretch in stretches)
+    ]
     if outside and not stretches:
         # Only markers: nothing is cut, as with --markers-only.
         stretches = [Stretch(range(source.num_frames), tuple(marks))]
