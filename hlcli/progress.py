@@ -94,26 +94,26 @@ class Listener:
         """Work on one of `count` files begins; `number` counts from 1."""
 
     def progress(self, stage: str, done: float, total: float) -> None:
-        """Be told how far the work on that file is; see `Progress`."""
+        """Called with how far the work on that file is; see `Progress`."""
 
     def batch(self, progress: BatchProgress) -> None:
-        """Be told how far the work on many files is; in the place of `begins` and `progress`."""
+        """Called with how far many files are; in the place of `begins` and `progress`."""
 
     def batch_ends(self, summary: BatchSummary) -> None:
-        """Be told what came of the work on many files."""
+        """Called with what came of the work on many files."""
 
     def remark(self, text: str) -> None:
-        """Be told something worth knowing, without a full stop."""
+        """Called with something worth knowing, without a full stop."""
 
     def warning(self, text: str) -> None:
-        """Be told of a loss, or of what may be a mistake; a remark unless overridden."""
+        """Called with a loss, or with what may be a mistake; a remark unless overridden."""
         self.remark(text)
 
     def wrote(self, path: Path, what: str = "") -> None:
-        """Be told that a file is written, and in a few words what is in it."""
+        """Called when a file is written, and in a few words what is in it."""
 
     def problem(self, error: HlError) -> None:
-        """Be told that a file could not be read or written.
+        """Called when a file could not be read or written.
 
         Raises:
             HlError: Unless overridden.

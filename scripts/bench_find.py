@@ -272,8 +272,8 @@ def main() -> None:
                     for one, picture in zip(features, pictures, strict=True):
                         best = float(picture_relevance(meant.in_picture(picture)).max())
                         if one.events_TC is not None:
-                            heard = sound_relevance(meant.in_sound(one.events_TC))
-                            best = max(best, float(heard.max()))
+                            relevance_T = sound_relevance(meant.in_sound(one.events_TC))
+                            best = max(best, float(relevance_T.max()))
                         relevance.append(best)
                     order = np.argsort(-np.array(relevance), kind="stable")[:5]
                     right = [kinds[i] == kind and relevance[i] >= 0.05 for i in order]

@@ -214,17 +214,17 @@ def _path_before(pictures: Iterable[Planes], rate: float) -> Row:
     path = (moved + pull * float(at @ much / much.sum())) / (
         np.convolve(much, kernel)[reach:-reach] + pull
     )
-    both = [_held(path, 0.5 / rate), _held(path[::-1], 0.5 / rate)[::-1]]
+    both = [_steadied(path, 0.5 / rate), _steadied(path[::-1], 0.5 / rate)[::-1]]
     return np.asarray(sum(both) / 2)
 
 
-def _held(path: Row, step: float) -> Row:
-    held = np.empty(len(path))
+def _steadied(path: Row, step: float) -> Row:
+    steadied = np.empty(len(path))
     at = float(path[0])
     for index, wanted in enumerate(path):
         at = min(max(float(wanted), at - step), at + step)
-        held[index] = at
-    return held
+        steadied[index] = at
+    return steadied
 
 
 if __name__ == "__main__":

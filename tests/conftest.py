@@ -65,9 +65,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints the summary which engines this one asked for."""
     engines = sys.modules.get("engines")
-    told = getattr(session.config, "workeroutput", None)
-    if engines is not None and told is not None:
-        told["engines"] = dict(engines.runs)
+    collected = getattr(session.config, "workeroutput", None)
+    if engines is not None and collected is not None:
+        collected["engines"] = dict(engines.runs)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -90,7 +90,7 @@ def expected_numbers(edit: EditList, footages: Footages) -> list[set[int | None]
     return numbers
 
 
-def heard_lags(
+def sound_lags(
     edit: EditList, footages: Footages, rendered: Path, *, events: Sequence[Event] | None = None
 ) -> tuple[int | None, ...]:
     """Return how late each sound of each event is, in the first channel of a rendered file."""
@@ -122,7 +122,7 @@ def judge(edit: EditList, footages: Footages, rendered: Path) -> Verdict:
             for index, (right, number) in enumerate(zip(expected, seen, strict=False))
             if number not in right
         ),
-        lags=heard_lags(edit, footages, rendered),
+        lags=sound_lags(edit, footages, rendered),
     )
 
 

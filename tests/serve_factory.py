@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 90.0
+TIMEOUT_SECONDS = 90.0
 FINAL = ("done", "failed", "cancelled", "interrupted")
 
 
@@ -112,12 +112,12 @@ class Served:
     def stop(self) -> int:
         """End it as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(TIMEOUT_SECONDS)
 
 
 def until(ask: Callable[[], Any], is_enough: Callable[[Any], bool], context: object = None) -> Any:
     """Ask until the answer is enough; an error says what the last one was."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         answer = ask()
         if is_enough(answer):
@@ -150,7 +150,7 @@ def serving(cache: Path, *arguments: str) -> Iterator[Served]:
     listener = threading.Thread(target=listen)
     listener.start()
     try:
-        while (line := lines.get(timeout=PATIENCE_SECONDS)) != "Ctrl-C stops":
+        while (line := lines.get(timeout=TIMEOUT_SECONDS)) != "Ctrl-C stops":
             assert line is not None, served.words
             if line.startswith("listening on http://127.0.0.1:"):
                 served.port = int(line.rsplit(":", 1)[1])

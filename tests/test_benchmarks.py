@@ -240,15 +240,15 @@ def test_luck_grows_with_the_choice_and_shrinks_with_the_videos() -> None:
     everyone, test = chance_levels(benchmark(*few, other_parts=("test",)), seed=3)
     assert (everyone.part, everyone.num_videos, everyone.num_rankings) == ("all", 32, 2000)
     assert (test.part, test.num_videos) == ("test", 4)
-    for luck in (everyone, test):
+    for chance in (everyone, test):
         # One unit of four is right, so the figure is a binomial share.
-        share_sd = np.sqrt(0.25 * 0.75 / luck.num_videos)
-        assert luck.mean == pytest.approx(0.25, abs=0.01)
-        assert luck.sd == pytest.approx(share_sd, rel=0.1)
-        assert luck.worth == pytest.approx(1.96 * np.sqrt(2) * luck.sd)
-        assert luck.best_average[20] < luck.best_average[100] < luck.best_average[500]
-        assert all(luck.best_each[n] > luck.best_average[n] for n in (20, 100))
-        assert luck.last_checkpoint < luck.best_checkpoint < luck.best_checkpoint_each
+        share_sd = np.sqrt(0.25 * 0.75 / chance.num_videos)
+        assert chance.mean == pytest.approx(0.25, abs=0.01)
+        assert chance.sd == pytest.approx(share_sd, rel=0.1)
+        assert chance.worth == pytest.approx(1.96 * np.sqrt(2) * chance.sd)
+        assert chance.best_average[20] < chance.best_average[100] < chance.best_average[500]
+        assert all(chance.best_each[n] > chance.best_average[n] for n in (20, 100))
+        assert chance.last_checkpoint < chance.best_checkpoint < chance.best_checkpoint_each
     # With one video a category, somebody always guesses right.
     assert test.best_each[20] > 0.99
     assert everyone.best_each[20] < 0.75

@@ -241,14 +241,14 @@ def test_progress_counts_the_pictures(tmp_path: Path) -> None:
     video = make_video(tmp_path, num_frames=120)
     edit = build_edit_list([document_of(video, [(0.5, 1.5), (2.0, 3.0)])], name="cut")
     [section] = plan_sheet([edit], order="time")
-    told: list[tuple[str, float, float]] = []
+    reported: list[tuple[str, float, float]] = []
     write_contact_sheet(
         tmp_path / "x.png",
         [(section, probe(video))],
         look=SheetLook(),
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: reported.append(step),
     )
-    assert told == [("pictures", done, 2) for done in (0, 1, 2, 2)]
+    assert reported == [("pictures", done, 2) for done in (0, 1, 2, 2)]
 
 
 # What goes wrong -----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def fetch(server: WeightsServer, target: Path, **changes: Any) -> None:
     options: dict[str, Any] = {
         "sha256": hashlib.sha256(GOOD).hexdigest(),
         "size_bytes": len(GOOD),
-        "patience": QUICK,
+        "retry_policy": QUICK,
     }
     download(changes.pop("url", server.url()), target, **(options | changes))
 
@@ -81,12 +81,12 @@ def ranges(server: WeightsServer) -> list[str | None]:
 
 
 def test_good_file_arrives(server: WeightsServer, target: Path) -> None:
-    told: list[tuple[str, float, float]] = []
-    fetch(server, target, progress=lambda *report: told.append(report))
+    reported: list[tuple[str, float, float]] = []
+    fetch(server, target, progress=lambda *report: reported.append(report))
     assert target.read_bytes() == GOOD
     assert left_behind(target) == {target.name}
-    assert told[0] == ("downloading demo.safetensors", 0, len(GOOD))
-    assert told[-1] == ("downloading demo.safetensors", len(GOOD), len(GOOD))
+    assert reported[0] == ("downloading demo.safetensors", 0, len(GOOD))
+    assert reported[-1] == ("downloading demo.safetensors", len(GOOD), len(GOOD))
     assert server.requests[0]["accept-encoding"] == "identity"
 
 
@@ -127,7 +127,7 @@ def test_broken_download_is_continued_by_a_later_call(
     server.etag, server.modified = etag, modified
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError, match=f"closed after {HALF:,} of {len(GOOD):,} bytes"):
-        fetch(server, target, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, retry_policy=RetryPolicy(num_attempts=1))
     assert left_behind(target) == {"demo.safetensors.part", "demo.safetensors.part.json"}
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -158,7 +158,7 @@ def test_changed_file_starts_again(server: WeightsServer, target: Path) -> None:
     server.body, server.etag = OTHER, '"old"'
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, retry_policy=RetryPolicy(num_attempts=1))
     server.body, server.etag = GOOD, '"new"'
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -172,19 +172,19 @@ def test_a_part_with_an_etag_that_changed_is_not_put_together_with_another(
     server.body, server.etag = OTHER, '"old"'
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, retry_policy=RetryPolicy(num_attempts=1))
     server.body, server.etag = GOOD, '"new"'
     size = len(GOOD)
     # A server that does not know If-Range answers with a part of what it has now.
     part = {"ETag": '"new"', "Content-Range": f"bytes {HALF}-{size - 1}/{size}"}
     server.plan = [answer(206, part, GOOD[HALF:])]
-    told: list[float] = []
-    fetch(server, target, progress=lambda stage, done, total: told.append(done))
+    reported: list[float] = []
+    fetch(server, target, progress=lambda stage, done, total: reported.append(done))
     assert target.read_bytes() == GOOD
     assert ranges(server) == [None, f"bytes={HALF}-", None]
     # Known at once, and not by the hash of two halves that do not fit.
-    assert told.count(size) == 1
-    assert told[0] == 0
+    assert reported.count(size) == 1
+    assert reported[0] == 0
 
 
 def test_changed_file_of_a_server_without_marks_starts_again(
@@ -193,7 +193,7 @@ def test_changed_file_of_a_server_without_marks_starts_again(
     server.body, server.etag = OTHER, None
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, retry_policy=RetryPolicy(num_attempts=1))
     server.body = GOOD
     fetch(server, target)
     assert target.read_bytes() == GOOD
@@ -204,7 +204,7 @@ def test_changed_file_of_a_server_without_marks_starts_again(
 def test_part_of_another_release_is_not_continued(server: WeightsServer, target: Path) -> None:
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, sha256="0" * 64, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, sha256="0" * 64, retry_policy=RetryPolicy(num_attempts=1))
     fetch(server, target)
     assert ranges(server) == [None, None]
     assert target.read_bytes() == GOOD
@@ -269,7 +269,7 @@ def test_server_trouble_is_tried_again(status: int, server: WeightsServer, targe
 
 def test_slow_server_is_waited_for(server: WeightsServer, target: Path) -> None:
     server.plan = [drip(10_000, 0.05)]
-    fetch(server, target, patience=RetryPolicy(timeout_seconds=10, num_attempts=1))
+    fetch(server, target, retry_policy=RetryPolicy(timeout_seconds=10, num_attempts=1))
     assert target.read_bytes() == GOOD
     assert len(server.requests) == 1
 
@@ -284,7 +284,7 @@ def test_stalled_server_is_left_and_continued(
     server.plan = [behaviour]
     impatient = RetryPolicy(timeout_seconds=0.5, num_attempts=1, min_bytes_per_second=5000)
     with pytest.raises(DownloadError, match=says):
-        fetch(server, target, patience=impatient)
+        fetch(server, target, retry_policy=impatient)
     done_bytes = target.with_name("demo.safetensors.part").stat().st_size
     assert 0 < done_bytes < len(GOOD)
     fetch(server, target)
@@ -320,7 +320,7 @@ def test_grown_file_is_refused_when_continued(server: WeightsServer, target: Pat
     server.etag = None
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        fetch(server, target, patience=RetryPolicy(num_attempts=1))
+        fetch(server, target, retry_policy=RetryPolicy(num_attempts=1))
     server.body = GOOD + b"x"
     with pytest.raises(DownloadError, match="are published"):
         fetch(server, target)
@@ -401,7 +401,7 @@ def test_nobody_listens(target: Path) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/demo.safetensors"
         with pytest.raises(DownloadError, match=r"no answer from the server: .*refused"):
-            download(url, target, sha256="0" * 64, size_bytes=1, patience=QUICK)
+            download(url, target, sha256="0" * 64, size_bytes=1, retry_policy=QUICK)
 
 
 def test_ctrl_c_leaves_what_a_later_pull_completes(server: WeightsServer, target: Path) -> None:
@@ -557,7 +557,7 @@ def test_removed_weights_take_their_part_along(server: WeightsServer) -> None:
     manifest = published(server)
     server.plan = [cut_after(HALF)]
     with pytest.raises(DownloadError):
-        weights.pull(manifest, patience=RetryPolicy(num_attempts=1))
+        weights.pull(manifest, retry_policy=RetryPolicy(num_attempts=1))
     assert weights.remove(manifest)
     assert left_behind(weights.local_path(manifest)) == set()
     assert not weights.remove(manifest)

@@ -18,8 +18,8 @@ from engine_proof import (
     Verdict,
     expected_numbers,
     footage_document,
-    heard_lags,
     judge,
+    sound_lags,
 )
 from engines import render_with_melt, require
 from numbered_footage import RATES, SAMPLE_RATE, Footage, read_numbers
@@ -97,7 +97,7 @@ def test_sound_in_packets_is_off_by_what_melt_drops_twice(tmp_path: Path, rate: 
     edit, footages, rendered = proof(tmp_path, ".mlt", footage)
     assert judge(edit, footages, rendered).wrong == ()
     half_frame = SAMPLE_RATE / footage.rate / 2
-    for event, lag in zip(edit.events, heard_lags(edit, footages, rendered), strict=True):
+    for event, lag in zip(edit.events, sound_lags(edit, footages, rendered), strict=True):
         head = round(event.frames.start / footage.rate * SAMPLE_RATE) % 1024
         dropped = head if 1024 - head > half_frame else 0
         assert lag is not None
@@ -114,7 +114,7 @@ def test_variable_rate_stays_within_a_frame(tmp_path: Path, suffix: str) -> None
     for numbers, number in zip(expected, seen, strict=True):
         assert number is not None
         assert min(abs(number - (right or 0)) for right in numbers) <= 1
-    assert heard_lags(edit, footages, rendered) == (0, 0)
+    assert sound_lags(edit, footages, rendered) == (0, 0)
 
 
 MIXED = (

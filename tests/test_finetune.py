@@ -90,12 +90,12 @@ def test_from_score_to_export_to_a_model_of_that_cut(tmp_path: Path, raw: Path) 
     assert hl("score", raw, "-o", cut, "--target-duration", "30s", "-q").exit_code == 0
     result = hl("finetune", raw, "--name", "mine", "--from-cut", cut, "--json", "--quiet")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["name"] == "mine"
-    assert told["card"]["lessons"][0]["num_kept"] > 0
-    assert told["sha256"] == find_model("mine").sha256
+    reported = json.loads(result.stdout)
+    assert reported["name"] == "mine"
+    assert reported["card"]["lessons"][0]["num_kept"] > 0
+    assert reported["sha256"] == find_model("mine").sha256
     assert find_model("mine").scores == {
-        "held_out_average_precision": told["card"]["figures"][0]["after"]
+        "held_out_average_precision": reported["card"]["figures"][0]["after"]
     }
 
 
@@ -164,11 +164,11 @@ def test_a_cut_of_whole_short_clips_teaches(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "8 files shorter than 30 seconds" in result.stderr
     assert "12 files are compared with each other" in result.stderr
-    told = json.loads(result.stdout)
-    (figure,) = told["card"]["figures"]
+    reported = json.loads(result.stdout)
+    (figure,) = reported["card"]["figures"]
     assert figure["num_files"] == 12
     assert figure["after"] > 0.95 > figure["before"]
-    assert told["recommended"] is True
+    assert reported["recommended"] is True
     unseen = make_take(tmp_path / "new", 7)
     assert precision("card", unseen, 1) == 1.0
 
@@ -192,12 +192,12 @@ def test_one_span_teaches_but_cannot_be_checked(tmp_path: Path, raw: Path) -> No
     marks = labels(tmp_path / "marks.csv", "take0.mp4,5,10,keep")
     result = hl("finetune", raw, "--name", "one", "--labels", marks, "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["card"]["figures"] == []
-    assert told["recommended"] is False
+    reported = json.loads(result.stdout)
+    assert reported["card"]["figures"] == []
+    assert reported["recommended"] is False
     assert (
         "Too few spans to hold some out: it is not known whether it is better."
-        in (told["card"]["warnings"])
+        in (reported["card"]["warnings"])
     )
 
 
@@ -336,8 +336,8 @@ def test_files_that_vanish_are_named_and_left_out(tmp_path: Path, raw: Path) -> 
     plan = make_plan(settings)
     assert (plan.estimate.video_seconds, plan.estimate.new_seconds) == (160.0, 40.0)
     late.unlink()
-    with reserve("left") as held:
-        outcome = run_plan(plan, held, created="2025-11-23")
+    with reserve("left") as reservation:
+        outcome = run_plan(plan, reservation, created="2025-11-23")
     assert outcome is not None
     assert [one.path.name for one in outcome.left_out] == ["take5.mp4"]
     assert [one.file for one in outcome.card.footage] == ["take0.mp4", "take1.mp4", "take2.mp4"]
@@ -381,17 +381,17 @@ def test_new_footage_is_looked_at_and_listened_to_once(tmp_path: Path) -> None:
         )
     marks = labels(tmp_path / "m.csv", "take0.mp4,2,6,keep", "take1.mp4,2,6,keep")
     settings = FinetuneSettings(name="one", footage=(str(tmp_path),), labels=(marks,))
-    told = []
+    reported = []
     plan = make_plan(settings)
     assert (plan.estimate.new_seconds, plan.adapts) == (16.0, False)
-    with reserve("one") as held:
+    with reserve("one") as reservation:
         outcome = run_plan(
             plan,
-            held,
+            reservation,
             created="2025-11-23",
-            progress=lambda stage, done, total: told.append((stage, done, total)),
+            progress=lambda stage, done, total: reported.append((stage, done, total)),
         )
     assert outcome is not None
-    assert told[-1] == ("looking and listening", 16.0, 16.0)
+    assert reported[-1] == ("looking and listening", 16.0, 16.0)
     assert make_plan(dataclasses.replace(settings, name="two")).estimate.new_seconds == 0
     assert hl("score", take, "--model", "one", "--json").exit_code == 0

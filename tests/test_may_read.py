@@ -36,7 +36,7 @@ def note_opens(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(note_opens)
 
 
-class Told(Listener):
+class Recorder(Listener):
     def __init__(self) -> None:
         self.remarks: list[str] = []
 
@@ -83,7 +83,7 @@ def test_the_video_of_a_document_is_named_and_not_looked_at(
 ) -> None:
     words = []
     for path in (secret, tmp_path / "outside/nothing.mp4"):
-        on = Told()
+        on = Recorder()
         (document,) = relink_documents(
             [document_of(path)], layout=Layout(), may_read=allowed.may_read, on=on
         )

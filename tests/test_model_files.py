@@ -69,7 +69,7 @@ def file(model: ModelManifest, tmp_path: Path) -> Path:
     return path
 
 
-def standing() -> list[str]:
+def models_on_disk() -> list[str]:
     with contextlib.suppress(FileNotFoundError):
         return sorted(one.name for one in own_models_dir().iterdir() if one.name != ".locks")
     return []
@@ -86,7 +86,7 @@ def test_a_model_comes_back_as_it_was(model: ModelManifest, tmp_path: Path) -> N
     again = import_model(path)
     assert again == model
     assert {one.name: one.read_bytes() for one in again.folder.iterdir()} == before
-    assert standing() == ["weddings"]
+    assert models_on_disk() == ["weddings"]
     export_model("weddings", tmp_path / "b.hlmodel")
     assert (tmp_path / "b.hlmodel").read_bytes() == path.read_bytes()
 
@@ -237,7 +237,7 @@ def refused(path: Path, data: bytes, says: str, kind: type[HlError] = Checkpoint
     assert str(path) in caught.value.message
     assert caught.value.hint
     assert ".part" not in caught.value.message
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def test_the_writer_of_these_tests_writes_as_hl_does(file: Path) -> None:
@@ -399,7 +399,7 @@ def test_no_single_wrong_byte_brings_in_another_model(file: Path) -> None:
         try:
             manifest = import_model(file)
         except HlError:
-            assert standing() == []
+            assert models_on_disk() == []
             continue
         accepted += 1
         assert (manifest.folder / "model.safetensors").read_bytes() == TRAINED.read_bytes()
@@ -641,7 +641,7 @@ def test_a_disk_without_room_is_not_said_to_be_a_bad_model(file: Path) -> None:
     assert run.stderr.startswith(f"error: cannot write {own_models_dir()}/.weddings.hl-")
     assert "File too large" in run.stderr
     assert "model file" not in run.stderr
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that cannot be read")
@@ -657,5 +657,5 @@ def test_a_model_that_cannot_be_read_is_not_said_to_be_a_bad_output(
         archive.write_archive(
             tmp_path / "x.hlmodel", model, weights=unreadable, card=CARD, recipe=None
         )
-    assert standing() == ["weddings"]
+    assert models_on_disk() == ["weddings"]
     assert list(tmp_path.iterdir()) == []

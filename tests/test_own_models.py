@@ -82,7 +82,7 @@ def register(name: str = "weddings", **changes: Any) -> Any:
     return own.register(TRAINED, **(fields | changes))
 
 
-def standing() -> list[str]:
+def models_on_disk() -> list[str]:
     """Return what stands among the own models, locks aside, hidden folders included."""
     with contextlib.suppress(FileNotFoundError):
         return sorted(one.name for one in own_models_dir().iterdir() if one.name != ".locks")
@@ -117,7 +117,7 @@ def test_a_registered_model_has_everything_in_its_folder() -> None:
         card=card(parent=parent), recipe='kind = "subspace"\n', scores={"ap": 0.5}, version="7"
     )
     folder = own_models_dir() / "weddings"
-    assert standing() == ["weddings"]
+    assert models_on_disk() == ["weddings"]
     assert sorted(one.name for one in folder.iterdir()) == [
         "card.json",
         "card.md",
@@ -168,7 +168,7 @@ def test_a_taken_name_is_refused_and_nothing_is_overwritten() -> None:
 def test_a_name_that_no_model_can_have_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name of a model"), reserve(name):
         pass
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def header_of(kind: object, spec: object) -> bytes:
@@ -196,13 +196,13 @@ def test_what_is_no_detector_leaves_nothing_behind(data: bytes, says: str, tmp_p
     with pytest.raises(CheckpointError, match=says) as caught:
         own.register(path, card=card(), training_data="a", source="b")
     assert str(path) in caught.value.message
-    assert standing() == []
+    assert models_on_disk() == []
     path.unlink()
     with pytest.raises(CheckpointError, match="cannot read the model file"):
         own.register(path, card=card(), training_data="a", source="b")
     with pytest.raises(CheckpointError, match="cannot be registered"):
         register(recipe="not = = toml")
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 @pytest.mark.parametrize("trouble", [OutputError("the disk is full"), KeyboardInterrupt()])
@@ -212,7 +212,7 @@ def test_a_failure_at_any_step_leaves_nothing_behind(
 ) -> None:
     def fail(*_: object) -> None:
         # The weights are there by now, where no list shows them.
-        (hidden,) = standing()
+        (hidden,) = models_on_disk()
         assert hidden.startswith(".weddings.")
         assert (own_models_dir() / hidden / "model.safetensors").is_file()
         raise trouble
@@ -221,10 +221,10 @@ def test_a_failure_at_any_step_leaves_nothing_behind(
         patch.setattr(own, step, fail)
         with pytest.raises(type(trouble)):
             register()
-    assert standing() == []
+    assert models_on_disk() == []
     assert "weddings" not in [one.name for one in list_models()]
     register()
-    assert standing() == ["weddings"]
+    assert models_on_disk() == ["weddings"]
 
 
 def test_what_a_killed_run_left_is_not_listed_and_goes_away() -> None:
@@ -236,19 +236,19 @@ def test_what_a_killed_run_left_is_not_listed_and_goes_away() -> None:
     assert not [one for one in list_models(include_hidden=True) if one.is_own]
     register()
     # A model of another name sweeps, too.
-    assert standing() == ["weddings"]
+    assert models_on_disk() == ["weddings"]
 
 
 def test_a_name_is_held_through_a_long_run() -> None:
-    with reserve("weddings") as held:
+    with reserve("weddings") as reservation:
         # Whoever comes now is told at once and does not wait.
         with pytest.raises(UsageError, match="another run is making or removing a model called"):
             register()
         with pytest.raises(ValueError, match="the name 'weddings' is held and the card says"):
-            register(card=card("other"), held=held)
-        register(held=held)
+            register(card=card("other"), reservation=reservation)
+        register(reservation=reservation)
         register("other")
-    assert standing() == ["other", "weddings"]
+    assert models_on_disk() == ["other", "weddings"]
     with pytest.raises(UsageError, match="already"), reserve("weddings"):
         pass
 
@@ -283,10 +283,10 @@ def test_two_processes_cannot_have_one_name_and_a_killed_one_lets_go() -> None:
         register("other")
         process.kill()
         process.wait()
-        (left,) = [name for name in standing() if name.startswith(".")]
+        (left,) = [name for name in models_on_disk() if name.startswith(".")]
         register()
-        assert left not in standing()
-    assert standing() == ["other", "weddings"]
+        assert left not in models_on_disk()
+    assert models_on_disk() == ["other", "weddings"]
 
 
 def test_a_name_that_is_taken_while_waiting_for_the_lock_is_refused(
@@ -382,7 +382,7 @@ def test_a_later_version_may_bundle_a_name_that_the_user_has(
     # `hl models remove` means the own one: the other cannot be removed anyway.
     assert hl("remove", "subspace")[0] == 0
     assert find_model("subspace").is_bundled
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def test_the_doctor_says_where_they_are() -> None:
@@ -403,12 +403,12 @@ def test_remove_deletes_the_whole_model_and_says_what() -> None:
     assert own.remove("weddings") == own.Removed(
         path=manifest.folder, size_bytes=size_bytes, was_default=True
     )
-    assert standing() == []
+    assert models_on_disk() == []
     assert default_model_name() == bundled_default_name() == "rarity"
     assert own.remove("weddings") is None
     register()
     assert remove(find_model("weddings"))
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def test_remove_takes_a_damaged_model_too() -> None:
@@ -420,7 +420,7 @@ def test_remove_takes_a_damaged_model_too() -> None:
     code, out, err = hl("remove", "weddings")
     assert (code, out) == (0, "")
     assert err.startswith("removed weddings, ")
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def test_a_model_that_is_being_made_is_not_removed() -> None:
@@ -444,7 +444,7 @@ def test_remove_of_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
         pytest.skip("this system lets nobody make links")
     assert find_model("weddings").is_own
     assert own.remove("weddings") is not None
-    assert standing() == []
+    assert models_on_disk() == []
     assert (elsewhere / "model.safetensors").is_file()
 
 
@@ -698,7 +698,7 @@ def test_a_run_that_cannot_be_added(tmp_path: Path) -> None:
     cut.write_bytes(TRAINED.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="is not a safetensors file"):
         register_run(tmp_path, name="weddings", created="2025-11-23")
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 # The commands
@@ -737,7 +737,7 @@ def test_add_list_show_default_remove() -> None:
     assert removed.startswith("removed weddings, 2")
     assert removed.endswith(f" KiB in {folder}")
     assert default == "rarity is taken from now on where --model names no other"
-    assert standing() == []
+    assert models_on_disk() == []
 
 
 def test_list_shows_the_parent_and_no_ones_colours() -> None:

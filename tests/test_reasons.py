@@ -34,7 +34,7 @@ LENGTH = 120
 MOMENT = Moment(start_seconds=60.0, end_seconds=66.0, score=0.9, peak_seconds=63.5)
 
 
-def heard(name: str, start: float, end: float, score: float = 0.8) -> Observation:
+def observed(name: str, start: float, end: float, score: float = 0.8) -> Observation:
     return Observation(name=name, start_seconds=start, end_seconds=end, score=score)
 
 
@@ -54,30 +54,31 @@ def reasons(moment: Moment = MOMENT, **evidence: Any) -> tuple[str, ...]:
 
 
 def test_what_is_heard_in_the_moment_alone_is_a_reason() -> None:
-    assert reasons(sounds=[heard("cheering", 61, 65)]) == ("cheering",)
+    assert reasons(sounds=[observed("cheering", 61, 65)]) == ("cheering",)
     # Somewhere else, or too short to be noticed.
-    assert reasons(sounds=[heard("cheering", 20, 25)]) == ()
-    assert reasons(sounds=[heard("cheering", 65.5, 66)]) == ()
+    assert reasons(sounds=[observed("cheering", 20, 25)]) == ()
+    assert reasons(sounds=[observed("cheering", 65.5, 66)]) == ()
 
 
 def test_what_is_heard_throughout_is_no_reason() -> None:
-    assert reasons(sounds=[heard("cheering", 0, LENGTH)]) == ()
+    assert reasons(sounds=[observed("cheering", 0, LENGTH)]) == ()
     # A third of the rest is still too much, a tenth is not.
-    often = [heard("cheering", start, start + 2) for start in range(0, 60, 3)]
-    assert reasons(sounds=[*often, heard("cheering", 60, 66)]) == ()
-    seldom = [heard("cheering", start, start + 2) for start in range(0, 60, 12)]
-    assert reasons(sounds=[*seldom, heard("cheering", 60, 66)]) == ("cheering",)
+    often = [observed("cheering", start, start + 2) for start in range(0, 60, 3)]
+    assert reasons(sounds=[*often, observed("cheering", 60, 66)]) == ()
+    seldom = [observed("cheering", start, start + 2) for start in range(0, 60, 12)]
+    assert reasons(sounds=[*seldom, observed("cheering", 60, 66)]) == ("cheering",)
 
 
 def test_a_moment_that_is_most_of_the_video_has_nothing_to_differ_from() -> None:
     whole = Moment(start_seconds=0, end_seconds=100, score=0.5, peak_seconds=50)
-    assert reasons(whole, sounds=[heard("cheering", 10, 90)]) == ()
+    assert reasons(whole, sounds=[observed("cheering", 10, 90)]) == ()
 
 
 def test_the_most_telling_sounds_come_first_and_three_are_enough() -> None:
     sounds = [
-        heard("speech", 60, 66), heard("laughter", 60, 64, 0.9), heard("applause", 60, 66, 0.9),
-        heard("bang", 60, 62, 0.5),
+        observed("speech", 60, 66), observed("laughter", 60, 64, 0.9),
+        observed("applause", 60, 66, 0.9),
+        observed("bang", 60, 62, 0.5),
     ]  # fmt: skip
     assert reasons(sounds=sounds) == ("applause", "laughter", "speech")
 
@@ -92,20 +93,20 @@ def test_the_most_telling_sounds_come_first_and_three_are_enough() -> None:
     ],
 )
 def test_music_begins_where_there_was_none(sounds: list[Any], words: str) -> None:
-    assert reasons(sounds=[heard(*one) for one in sounds]) == (words,)
+    assert reasons(sounds=[observed(*one) for one in sounds]) == (words,)
 
 
 def test_voices_are_raised_against_the_speech_of_the_same_video() -> None:
-    talk = [heard("speech", start, start + 3) for start in range(0, 50, 12)]
-    speech = [*talk, heard("speech", 60, 66)]
+    talk = [observed("speech", start, start + 3) for start in range(0, 50, 12)]
+    speech = [*talk, observed("speech", 60, 66)]
     assert "raised voices" in reasons(sounds=speech, loudness_T=row(-30.0, -22.0))
     assert reasons(sounds=speech, loudness_T=row(-30.0, -28.0)) == ("speech",)
 
 
 def test_one_sight_is_named_where_the_video_does_not_always_show_it() -> None:
-    sights = [heard("a dog", 60, 66, 0.9), heard("a beach", 62, 66, 0.7)]
+    sights = [observed("a dog", 60, 66, 0.9), observed("a beach", 62, 66, 0.7)]
     assert reasons(sights=sights) == ("a dog",)
-    assert reasons(sights=[heard("a dog", 0, LENGTH)]) == ()
+    assert reasons(sights=[observed("a dog", 0, LENGTH)]) == ()
 
 
 # Movement, loudness, cuts -----------------------------------------------------------------------
@@ -231,7 +232,7 @@ def measured() -> ScoresDocument:
         motion=tuple(motion),
         loudness=(-30.0,) * 60,
         looks=(0, 1) * 30,
-        sounds=(heard("cheering", 30.0, 34.0),),
+        sounds=(observed("cheering", 30.0, 34.0),),
         sights=(),
     )
 

@@ -722,7 +722,7 @@ def test_a_job_that_cannot_be_read_is_kept_and_named(queue_folder: Path) -> None
 def test_a_lane_survives_whatever_a_job_does_to_it(
     queue_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(job: Job) -> None:
+    def raises(job: Job) -> None:
         ended.append(job)
         raise BrokenPipeError("nobody reads the terminal any more")
 
@@ -731,7 +731,7 @@ def test_a_lane_survives_whatever_a_job_does_to_it(
 
     ended: list[Job] = []
     store = JobStore(queue_folder / "jobs")
-    queue = JobQueue(store, device="cpu", on_end=told)
+    queue = JobQueue(store, device="cpu", on_end=raises)
     queue.start()
     try:
         whole = queue.submit(export_job(queue_folder))

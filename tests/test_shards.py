@@ -548,11 +548,11 @@ def test_files_side_by_side_give_what_each_gives_alone(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.result.visual_TV, alone.visual_TV)
         np.testing.assert_array_equal(one.result.motion_T, alone.motion_T)
     # Whoever stops looking stops the threads too.
-    told: list[float] = []
+    reported: list[float] = []
     rest = extraction.extract_files(
-        files, encoders=encoders, progress=lambda stage, done, total: told.append(done)
+        files, encoders=encoders, progress=lambda stage, done, total: reported.append(done)
     )
     next(rest)
     rest.close()
-    assert told == [0, 1]
+    assert reported == [0, 1]
     assert not [one for one in threading.enumerate() if one.name.startswith("hl-file")]

@@ -17,7 +17,7 @@ from hlcli.features.types import VideoFeatures
 from hlcli.model.config import FusionConfig, SubspaceConfig
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.projection import ROWS_AT_ONCE, LinearMap, fit_projections, scale_features
-from hlcli.model.readouts import dmean, edev1, knn, pc1
+from hlcli.model.readouts import dmean, knn, pc1, shared_deviation
 from hlcli.model.subspace import SubspaceScorer, quieten_empty
 
 
@@ -90,7 +90,7 @@ def test_readouts_are_their_formulas() -> None:
     centred = x.astype(float) - x.astype(float).mean(0)
     np.testing.assert_allclose(dmean(x), np.linalg.norm(centred, axis=1), rtol=1e-5)
     inner = centred @ centred.T
-    np.testing.assert_allclose(edev1(x), np.sqrt((inner**2).mean(1)), rtol=1e-5)
+    np.testing.assert_allclose(shared_deviation(x), np.sqrt((inner**2).mean(1)), rtol=1e-5)
     distance = np.linalg.norm(x[:, None] - x[None], axis=2) + np.diag(np.full(23, np.inf))
     nearest = np.sort(distance, axis=1)[:, :11].mean(1)
     np.testing.assert_allclose(knn(x), nearest, rtol=1e-4)
@@ -106,7 +106,7 @@ def test_pc1_counts_the_minority_positive() -> None:
     assert set(np.argsort(pc1(flipped))[-5:].tolist()) == {20, 21, 22, 23, 24}
 
 
-@pytest.mark.parametrize("readout", [dmean, edev1, knn, pc1])
+@pytest.mark.parametrize("readout", [dmean, shared_deviation, knn, pc1])
 def test_readouts_of_one_or_equal_clips_are_zero(readout: object) -> None:
     row = np.random.default_rng(0).normal(size=(1, 7)).astype(np.float32)
     assert readout(row).tolist() == [0.0]  # type: ignore[operator]

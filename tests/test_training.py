@@ -36,7 +36,7 @@ from hlcli.training.recipe import (
     TrainingConfig,
     read_recipe,
 )
-from hlcli.training.run import output_held, train_on
+from hlcli.training.run import locked_output, train_on
 from hlcli.training.segments import group_alike
 
 DATA = DataConfig(sequence_clips=16, pseudo_categories=6, calibration_sequences=8)
@@ -292,8 +292,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_training import make_recipe
-from hlcli.training.run import output_held
-with output_held(make_recipe(Path({output!r}))):
+from hlcli.training.run import locked_output
+with locked_output(make_recipe(Path({output!r}))):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -307,24 +307,24 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], cwd=root, **pipes) as holder:  # type: ignore[call-overload]
         assert holder.stdout.readline() == "held\n"
         busy = pytest.raises(UsageError, match="another run is writing into")
-        with busy as caught, output_held(recipe):
+        with busy as caught, locked_output(recipe):
             pytest.fail("two runs hold one folder")
         assert "--set output=FOLDER" in (caught.value.hint or "")
-        with output_held(make_recipe(tmp_path / "other")):
+        with locked_output(make_recipe(tmp_path / "other")):
             pass  # other folders are free
         # Of processes that train together only the first one holds the folder.
-        with output_held(recipe, Ranks(rank=1, size=2)):
+        with locked_output(recipe, Ranks(rank=1, size=2)):
             pass
         holder.kill()
     # Whoever dies lets go.
-    with output_held(recipe):
+    with locked_output(recipe):
         pass
 
 
 def test_a_locked_folder_is_refused_before_any_video_is_read(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f'kind = "subspace"\noutput = "{(tmp_path / "run").as_posix()}"\n')
-    with output_held(read_recipe(recipe)):
+    with locked_output(read_recipe(recipe)):
         result = CliRunner().invoke(app, ["train", str(recipe)])
     assert result.exit_code == UsageError.exit_code
     assert "another run is writing into" in result.stderr

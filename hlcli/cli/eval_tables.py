@@ -140,7 +140,7 @@ def benchmark_table(report: BenchmarkReport, *, width: int) -> RenderableType:
     return _table(title, report.metric, names, lines, width=width)
 
 
-def luck_table(report: BenchmarkReport) -> RenderableType:
+def chance_table(report: BenchmarkReport) -> RenderableType:
     """Return how far rankings that know nothing go, one column per set of videos."""
     from rich.table import Table
 
@@ -148,9 +148,9 @@ def luck_table(report: BenchmarkReport) -> RenderableType:
 
     table = Table(title=f"luck alone: {report.chance_metric}", title_justify="left")
     table.add_column("what is picked on these very videos")
-    for one in report.luck:
+    for one in report.chance:
         table.add_column(f"{one.part} ({one.num_videos})", justify="right")
-    for words, figures in chance_lines(report.luck):
+    for words, figures in chance_lines(report.chance):
         table.add_row(words, *("-" if x is None else f"{x:.3f}" for x in figures))
     return table
 

@@ -137,7 +137,7 @@ def evaluate(
         hl eval tvsum --data benchmarks/
     """
     from hlcli import paths
-    from hlcli.cli.eval_tables import benchmark_table, luck_table, report_table, verdict_lines
+    from hlcli.cli.eval_tables import benchmark_table, chance_table, report_table, verdict_lines
     from hlcli.evaluation.benchmarks.evaluate import BenchmarkSettings, evaluate_dataset
     from hlcli.evaluation.datasets import BENCHMARKS, check_dataset
     from hlcli.evaluation.page import missing_words, render_benchmark_page, render_page
@@ -170,9 +170,9 @@ def evaluate(
             if report.missing:
                 lines.append(missing_words(report))
             lines += report.remarks
-            if report.luck:
-                tables.append(luck_table(report))
-                lines += [one.sentence(report.chance_metric) for one in report.luck]
+            if report.chance:
+                tables.append(chance_table(report))
+                lines += [one.sentence(report.chance_metric) for one in report.chance]
         else:
             _refuse(dataset, {"--videos": videos, "--trust": trust})
             if data is None:

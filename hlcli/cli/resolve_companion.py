@@ -31,7 +31,7 @@ _OLDEST_SECONDS = 120
 """Older messages are of a press that nobody waits for any more."""
 _UNCLAIMED_SECONDS = 86400
 """A result that no script took is good for a day, as lib/job.lua has it."""
-_NUM_HEARD = 16
+_NUM_SEEN_IDS = 16
 _STOP_SECONDS = 10
 _JOB = re.compile(r"[0-9a-f]{16}")
 _MIRRORED = ("status", "plan")
@@ -65,7 +65,7 @@ class Companion:
     ) -> None:
         self.folder, self._find_prefs, self._command = folder, find_prefs, tuple(command)
         self._say, self._documents = say, documents
-        self._heard: deque[str] = deque(maxlen=_NUM_HEARD)
+        self._seen_ids: deque[str] = deque(maxlen=_NUM_SEEN_IDS)
         self._seen: dict[Path, tuple[int, int, int]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._leaving: list[subprocess.Popen[bytes]] = []
@@ -129,12 +129,12 @@ class Companion:
             except OSError:
                 continue  # Resolve replaces it this moment.
             self._seen[path] = state
-            if message is None or message.id in self._heard:
+            if message is None or message.id in self._seen_ids:
                 continue
             if abs(time.time() - message.time) > _OLDEST_SECONDS:
                 continue
             self._answer(message)
-            self._heard.append(message.id)
+            self._seen_ids.append(message.id)
             found = True
         return found
 
@@ -235,12 +235,12 @@ class Companion:
                 self._mirrored[twin] = content
 
     def _beat(self) -> None:
-        heard = "".join(f'"{name}", ' for name in self._heard)
+        seen = "".join(f'"{name}", ' for name in self._seen_ids)
         place = lua_string(os.fsencode(self._documents))
         write_text(
             self.folder / "companion.lua",
             f"return {{ protocol = {PROTOCOL}, time = {int(time.time())}, "
-            f"heard = {{ {heard}}}, cut_folder = {place} }}\n",
+            f"heard = {{ {seen}}}, cut_folder = {place} }}\n",
         )
         self._beat_at = time.monotonic()
 

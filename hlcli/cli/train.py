@@ -50,7 +50,7 @@ def train(
     from hlcli.features.device import resolve_device
     from hlcli.training.corpus import open_corpus
     from hlcli.training.distributed import device_name, joined, ranks_of_environment
-    from hlcli.training.run import output_held, train_on
+    from hlcli.training.run import locked_output, train_on
 
     ranks = ranks_of_environment()
     device = device_name(device)
@@ -58,7 +58,7 @@ def train(
     with (
         silent_unless(ranks.is_first),
         joined(ranks, resolve_device(device)),
-        output_held(resolved, ranks),
+        locked_output(resolved, ranks),
     ):
         with progress_bar(quiet=quiet, counts_files=True) as progress:
             corpus, lost = open_corpus(resolved.data, device=device, ranks=ranks, progress=progress)

@@ -157,15 +157,17 @@ def pauses_of(
 def agreement(captions: Sequence[Caption], speech: Sequence[tuple[float, float]]) -> float:
     """Return the share of the time of captions in which somebody really speaks, in [0, 1]."""
     starts = [start for start, _ in speech]
-    total = heard = 0.0
+    total = with_speech = 0.0
     for caption in captions:
         total += caption.end_seconds - caption.start_seconds
         first = max(0, bisect.bisect_right(starts, caption.start_seconds) - 1)
         for start, end in speech[first:]:
             if start >= caption.end_seconds:
                 break
-            heard += max(0.0, min(end, caption.end_seconds) - max(start, caption.start_seconds))
-    return heard / total if total else 0.0
+            with_speech += max(
+                0.0, min(end, caption.end_seconds) - max(start, caption.start_seconds)
+            )
+    return with_speech / total if total else 0.0
 
 
 def _nearest_end(spans: Sequence[tuple[float, float]], instant: float) -> float | None:

@@ -67,16 +67,16 @@ def render_benchmark_page(report: BenchmarkReport) -> str:
     if report.missing:
         content += f"<p>{escape(missing_words(report))}</p>"
     content += "".join(f"<p>{escape(remark)}</p>" for remark in report.remarks)
-    if report.luck:
-        header = ("what is picked on these very videos", *(one.part for one in report.luck))
+    if report.chance:
+        header = ("what is picked on these very videos", *(one.part for one in report.chance))
         lines = [
             (True, [escape(words), *("-" if x is None else f"{x:.3f}" for x in figures)])
-            for words, figures in chance_lines(report.luck)
+            for words, figures in chance_lines(report.chance)
         ]
         content += f"<h2>How far luck alone goes: {escape(report.chance_metric)}</h2>"
         content += _table(header, lines)
         content += "".join(
-            f"<p>{escape(one.sentence(report.chance_metric))}</p>" for one in report.luck
+            f"<p>{escape(one.sentence(report.chance_metric))}</p>" for one in report.chance
         )
     return _document(
         title=f"hl eval {benchmark.name}",

@@ -46,7 +46,7 @@ def extract_features(
         use_audio: False leaves the sound alone, as if there were none.
         num_workers: Threads that decode pictures, and on a CPU those that encode them; as many as
             there are cores when None. It never changes the result.
-        progress: Told the clips done, in two stages: "looking", then "listening" for what is
+        progress: Called with the clips done, in two stages: "looking", then "listening" for what is
             left of the sound.
 
     Raises:
@@ -72,7 +72,7 @@ def extract_features(
         sound = read_waveform(info, sample_rate=encoders.audio.sample_rate)
         blocks = _until(waited_for("sound decoded", sound), stop)
         if speech is not None:
-            blocks = _overheard(blocks, speech)
+            blocks = _with_speech(blocks, speech)
         return encode_sound(blocks, grid, encoders.audio, report=report)
 
     num_threads = num_workers or num_cores()
@@ -138,7 +138,7 @@ def _until(blocks: Iterator[FloatArray], stop: threading.Event) -> Iterator[Floa
         yield block
 
 
-def _overheard(blocks: Iterator[FloatArray], speech: SpeechListener) -> Iterator[FloatArray]:
+def _with_speech(blocks: Iterator[FloatArray], speech: SpeechListener) -> Iterator[FloatArray]:
     for block in blocks:
         speech.extend(block)
         yield block

@@ -38,7 +38,7 @@ def encode_pictures(
         num_clips: T.
         encoder: Turns pictures into rows.
         num_threads: How many batches are encoded at once; it never changes the result.
-        report: Told the number of clips done after each batch.
+        report: Called with the number of clips done after each batch.
 
     Returns:
         Embeddings, float16, shape `(T, V)`.

@@ -51,7 +51,7 @@ def encode_sound(
             at the first video frame.
         grid: The clips.
         encoder: Turns patches into rows.
-        report: Told the number of finished clips now and then.
+        report: Called with the number of finished clips now and then.
 
     Raises:
         DeviceError: The device is out of memory.

@@ -81,7 +81,7 @@ def find_videos(
     Args:
         inputs: What the user typed, at least one.
         may_read: Asked for each input before it is looked at, and for each video found.
-        on: Told of the inputs and videos that cannot be used; the others are returned.
+        on: Notified of the inputs and videos that cannot be used; the others are returned.
 
     Raises:
         MediaNotFoundError: An input does not exist, or names no video, and no listener takes it.

@@ -57,7 +57,7 @@ class Squash:
         """Squash the raw scores of one whole video to [0, 1], float32."""
         scale = self.centre / -math.log(ORDINARY_SCORE / (1 - ORDINARY_SCORE))
         # Bounded where exp would overflow; the curve is flat there in float32 anyway.
-        exponent = np.clip((standing(raw_T, self.least_spread) - self.centre) / scale, -60, 60)
+        exponent = np.clip((deviation(raw_T, self.least_spread) - self.centre) / scale, -60, 60)
         return (1 / (1 + np.exp(-exponent))).astype(np.float32)
 
     @classmethod
@@ -69,7 +69,7 @@ class Squash:
             least_centre: In spreads, above 0.
         """
         least = max(float(np.median([spread(raw_T) for raw_T in videos])), _SMALLEST_SPREAD)
-        every = np.concatenate([standing(raw_T, least) for raw_T in videos])
+        every = np.concatenate([deviation(raw_T, least) for raw_T in videos])
         return cls(max(float(np.quantile(every, HIGHLIGHT_QUANTILE)), least_centre), least)
 
 
@@ -79,7 +79,7 @@ def spread(raw_T: FloatArray) -> float:
     return float(1.4826 * np.median(np.abs(raw - np.median(raw))))
 
 
-def standing(raw_T: FloatArray, least_spread: float) -> npt.NDArray[np.float64]:
+def deviation(raw_T: FloatArray, least_spread: float) -> npt.NDArray[np.float64]:
     """Distance of each clip to the video's median, in spreads of the video."""
     raw = raw_T.astype(np.float64)
     distance_T: npt.NDArray[np.float64] = raw - np.median(raw)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from hlcli.model.activation import RaslHead
 from hlcli.model.attention import SelfAttentionLayer, masked_mean, sinusoidal_positions
 from hlcli.model.config import RaslConfig
-from hlcli.model.relational import RelationalHead, signal_standing, standing
+from hlcli.model.relational import RelationalHead, relational_features, relative_signal
 
 Side: TypeAlias = Literal["visual", "audio"]
 SIDES: Final[tuple[Side, ...]] = ("visual", "audio")
@@ -204,7 +204,7 @@ class RaslNetwork(nn.Module):
         """
         if self.config.activation == "standing":
             quantiles = self.config.standing_quantiles
-            rows_BTS = standing(input_BTI.detach(), mask_BT, num_quantiles=quantiles)
+            rows_BTS = relational_features(input_BTI.detach(), mask_BT, num_quantiles=quantiles)
             signal = self.measured_signal(side, signal_BT, mask_BT)
             stood: Tensor = self.standing(rows_BTS, signal, mask_BT)
             return stood
@@ -219,13 +219,13 @@ class RaslNetwork(nn.Module):
 
     @staticmethod
     def measured_signal(side: Side, signal_BT: Tensor | None, mask_BT: Tensor) -> Tensor:
-        """What the standing head is told of motion or loudness; zeros where there is none."""
+        """What the relational head gets of motion or loudness; zeros where there is none."""
         if signal_BT is None:
             return torch.zeros(mask_BT.shape, device=mask_BT.device)
         if side == "visual":
             log_BT = (signal_BT.clamp(min=0) + _STILL).log()
-            return signal_standing(log_BT, mask_BT, least_spread=_LEAST_MOTION_SPREAD)
-        return signal_standing(signal_BT, mask_BT, least_spread=_LEAST_LOUDNESS_SPREAD)
+            return relative_signal(log_BT, mask_BT, least_spread=_LEAST_MOTION_SPREAD)
+        return relative_signal(signal_BT, mask_BT, least_spread=_LEAST_LOUDNESS_SPREAD)
 
     def prediction_errors(
         self,

@@ -29,7 +29,7 @@ def add_model(
     source: str,
     scores: Mapping[str, float] | None = None,
     recipe: str | None = None,
-    held: Reservation | None = None,
+    reservation: Reservation | None = None,
 ) -> ModelManifest:
     """Check that a detector loads, and register it; see `hlcli.zoo.own.register`.
 
@@ -46,7 +46,7 @@ def add_model(
         source=source,
         scores=scores,
         recipe=recipe,
-        held=held,
+        reservation=reservation,
     )
 
 
@@ -71,7 +71,7 @@ def export_model(name: str, path: Path, *, progress: Progress = silent) -> Model
     Args:
         name: An own, bundled or added detector; one with an address is downloaded if need be.
         path: The file to write, called `*.hlmodel`; what stood there is replaced.
-        progress: Told the bytes of a download.
+        progress: Called with the bytes of a download.
 
     Raises:
         UsageError: The file is called otherwise, or the model is an encoder.
@@ -116,7 +116,7 @@ def import_model(path: Path, *, name: str | None = None) -> ModelManifest:
         spec = spec_of(manifest, name=str(path))
         check_free(name or manifest.name)
         card = dataclasses.replace(archive.card, name=name or manifest.name)
-        with reserve(card.name) as held, staging(card.name) as folder:
+        with reserve(card.name) as reservation, staging(card.name) as folder:
             weights = folder / own.WEIGHTS_FILE
             archive.extract_weights(weights)
             check_loads(weights, name=str(path), manifest=manifest, spec=spec)
@@ -129,5 +129,5 @@ def import_model(path: Path, *, name: str | None = None) -> ModelManifest:
                 version=manifest.version,
                 scores=manifest.scores,
                 recipe=archive.recipe,
-                held=held,
+                reservation=reservation,
             )

@@ -22,7 +22,7 @@ from hlcli.model.detector import SIDES, RaslNetwork, Side
 from hlcli.model.fusion import FusedScorer, side_of
 from hlcli.model.projection import LinearMap, ProjectionPair, scale_features
 from hlcli.model.readouts import read_out
-from hlcli.model.relational import standing
+from hlcli.model.relational import relational_features
 from hlcli.model.subspace import closed_form_terms, quieten_empty
 from hlcli.model.windows import encode_in_windows
 
@@ -117,16 +117,16 @@ class RaslScorer(FusedScorer):
     def _measured_elsewhere(self, features: VideoFeatures, side: Side) -> FloatArray:
         """Activations that are not measured on latents, over the whole video, `(T,)`."""
         if self.config.activation == "standing":
-            return self._standing_activations(features, side)
+            return self._relational_activations(features, side)
         return self._compared(self._prediction_errors(features, side))
 
     @torch.inference_mode()
-    def _standing_activations(self, features: VideoFeatures, side: Side) -> FloatArray:
+    def _relational_activations(self, features: VideoFeatures, side: Side) -> FloatArray:
         """How clips stand is measured over the whole video; only the head goes by windows."""
         signal_T = features.motion_T if side == "visual" else features.loudness_T
         inputs = torch.from_numpy(self._prepared(features, side))[None].to(self.device)
         mask = torch.ones(inputs.shape[:2], dtype=torch.bool, device=self.device)
-        row_1TS = standing(inputs, mask, num_quantiles=self.config.standing_quantiles)
+        row_1TS = relational_features(inputs, mask, num_quantiles=self.config.standing_quantiles)
         signal = None
         if signal_T is not None:
             signal = torch.from_numpy(np.ascontiguousarray(signal_T, np.float32))[None]

@@ -26,7 +26,7 @@ def read_out(name: str, x_TD: FloatArray, *, nearest_fraction: float = 0.5) -> F
     """
     if name == "knn":
         return knn(x_TD, nearest_fraction=nearest_fraction)
-    return {"dmean": dmean, "edev1": edev1, "pc1": pc1}[name](x_TD)
+    return {"dmean": dmean, "edev1": shared_deviation, "pc1": pc1}[name](x_TD)
 
 
 def dmean(x_TD: FloatArray) -> FloatArray:
@@ -35,7 +35,7 @@ def dmean(x_TD: FloatArray) -> FloatArray:
     return distance_T
 
 
-def edev1(x_TD: FloatArray) -> FloatArray:
+def shared_deviation(x_TD: FloatArray) -> FloatArray:
     """Deviation that counts if other clips share it: `sqrt(mean_s ((x_t - m).(x_s - m))^2)`.
 
     The mean over s is `(x_t - m)' C (x_t - m)` with the video's covariance C, so no T x T matrix

@@ -1,4 +1,6 @@
-"""Standing: how each clip stands to the other clips of its own video, and the head that reads it.
+"""How each clip relates to the other clips of its own video, and the head that reads it.
+
+Recipes and weights call it "standing".
 
 Nothing here knows what a clip shows, only how far it is from the others, how many are near it and
 along which direction it leaves them. So a network on top of it learns what a highlight is among
@@ -6,7 +8,7 @@ its neighbours, not what the training corpus had for highlights. Our own additio
 outline.
 
 Axes: B batch, T clips, N clips asked about, R clips compared with, I input size, Q quantiles,
-S standing size, D width of the head, M members of its committee.
+S relational features, D width of the head, M members of its committee.
 """
 
 from __future__ import annotations
@@ -27,17 +29,17 @@ _NEAR: Final = 0.1
 """Distances are in units of the corpus's usual size; below this they count as equal."""
 
 
-def standing_size(num_quantiles: int) -> int:
-    """S, the length of one row of `standing`."""
+def num_relational_features(num_quantiles: int) -> int:
+    """S, the length of one row of `relational_features`."""
     return 2 * num_quantiles + 3
 
 
-def standing(x_BTI: Tensor, mask_BT: Tensor, *, num_quantiles: int) -> Tensor:
+def relational_features(x_BTI: Tensor, mask_BT: Tensor, *, num_quantiles: int) -> Tensor:
     """How each clip stands to the others, shape `(B, T, S)`; zeros on padding.
 
     In this order: the log of Q quantiles of its distances to the other clips, nearest first; Q
     quantiles of its inner products with them around the video's mean; the log of its distance to
-    the mean; the log of its echo (`hlcli.model.readouts.edev1`); its place along the video's first
+    the mean; the log of `hlcli.model.readouts.shared_deviation`; its place along the first
     principal component in standard deviations, long tail positive (`readouts.pc1`).
 
     Turning the inputs changes nothing. Exact up to `MAX_REFERENCES` clips, padding counted in;
@@ -120,7 +122,7 @@ def _along_first_component(centred_BTI: Tensor, covariance_BII: Tensor) -> Tenso
     return along_BT / spread_B1
 
 
-def signal_standing(signal_BT: Tensor, mask_BT: Tensor, *, least_spread: float) -> Tensor:
+def relative_signal(signal_BT: Tensor, mask_BT: Tensor, *, least_spread: float) -> Tensor:
     """A signal around its video's mean, in standard deviations, softly bounded to (-3, 3).
 
     Args:
@@ -136,11 +138,11 @@ def signal_standing(signal_BT: Tensor, mask_BT: Tensor, *, least_spread: float) 
 
 
 class RelationalHead(nn.Module):
-    """Self-attention over the standing of a video's clips: activation logits.
+    """Self-attention over the relational features of a video's clips: activation logits.
 
     A committee of equal networks with starts of their own: what a single one makes of few
     training videos differs from seed to seed, and their mean does so less. The same weights serve
-    picture and sound: standing has no modality.
+    picture and sound: the features have no modality.
     """
 
     def __init__(self, config: RaslConfig) -> None:
@@ -151,8 +153,8 @@ class RelationalHead(nn.Module):
         """Activation logits of each member, shape `(B, T, M)`; 0 on padding.
 
         Args:
-            row_BTS: What `standing` returns.
-            signal_BT: What `signal_standing` returns: motion for the picture, loudness for sound.
+            row_BTS: What `relational_features` returns.
+            signal_BT: What `relative_signal` returns: motion for the picture, loudness for sound.
             mask_BT: True for valid clips.
         """
         input_BTS = torch.cat([row_BTS, signal_BT[..., None]], dim=-1)
@@ -164,7 +166,7 @@ class _Member(nn.Module):
     def __init__(self, config: RaslConfig) -> None:
         super().__init__()
         self.alpha = config.alpha
-        self.embed = nn.Linear(standing_size(config.standing_quantiles) + 1, config.width)
+        self.embed = nn.Linear(num_relational_features(config.standing_quantiles) + 1, config.width)
         self.layers = nn.ModuleList(SelfAttentionLayer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(config.width)
         self.score = nn.Linear(config.width, 1)

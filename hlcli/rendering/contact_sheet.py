@@ -85,7 +85,7 @@ def write_contact_sheet(
         path: Picture to write, with an extension of `SUFFIXES`. Appears whole or not at all.
         videos: Sections, each with what `probe` said about its file; at least one.
         look: Its size and lettering.
-        progress: Told the pictures decoded.
+        progress: Called with the pictures decoded.
 
     Returns:
         Names that the font could not show as they are, as they are.

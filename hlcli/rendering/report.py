@@ -89,7 +89,7 @@ def read_pictures(
 
     Args:
         videos: Documents with what `probe` said about the file; None where there is none.
-        progress: Told the stills decoded.
+        progress: Called with the stills decoded.
 
     Returns:
         For each video, its stills by their frame; what cannot be decoded is left out.

@@ -53,8 +53,8 @@ class _Remarks(Listener):
         if not left and self.problems:
             raise self.problems[0]
         problems = [in_words(error) for error in self.problems]
-        told = {"remarks": self.lines, "problems": problems}
-        return values | {name: lines for name, lines in told.items() if lines}
+        messages = {"remarks": self.lines, "problems": problems}
+        return values | {name: lines for name, lines in messages.items() if lines}
 
 
 def in_words(error: HlError) -> str:
@@ -75,7 +75,7 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
     server = MCPServer("hl", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR")
 
     def tool(function: Callable[..., dict[str, Any]]) -> None:
-        server.add_tool(_told(function), structured_output=False)
+        server.add_tool(_with_errors(function), structured_output=False)
 
     def videos_of(paths: Sequence[str], on: Listener) -> list[Path]:
         from hlcli.media.discover import find_videos
@@ -261,7 +261,7 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
     return server
 
 
-def _told(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _with_errors(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Turn what hl raises on purpose into the error of a tool, in words."""
     import functools
 

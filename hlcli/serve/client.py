@@ -16,7 +16,7 @@ from hlcli.serve.folder import token_file
 from hlcli.serve.page import PREFIX
 from hlcli.serve.server import running_address
 
-_PATIENCE_SECONDS = 120.0
+_TIMEOUT_SECONDS = 120.0
 # Opening a review of many long videos reads two megabytes of each and ranks their moments.
 
 
@@ -78,7 +78,7 @@ def _call(
     value: Any = None,
     *,
     token: str | None,
-    seconds: float = _PATIENCE_SECONDS,
+    seconds: float = _TIMEOUT_SECONDS,
 ) -> Any:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     body = None

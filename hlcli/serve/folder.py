@@ -37,7 +37,7 @@ def private_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Hold the folder of the service: two services on it would run each other's jobs.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 from hlcli.serve.refusal import RequestError
 from hlcli.workers.process import Worker
 
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 """How long one picture may take."""
 IDLE_SECONDS = 60.0
 """How long the process waits for the next."""
@@ -88,7 +88,7 @@ class Pictures:
             self._worker = Worker("hlcli.serve.picture_worker", self._folder)
         worker = self._worker
         # A file that hangs the decoder costs its process, and the next picture gets another.
-        watch = threading.Timer(PATIENCE_SECONDS, worker.kill)
+        watch = threading.Timer(TIMEOUT_SECONDS, worker.kill)
         watch.start()
         try:
             worker.tell({"path": str(path), **request})

@@ -15,7 +15,7 @@ from hlcli.atomic import write_text
 from hlcli.errors import UsageError
 from hlcli.serve.app import make_app
 from hlcli.serve.connection import Connection
-from hlcli.serve.folder import held, private_folder, read_or_make_token, token_file
+from hlcli.serve.folder import locked_folder, private_folder, read_or_make_token, token_file
 from hlcli.serve.guard import MAX_HEAD_BYTES, Guard
 from hlcli.serve.job import Job
 from hlcli.serve.pairing import Pairing
@@ -88,7 +88,7 @@ def serve(
     """
     roots = tuple(_root(path) for path in settings.roots or (Path.home(),))
     folder = private_folder(paths.serve_dir())
-    with held(folder), _listening(settings.port) as listener:
+    with locked_folder(folder), _listening(settings.port) as listener:
         port = int(listener.getsockname()[1])
         token = read_or_make_token(folder)
         paired = folder / _PAIRED_FILE
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
 
     Args:
         config: As uvicorn's.
-        service: Told of the end, so that streams end.
+        service: Notified of the end, so that streams end.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:

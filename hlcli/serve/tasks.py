@@ -34,7 +34,7 @@ class Teller(Listener):
 
     Args:
         send: Takes messages.
-        progress: Told how far it is.
+        progress: Called with how far it is.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def extract_files(
         files: Video files.
         encoders: The networks, used by all threads.
         store: Where features are looked up first; nothing is stored here.
-        progress: Told the files done.
+        progress: Called with the files done.
     """
     cores = num_cores()
     at_once = max(1, min(cores, _MOST_AT_ONCE, len(files)))
@@ -146,13 +146,13 @@ def fill_shards(
 
     encoders = load_encoders(resolve_device(device), visual=visual_encoder)
     make_folder(folder, hint=_FOLDER_HINT)
-    is_told = False
+    is_reported = False
 
     def wait() -> None:
-        nonlocal is_told
-        if not is_told:
+        nonlocal is_reported
+        if not is_reported:
             logger.warning("another run fills the shards in %s: waiting for it", folder)
-            is_told = True
+            is_reported = True
         progress("waiting for another run that fills the shards", 0, 0)
 
     with exclusive_lock(folder / LOCK_FILE, on_wait=wait, hint=_FOLDER_HINT):

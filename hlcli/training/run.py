@@ -71,7 +71,7 @@ def train(
     """
     ranks = ranks_of_environment()
     device = device_name(device)
-    with joined(ranks, resolve_device(device)), output_held(recipe, ranks):
+    with joined(ranks, resolve_device(device)), locked_output(recipe, ranks):
         corpus, _ = open_corpus(recipe.data, device=device, ranks=ranks, progress=progress)
         return train_on(
             corpus, recipe, device=device, ranks=ranks, progress=progress, on_step=on_step
@@ -79,7 +79,7 @@ def train(
 
 
 @contextlib.contextmanager
-def output_held(recipe: Recipe, ranks: Ranks = ALONE) -> Iterator[None]:
+def locked_output(recipe: Recipe, ranks: Ranks = ALONE) -> Iterator[None]:
     """Make the output folder and keep other runs out of it, before hours are spent on features.
 
     Two runs in one folder would each go on from the state of the other. Of several processes that
@@ -116,7 +116,7 @@ def train_on(
 ) -> Path:
     """Train on features that are already there; see `train`.
 
-    The caller sees to it that nothing else writes into the output folder: `output_held`.
+    The caller sees to it that nothing else writes into the output folder: `locked_output`.
     """
     output = Path(recipe.output).expanduser()
     make_folder(output, hint=_OUTPUT_HINT)

@@ -76,7 +76,7 @@ class Footage:
         search: Folders to look in for files that cuts and marks name; what is found there is
             learned from, too.
         may_read: Asked before a file is opened.
-        progress: Told the files looked at.
+        progress: Called with the files looked at.
 
     Raises:
         MediaNotFoundError: An input or a folder to look in does not exist, or holds no video.

@@ -40,7 +40,7 @@ def gather_features(
     Args:
         files: The footage.
         encoders: Those the parent learned from.
-        progress: Told seconds of new video.
+        progress: Called with seconds of new video.
 
     Raises:
         TrainingError: No file could be read.

@@ -68,7 +68,7 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
 
     Args:
         footage: The raw files.
-        progress: Told the files looked at.
+        progress: Called with the files looked at.
     """
     spans: list[Span] = []
     notes: list[str] = []

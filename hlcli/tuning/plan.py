@@ -118,7 +118,7 @@ def make_plan(
     Args:
         settings: What the user asked for.
         may_read: Asked before a file is opened.
-        progress: Told the files looked at.
+        progress: Called with the files looked at.
 
     Raises:
         UsageError: The name is taken or no name; a file of marks or a cut cannot be read.

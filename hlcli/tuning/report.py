@@ -55,7 +55,7 @@ def card_of_run(
             )
             for file in files
         ),
-        lessons=lessons_of(plan),
+        lessons=training_sources(plan),
         settings={"seed": plan.settings.seed}
         | ({"steps": plan.num_steps} if plan.num_steps else {}),
         losses=read_losses(log) if plan.num_steps and log.is_file() else (),
@@ -64,7 +64,7 @@ def card_of_run(
     )
 
 
-def lessons_of(plan: Plan) -> tuple[TrainingSource, ...]:
+def training_sources(plan: Plan) -> tuple[TrainingSource, ...]:
     """Return the ways a model learns, with the spans of each."""
     lessons = [TrainingSource(way="footage")] if plan.adapts else []
     lessons += [

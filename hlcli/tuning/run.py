@@ -85,7 +85,7 @@ def run_plan(
         reservation: The reserved name, in the first process; None in the others.
         created: Today, in ISO 8601.
         ranks: The processes that train together.
-        progress: Told seconds of new video.
+        progress: Called with seconds of new video.
         on_step: Called after each training step.
         on_check: Called after each held-out part.
 
@@ -256,7 +256,7 @@ def _register(
         source="hl finetune",
         scores={"held_out_average_precision": round(check.after, 6)} if check else None,
         recipe=toml.dumps(recipe),
-        held=reservation,
+        reservation=reservation,
     )
     return manifest, card
 

@@ -63,7 +63,7 @@ def export(
         visual_only: Only stored scores of the picture alone.
         search: Folders to look in for videos that are no longer where they were.
         transcripts: Files of what is said, each called as its video where there are several.
-        on: Told what was written and what could not be; without one the first problem raises.
+        on: Notified of what is written or could not be; without one the first problem raises.
 
     Returns:
         The files written.
@@ -119,7 +119,7 @@ def stored_documents(
         outputs: Files about to be written, none of which may be one of the videos.
         transcripts: What is said, see `transcripts_of`; a document keeps its moments all the same.
         may_read: Asked before anything is opened.
-        on: Told of inputs that cannot be used; without one the first raises.
+        on: Notified of inputs that cannot be used; without one the first raises.
 
     Returns:
         The documents in the order of the inputs.
@@ -264,7 +264,7 @@ def relink_documents(
         without_media: Whether nobody minds that a video is gone.
         layout: Its path maps name folders of another machine, where nothing is looked for.
         may_read: Asked before a video is looked at.
-        on: Told what changed, and of videos that cannot be used.
+        on: Notified of what changed, and of videos that cannot be used.
     """
     on = on or Listener()
     relinker = Relinker(search, may_read=may_read)

@@ -84,7 +84,7 @@ def find(
         model: The detector whose features are searched; None takes those that are stored.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps", for videos that were not scored yet.
         widening: How words become classes.
-        on: Told how far it is, and of videos that cannot be used; without one the first raises.
+        on: Notified of progress, and of videos that cannot be used; without one the first raises.
 
     Returns:
         A document for each video with results: its `scores` are the relevance of each clip, its

@@ -36,7 +36,7 @@ def finetune(
         settings: What to learn from, and how.
         ranks: The processes that train together.
         may_read: Asked before footage, cuts, marks and what they name is opened.
-        on: Told how far it is.
+        on: Notified of progress.
         on_plan: Called when it is known what will be learned, before anything is decoded.
         on_step: Called after each training step.
         on_check: Called after each held-out part.

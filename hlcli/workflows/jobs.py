@@ -171,7 +171,7 @@ def score_in_workers(
         files: The videos.
         settings: How many workers, and when a file is given up.
         visual_only: Leave the sound out even where there is some.
-        on: Told how far it is, and of videos that cannot be scored.
+        on: Notified of progress, and of videos that cannot be scored.
 
     Raises:
         HlError: The workers cannot be started.

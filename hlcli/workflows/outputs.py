@@ -105,7 +105,7 @@ def write_outputs(
         film: How a film is made; None refuses films.
         noun: What the moments are called.
         may_read: Asked for the videos that a bundle or a film takes pictures from.
-        on: Told what was written, and what could not be.
+        on: Notified of what was written, and what could not be.
 
     Returns:
         The files written, as `output_files` names them.
@@ -155,7 +155,7 @@ def write_rejects(
         documents: Scores documents; their moments do not count.
         targets: Values of --for.
         layout: How to lay the clips on a timeline.
-        on: Told what was written, and what could not be.
+        on: Notified of what was written, and what could not be.
 
     Returns:
         The files written.

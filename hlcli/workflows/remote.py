@@ -137,7 +137,7 @@ def score_remote(
         visual_only: Leave the sound out even where there is some.
         jobs: How worker processes score several at once; None scores one after the other.
         shard: Which part of them; None takes all.
-        on: Told how far it is, and of videos that cannot be used.
+        on: Notified of progress, and of videos that cannot be used.
 
     Raises:
         OutputError: The cache folder cannot be written.

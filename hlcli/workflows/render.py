@@ -34,7 +34,7 @@ def render(
         copy: Join without encoding, from keyframe to keyframe; `settings` does not count then.
         search: Folders to look in for media that is not where the timeline says.
         may_read: Asked before the timeline or its media is opened.
-        on: Told how far it is, and everything that the film is not.
+        on: Notified of progress, and everything that the film is not.
 
     Raises:
         UsageError: An extension or the encoder is unknown, or the film is one of the sources.

@@ -32,7 +32,7 @@ def replacing(path: Path, on: Listener) -> Iterator[None]:
 
     Args:
         path: The file; the block must replace it whole.
-        on: Told where the old one is.
+        on: Notified of where the old one is.
 
     Raises:
         OutputError: The old one cannot be kept.

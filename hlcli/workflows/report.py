@@ -61,7 +61,7 @@ def report(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         visual_only: Only scores of the picture alone.
         search: Folders to look in for videos that are no longer where they were.
-        on: Told how far it is, and of videos that cannot be used; without one the first raises.
+        on: Notified of progress, and of videos that cannot be used; without one the first raises.
 
     Returns:
         The page.
@@ -103,7 +103,7 @@ def report_page(
     Args:
         documents: With their moments; at least one.
         selection: By which they were chosen; None where that is not known.
-        on: Told how far it is, and of videos without stills.
+        on: Notified of progress, and of videos without stills.
     """
     files = [_probed(document, on) for document in documents]
     pictures = read_pictures(list(zip(documents, files, strict=True)), progress=on.progress)
@@ -152,7 +152,7 @@ def scored_documents(
         choice: Which stored scores count, and how the others are made.
         outputs: Files about to be written, none of which may be one of the videos.
         moments: Whether moments of videos are chosen.
-        on: Told how far it is, and of inputs that cannot be used.
+        on: Notified of progress, and of inputs that cannot be used.
     """
     documents: list[ScoresDocument] = []
     sha256 = None if choice.model is None else find_detector(choice.model).sha256

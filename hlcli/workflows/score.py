@@ -84,7 +84,7 @@ def score(
         transcripts: Files of what is said, each called as its video where there are several.
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
-        on: Told how far it is, and of videos that cannot be scored; without one the first such
+        on: Notified of progress, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
     Returns:
@@ -239,7 +239,7 @@ class Pipeline:
             visual_only: Leave the sound out even where there is some.
             progress: Called with seconds of video done; while weights are fetched, with bytes and
                 a stage that `hlcli.progress.counts_bytes` knows.
-            remark: Told which proxy was looked at, and why another was not.
+            remark: Notified of which proxy was looked at, and why another was not.
 
         Raises:
             MediaError: The file is missing, damaged beyond use, or has no picture.

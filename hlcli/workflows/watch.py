@@ -63,7 +63,7 @@ class FolderWatch:
         target: Value of --for.
         settle_seconds: How long a file must stay as it is before it is opened.
         jobs: How worker processes score several at once; None scores one after the other.
-        on: Told what is scored, written and cannot be used.
+        on: Notified of what is scored, written and cannot be used.
 
     Raises:
         MediaNotFoundError: There is no such folder.

@@ -51,7 +51,10 @@ def card_markdown(card: ModelCard) -> str:
         head = ("figure", "before", "after", "measured on spans", "held out")
         parts += ["## Measured", _table(head, rows)]
     if card.lessons:
-        parts += ["## How it learned", "\n".join(_lesson(lesson) for lesson in card.lessons)]
+        parts += [
+            "## How it learned",
+            "\n".join(map(_training_source, card.lessons)),
+        ]
     if card.losses:
         losses = [
             (loss.name, _number(loss.first), _number(loss.last), str(loss.num_steps))
@@ -66,7 +69,7 @@ def card_markdown(card: ModelCard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _lesson(lesson: TrainingSource) -> str:
+def _training_source(lesson: TrainingSource) -> str:
     words = _WAYS[lesson.way]
     if lesson.file is not None:
         words += f" ({lesson.file})"

@@ -57,7 +57,7 @@ def download(
     sha256: str,
     size_bytes: int,
     progress: Progress = silent,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> None:
     """Fetch a file to `target`, which appears whole and verified or not at all.
 
@@ -70,8 +70,8 @@ def download(
             such a file.
         sha256: Published hash, 64 hex digits.
         size_bytes: Published size.
-        progress: Told the bytes done and in all.
-        patience: When to give up; see the defaults.
+        progress: Called with the bytes done and in all.
+        retry_policy: When to give up; see the defaults.
 
     Raises:
         DownloadError: The server refuses, is not reached, keeps cutting the connection, redirects
@@ -81,7 +81,7 @@ def download(
             they are removed.
         OutputError: The folder cannot be written or the disk is full.
     """
-    patience = patience or RetryPolicy()
+    retry_policy = retry_policy or RetryPolicy()
     try:
         check_url(url)
     except ValueError as error:
@@ -94,9 +94,9 @@ def download(
         with Partial(target, url=url, sha256=sha256, size_bytes=size_bytes) as partial:
             _check_space(partial)
             # A file that changed on the server between two attempts gets one fresh start.
-            if not _fetch(partial, progress, patience):
+            if not _fetch(partial, progress, retry_policy):
                 partial.restart()
-                _fetch(partial, progress, patience)
+                _fetch(partial, progress, retry_policy)
             _publish(partial)
 
 
@@ -112,21 +112,21 @@ def _check_space(partial: Partial) -> None:
         )
 
 
-def _fetch(partial: Partial, progress: Progress, patience: RetryPolicy) -> bool:
+def _fetch(partial: Partial, progress: Progress, retry_policy: RetryPolicy) -> bool:
     """Bring the file to its full size; False when it was continued and came out wrong."""
     continued = partial.done_bytes > 0
-    for attempt in range(1, patience.num_attempts + 1):
+    for attempt in range(1, retry_policy.num_attempts + 1):
         try:
-            _transfer(partial, progress, patience)
+            _transfer(partial, progress, retry_policy)
             break
         except _TransferInterrupted as error:
-            if attempt == patience.num_attempts:
+            if attempt == retry_policy.num_attempts:
                 raise DownloadError(
                     f"cannot download {partial.url}: {error}",
                     hint="run it again later, it goes on where it stopped",
                 ) from error
         continued = continued or partial.done_bytes > 0
-        time.sleep(patience.backoff_seconds * 2 ** (attempt - 1))
+        time.sleep(retry_policy.backoff_seconds * 2 ** (attempt - 1))
     return not continued or partial.hexdigest() == partial.sha256
 
 
@@ -148,11 +148,11 @@ def _publish(partial: Partial) -> None:
     partial.publish()
 
 
-def _transfer(partial: Partial, progress: Progress, patience: RetryPolicy) -> None:
+def _transfer(partial: Partial, progress: Progress, retry_policy: RetryPolicy) -> None:
     """Make one request and take what it gives."""
     if partial.done_bytes == partial.size_bytes:
         return
-    with _open(partial, patience) as response:
+    with _open(partial, retry_policy) as response:
         _accept(response, partial)
         stage = Download(f"downloading {partial.target.name}")
         progress(stage, partial.done_bytes, partial.size_bytes)
@@ -162,9 +162,9 @@ def _transfer(partial: Partial, progress: Progress, patience: RetryPolicy) -> No
             progress(stage, partial.done_bytes, partial.size_bytes)
             window_bytes += len(chunk)
             elapsed = time.monotonic() - window_start
-            if elapsed > patience.timeout_seconds:
+            if elapsed > retry_policy.timeout_seconds:
                 # A server that sends a byte now and then never runs into the socket's timeout.
-                if window_bytes < patience.min_bytes_per_second * elapsed:
+                if window_bytes < retry_policy.min_bytes_per_second * elapsed:
                     raise _TransferInterrupted(
                         f"the server sent {window_bytes} bytes in {elapsed:.0f} s"
                     )
@@ -185,7 +185,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         ) from error
 
 
-def _open(partial: Partial, patience: RetryPolicy) -> http.client.HTTPResponse:
+def _open(partial: Partial, retry_policy: RetryPolicy) -> http.client.HTTPResponse:
     request = Request(
         partial.url,
         headers={"User-Agent": f"hl/{hlcli.__version__}", "Accept-Encoding": "identity"},
@@ -197,7 +197,7 @@ def _open(partial: Partial, patience: RetryPolicy) -> http.client.HTTPResponse:
     try:
         return cast(
             "http.client.HTTPResponse",
-            build_opener(_SafeRedirects).open(request, timeout=patience.timeout_seconds),
+            build_opener(_SafeRedirects).open(request, timeout=retry_policy.timeout_seconds),
         )
     except HTTPError as error:
         with error:

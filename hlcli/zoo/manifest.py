@@ -250,7 +250,7 @@ def list_models(
 
     Args:
         include_hidden: Also return those that are for tests.
-        on_bad: Told of each manifest that cannot be used; the others are returned all the same.
+        on_bad: Notified of each manifest that cannot be used; the others are returned all the same.
 
     Raises:
         CheckpointError: A manifest is bad, or one that is not bundled takes a name twice or says

@@ -67,7 +67,7 @@ def register(
     version: str = "1",
     scores: Mapping[str, float] | None = None,
     recipe: str | None = None,
-    held: Reservation | None = None,
+    reservation: Reservation | None = None,
 ) -> ModelManifest:
     """Copy a detector into the user's models; it appears whole or not at all, overwriting nothing.
 
@@ -83,7 +83,7 @@ def register(
         version: Version of the weights.
         scores: Measured numbers by name.
         recipe: TOML it was made with; None when there was none.
-        held: What `reserve` gave for that name; when left out the name is reserved here.
+        reservation: What `reserve` gave for that name; when left out the name is reserved here.
 
     Raises:
         UsageError: The name is taken, held by another process, or not a name.
@@ -91,10 +91,12 @@ def register(
         OutputError: The folder cannot be written or the disk is full.
     """
     with contextlib.ExitStack() as stack:
-        if held is None:
-            held = stack.enter_context(reserve(card.name))
-        if held.name != card.name:
-            raise ValueError(f"the name {held.name!r} is held and the card says {card.name!r}")
+        if reservation is None:
+            reservation = stack.enter_context(reserve(card.name))
+        if reservation.name != card.name:
+            raise ValueError(
+                f"the name {reservation.name!r} is held and the card says {card.name!r}"
+            )
         with staging(card.name) as folder:
             sha256, size_bytes = _copy(model_file, folder / WEIGHTS_FILE)
             kind, features = _facts(folder / WEIGHTS_FILE, name=str(model_file))

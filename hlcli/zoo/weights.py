@@ -72,7 +72,7 @@ def weights_path(manifest: ModelManifest, *, progress: Progress = silent) -> Pat
 
     Args:
         manifest: The model.
-        progress: Told the bytes of a download, if there is one.
+        progress: Called with the bytes of a download, if there is one.
 
     Raises:
         ChecksumError: The file on disk is damaged.
@@ -97,7 +97,7 @@ def pull(
     *,
     convert: Convert | None = None,
     progress: Progress = silent,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> Path:
     """Download the weights unless good ones are here; damaged ones are replaced.
 
@@ -107,8 +107,8 @@ def pull(
     Args:
         manifest: The model; one without an address is only checked.
         convert: Makes the weights of a TorchScript archive, which is deleted then.
-        progress: Told the bytes of the download.
-        patience: When to give up on the server.
+        progress: Called with the bytes of the download.
+        retry_policy: When to give up on the server.
 
     Raises:
         ModelError, OutputError, UsageError: As in `weights_path`.
@@ -147,7 +147,7 @@ def pull(
             sha256=manifest.sha256,
             size_bytes=manifest.size_bytes,
             progress=progress,
-            patience=patience,
+            retry_policy=retry_policy,
         )
 
     if not manifest.is_converted:

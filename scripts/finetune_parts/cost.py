@@ -52,7 +52,7 @@ def main(hours: float) -> dict[str, float]:
             marks[int(start) : int(start) + SPAN_SECONDS] = 1
         videos.append(MarkedVideo(name=str(len(videos)), features=features, marks_T=marks))
     before, started = time.process_time(), time.perf_counter()
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     corpus = Corpus(
         spec=spec,
         names=tuple(video.name for video in videos),
@@ -65,7 +65,7 @@ def main(hours: float) -> dict[str, float]:
         "files": len(videos),
         "cpu_s": time.process_time() - before,
         "wall_s": time.perf_counter() - started,
-        "features_mib": held / 1024,
+        "features_mib": peak_kib / 1024,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -123,14 +123,14 @@ def _scored(
                     "model": manifest.name,
                     "file": file.name,
                     "share": share,
-                    "moments": [_told(moment, plan, rows) for moment in moments],
+                    "moments": [_example(moment, plan, rows) for moment in moments],
                 }
             )
         say(f"examples: {len(plans)} videos scored with {manifest.name}")
     return videos
 
 
-def _told(
+def _example(
     moment: Moment, plan: CompositePlan, rows: Sequence[Mapping[str, object]]
 ) -> dict[str, Any]:
     """What a moment shows, and whether at least half of it is a highlight."""

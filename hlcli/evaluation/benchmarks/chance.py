@@ -149,7 +149,7 @@ def chance_levels(
     progress("drawing random rankings", len(videos), len(videos))
     strata = [video.stratum for video in benchmark.videos]
     return tuple(
-        _luck(
+        _chance_level(
             part,
             [strata[index] for index in members[part]],
             drawn_RM[:, members[part]],
@@ -164,33 +164,33 @@ def _members(benchmark: Benchmark, part: str | None) -> list[int]:
     return [i for i, video in enumerate(benchmark.videos) if part is None or part in video.parts]
 
 
-def chance_lines(luck: Sequence[ChanceLevel]) -> list[tuple[str, list[float | None]]]:
+def chance_lines(levels: Sequence[ChanceLevel]) -> list[tuple[str, list[float | None]]]:
     """Return the rows of a table of luck: what is picked, and the figure of each set.
 
     Args:
-        luck: The sets, one column each.
+        levels: The sets, one column each.
     """
-    sizes = [number for number in PICKED_FROM if any(number in one.best_each for one in luck)]
+    sizes = [number for number in PICKED_FROM if any(number in level.best_each for level in levels)]
     rows: list[tuple[str, list[float | None]]] = [
-        ("nothing: a random ranking", [one.mean for one in luck]),
-        ("  its standard deviation", [one.sd for one in luck]),
-        ("  the same in one category", [one.sd_stratum for one in luck]),
+        ("nothing: a random ranking", [level.mean for level in levels]),
+        ("  its standard deviation", [level.sd for level in levels]),
+        ("  the same in one category", [level.sd_stratum for level in levels]),
     ]
     rows += [
-        (f"the best of {number} rankings", [one.best_average.get(number) for one in luck])
+        (f"the best of {number} rankings", [level.best_average.get(number) for level in levels])
         for number in sizes
     ]
     rows += [
-        (f"the best of {number}, per category", [one.best_each.get(number) for one in luck])
+        (f"the best of {number}, per category", [level.best_each.get(number) for level in levels])
         for number in sizes
     ]
     return [
         *rows,
-        ("no checkpoint: the last one", [one.last_checkpoint for one in luck]),
-        (f"the best of {_CHECKPOINTS} checkpoints", [one.best_checkpoint for one in luck]),
+        ("no checkpoint: the last one", [level.last_checkpoint for level in levels]),
+        (f"the best of {_CHECKPOINTS} checkpoints", [level.best_checkpoint for level in levels]),
         (
             f"the best of {_CHECKPOINTS} checkpoints, per category",
-            [one.best_checkpoint_each for one in luck],
+            [level.best_checkpoint_each for level in levels],
         ),
     ]
 
@@ -204,7 +204,7 @@ def _idle_training(random: np.random.Generator, num_units: int) -> Float64:
     return scores_KN
 
 
-def _luck(
+def _chance_level(
     part: str | None, strata: Sequence[str], drawn_RM: Float64, trained_XKM: Float64, seed: int
 ) -> ChanceLevel:
     by_stratum_MC = _stratum_means(strata)

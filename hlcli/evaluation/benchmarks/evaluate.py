@@ -59,7 +59,7 @@ def evaluate_dataset(
     if not settings.trust:
         return report
     return replace(
-        report, luck=chance_levels(report.benchmark, seed=settings.seed, progress=progress)
+        report, chance=chance_levels(report.benchmark, seed=settings.seed, progress=progress)
     )
 
 

@@ -58,7 +58,7 @@ class BenchmarkReport:
     """Videos of the benchmark that were not there to be scored."""
     remarks: tuple[str, ...] = ()
     """What readers must know about this run, one sentence each."""
-    luck: tuple[ChanceLevel, ...] = ()
+    chance: tuple[ChanceLevel, ...] = ()
     """How far rankings that know nothing go; empty when it was not asked for."""
 
     @property
@@ -68,7 +68,7 @@ class BenchmarkReport:
 
     @property
     def chance_metric(self) -> str:
-        """Name of the metric that `luck` is about."""
+        """Name of the metric that `chance` is about."""
         return self.benchmark.chance_metric or self.metric
 
     @property
@@ -186,11 +186,11 @@ class BenchmarkReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as `hl eval --json` prints it."""
-        trust = {
+        chance = {
             "metric": self.chance_metric,
             "seed": self.seed,
-            "sets": [one.to_json() for one in self.luck],
-            "sentences": [one.sentence(self.chance_metric) for one in self.luck],
+            "sets": [one.to_json() for one in self.chance],
+            "sentences": [one.sentence(self.chance_metric) for one in self.chance],
         }
         return {
             "dataset": self.benchmark.name,
@@ -200,7 +200,7 @@ class BenchmarkReport:
             "comparisons": [comparison.to_json() for comparison in self.comparisons()],
             "missing": list(self.missing),
             "remarks": list(self.remarks),
-            **({"trust": trust} if self.luck else {}),
+            **({"trust": chance} if self.chance else {}),
         }
 
     def _row_json(self, row: BenchmarkRow) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _refuse_endless(path: Path) -> None:
     named = _SECTORS_IN_HEADER + (num_tables - 1) * per_table if num_tables else 0
     if named > path.stat().st_size >> shift:
         raise TooMuchError(f"its header claims {num_tables:,} tables of sectors")
-    held: dict[tuple[str, int], tuple[int, list[tuple[str, int]]]] = {}
+    contents: dict[tuple[str, int], tuple[int, list[tuple[str, int]]]] = {}
     with _opened(path) as aaf:
         for mob in aaf.content.mobs:
             for slot in mob.slots:
@@ -110,18 +110,18 @@ def _refuse_endless(path: Path) -> None:
                         part, aaf2.components.SourceClip
                     ):
                         used.append((str(part.mob_id), int(part.slot_id)))
-                held[str(mob.mob_id), int(slot.slot_id)] = (count, used)
+                contents[str(mob.mob_id), int(slot.slot_id)] = (count, used)
     counts: dict[tuple[str, int], int] = {}
 
     def count_of(place: tuple[str, int], depth: int) -> int:
         if place not in counts:
             if depth > MOST_DEPTH:
                 raise TooMuchError(f"compositions are nested more than {MOST_DEPTH} deep")
-            own, used = held.get(place, (0, []))
+            own, used = contents.get(place, (0, []))
             counts[place] = own + sum(count_of(other, depth + 1) for other in used)
         return counts[place]
 
-    ItemCount().add(max((count_of(place, 0) for place in held), default=0))
+    ItemCount().add(max((count_of(place, 0) for place in contents), default=0))
 
 
 def _name_channels(timeline: otio.schema.Timeline) -> None:

@@ -14,14 +14,19 @@ from synthetic_features import AUDIO, SPEC, VISUAL, World, features_of
 from test_training import DATA, make_corpus, make_recipe
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hlcli.model import relational as standing_module
+from hlcli.model import relational as relational
 from hlcli.model.config import RaslConfig
 from hlcli.model.detector import RaslNetwork, count_parameters
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.projection import fit_projections
 from hlcli.model.rasl import RaslScorer, install_projections
-from hlcli.model.readouts import dmean, edev1, pc1
-from hlcli.model.relational import MAX_REFERENCES, signal_standing, standing, standing_size
+from hlcli.model.readouts import dmean, pc1, shared_deviation
+from hlcli.model.relational import (
+    MAX_REFERENCES,
+    num_relational_features,
+    relational_features,
+    relative_signal,
+)
 from hlcli.model.subspace import quieten_empty
 from hlcli.training.dataset import Batch, SequenceSampler
 from hlcli.training.objective import compute_losses
@@ -47,7 +52,7 @@ def valid(*lengths: int) -> torch.Tensor:
 
 
 def rows_of(x_1TI: torch.Tensor, num_quantiles: int = QUANTILES) -> torch.Tensor:
-    return standing(x_1TI, valid(x_1TI.shape[1]), num_quantiles=num_quantiles)
+    return relational_features(x_1TI, valid(x_1TI.shape[1]), num_quantiles=num_quantiles)
 
 
 def make_config(**changes: object) -> RaslConfig:
@@ -95,7 +100,7 @@ def test_rows_are_numbers_for_any_video(num_clips: int) -> None:
         1e4 * inputs(num_clips),
     ):
         rows = rows_of(x)
-        assert rows.shape == (1, num_clips, standing_size(QUANTILES))
+        assert rows.shape == (1, num_clips, num_relational_features(QUANTILES))
         assert rows.isfinite().all()
     # Equal clips stand alike: at distance 0 from each other and from the mean.
     flat = rows_of(torch.full((1, num_clips, SIZE), 3.7))
@@ -113,13 +118,13 @@ def test_padding_and_other_videos_change_no_row() -> None:
     lengths = (13, 2, 7, 1)
     x = torch.cat([inputs(13, seed=seed) for seed in range(4)])
     mask = valid(*lengths)
-    together = standing(x, mask, num_quantiles=QUANTILES)
+    together = relational_features(x, mask, num_quantiles=QUANTILES)
     assert float(together[~mask].abs().sum()) == 0
     for row, length in enumerate(lengths):
         alone = rows_of(x[row : row + 1, :length])
         torch.testing.assert_close(together[row, :length], alone[0], atol=1e-5, rtol=1e-5)
     spoilt = x.masked_fill(~mask[..., None], math.nan)
-    assert torch.equal(standing(spoilt, mask, num_quantiles=QUANTILES), together)
+    assert torch.equal(relational_features(spoilt, mask, num_quantiles=QUANTILES), together)
 
 
 def test_padding_and_other_videos_change_no_score() -> None:
@@ -171,7 +176,7 @@ def test_the_last_three_numbers_are_the_read_outs() -> None:
             rows[:, -3], np.log(dmean(plain) ** 2 / SIZE + 0.1**2) / 2, atol=1e-4
         )
         np.testing.assert_allclose(
-            rows[:, -2], np.log((edev1(plain) / SIZE) ** 2 + 0.1**4) / 4, atol=1e-4
+            rows[:, -2], np.log((shared_deviation(plain) / SIZE) ** 2 + 0.1**4) / 4, atol=1e-4
         )
         along = pc1(plain)
         np.testing.assert_allclose(rows[:, -1], along / along.std(), atol=1e-3)
@@ -195,7 +200,7 @@ def test_quantiles_are_those_of_the_other_clips() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x = inputs(23)
     whole = rows_of(x)
-    monkeypatch.setattr(standing_module, "_AT_ONCE", 4)
+    monkeypatch.setattr(relational, "_AT_ONCE", 4)
     torch.testing.assert_close(rows_of(x), whole, atol=1e-5, rtol=1e-5)
 
 
@@ -219,7 +224,7 @@ def test_a_long_video_is_compared_with_samples_of_itself(monkeypatch: pytest.Mon
         sampled = rows_of(x)
     # All pairs would be over four million.
     assert largest.numbers <= 1024 * MAX_REFERENCES
-    monkeypatch.setattr(standing_module, "MAX_REFERENCES", num_clips)
+    monkeypatch.setattr(relational, "MAX_REFERENCES", num_clips)
     exact = rows_of(x)
     assert torch.equal(sampled[..., -3:], exact[..., -3:])
     assert not torch.equal(sampled, exact)
@@ -228,7 +233,7 @@ def test_a_long_video_is_compared_with_samples_of_itself(monkeypatch: pytest.Mon
     assert float(away[..., middle].mean()) < 0.02
     # The nearest and the farthest of half of the clips are the ones that differ.
     assert float(away.mean()) < 0.1
-    monkeypatch.setattr(standing_module, "MAX_REFERENCES", num_clips + 1)
+    monkeypatch.setattr(relational, "MAX_REFERENCES", num_clips + 1)
     assert torch.equal(rows_of(x), exact)
 
 
@@ -236,25 +241,25 @@ def test_signals_are_bounded_and_measured_against_their_own_video() -> None:
     random = torch.Generator().manual_seed(0)
     signal = torch.randn(2, 30, generator=random)
     mask = valid(30, 11)
-    stood = signal_standing(signal, mask, least_spread=0.25)
+    stood = relative_signal(signal, mask, least_spread=0.25)
     assert float(stood[~mask].abs().sum()) == 0
     spoilt = signal.masked_fill(~mask, math.nan)
-    torch.testing.assert_close(signal_standing(spoilt, mask, least_spread=0.25), stood)
+    torch.testing.assert_close(relative_signal(spoilt, mask, least_spread=0.25), stood)
     z = (signal[0] - signal[0].mean()) / signal[0].std(correction=0)
     torch.testing.assert_close(stood[0], 3 * torch.tanh(z / 3), atol=1e-5, rtol=1e-5)
     # Louder throughout, or more contrast, is the same standing.
     torch.testing.assert_close(
-        signal_standing(7 * signal + 3, mask, least_spread=0.25), stood, atol=1e-5, rtol=1e-4
+        relative_signal(7 * signal + 3, mask, least_spread=0.25), stood, atol=1e-5, rtol=1e-4
     )
     # What hardly varies is not blown up.
-    quiet = signal_standing(1e-3 * signal, mask, least_spread=0.25)
+    quiet = relative_signal(1e-3 * signal, mask, least_spread=0.25)
     assert 0 < float(quiet.abs().max()) < 0.02
     extreme = torch.zeros(1, 1000)
     extreme[0, 3], extreme[0, 4] = 1e6, -1e6
-    bounded = signal_standing(extreme, valid(1000), least_spread=0.25)
+    bounded = relative_signal(extreme, valid(1000), least_spread=0.25)
     assert 2.9 < float(bounded[0, 3]) <= 3
     assert -3 <= float(bounded[0, 4]) < -2.9
-    flat = signal_standing(torch.full((1, 5), -60.0), valid(5), least_spread=2.0)
+    flat = relative_signal(torch.full((1, 5), -60.0), valid(5), least_spread=2.0)
     assert float(flat.abs().max()) < 1e-5
 
 
