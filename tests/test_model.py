@@ -19,11 +19,11 @@ from hlcli.model.calibration import Squash, ranks
 from hlcli.model.checkpoint import Checkpoint, read_tensors
 from hlcli.model.config import FusionConfig, RaslConfig
 from hlcli.model.detector import RaslNetwork, count_parameters
-from hlcli.model.fields import FieldError, fill
 from hlcli.model.load import load_scorer, save_scorer
 from hlcli.model.projection import fit_projections
 from hlcli.model.rasl import RaslScorer, install_projections
 from hlcli.model.windows import encode_in_windows, window_starts
+from hlcli.plain_data import FieldError, fill
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

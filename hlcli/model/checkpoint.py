@@ -17,7 +17,7 @@ import hlcli
 from hlcli.atomic import write_bytes
 from hlcli.errors import CheckpointError
 from hlcli.features.types import FeatureSpec
-from hlcli.model.fields import FieldError, fill
+from hlcli.plain_data import FieldError, fill
 
 SCHEMA = "hl.checkpoint/1"
 """Name and version of the header's layout."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from hlcli.model.fields import suggest
+from hlcli.plain_data import suggest
 
 READOUTS: Final = ("dmean", "knn", "edev1", "pc1")
 """Ways to read a score out of a sequence of vectors; see `hlcli.model.readouts`."""

@@ -14,8 +14,8 @@ from hlcli.errors import CheckpointError, HlError
 from hlcli.features.backbones import is_backbone
 from hlcli.features.types import FeatureSpec
 from hlcli.model.checkpoint import Checkpoint
-from hlcli.model.fields import FieldError, fill
 from hlcli.model.load import load_scorer
+from hlcli.plain_data import FieldError, fill
 from hlcli.zoo.card import MAX_TEXT_LETTERS
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.manifest import ModelManifest, find_model

@@ -14,11 +14,11 @@ from hlcli.features.types import FeatureSpec
 from hlcli.model.calibration import Statistics
 from hlcli.model.checkpoint import Checkpoint, check_tensors
 from hlcli.model.config import RarityConfig, RaslConfig, SubspaceConfig
-from hlcli.model.fields import FieldError, fill
 from hlcli.model.fusion import FusedScorer
 from hlcli.model.rarity import Background, RarityScorer
 from hlcli.model.subspace import SubspaceScorer, projection_tensors, projections_from_tensors
 from hlcli.model.taste import PREFIX, TasteHead
+from hlcli.plain_data import FieldError, fill
 from hlcli.zoo.manifest import DetectorKind
 
 if TYPE_CHECKING:

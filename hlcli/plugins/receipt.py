@@ -11,6 +11,7 @@ from pathlib import Path
 from hlcli.atomic import make_folder, write_text
 from hlcli.errors import OutputError
 from hlcli.paths import plugin_receipts_dir
+from hlcli.plain_data import fill, read_json
 
 _SCHEMA = "hl.plugin-receipt/1"
 
@@ -74,12 +75,10 @@ def read_receipt(name: str) -> Receipt | None:
     """
     path = receipt_path(name)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path.read_text(encoding="utf-8"))
         if fields.pop("schema") != _SCHEMA:
             raise ValueError("another schema")
-        fields["files"] = tuple(InstalledFile(**entry) for entry in fields["files"])
-        fields["folders"] = tuple(fields["folders"])
-        return Receipt(**fields)
+        return fill(Receipt, fields, noun="key")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from hlcli import toml
 from hlcli.errors import RecipeError
 from hlcli.model.config import RarityConfig, RaslConfig, SubspaceConfig
-from hlcli.model.fields import FieldError, fill, suggest
+from hlcli.plain_data import FieldError, fill, suggest
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 """What the network's encoders and decoders calculate with while they are trained."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from hlcli.atomic import write_text
 from hlcli.errors import CheckpointError, TrainingError
 from hlcli.features.types import FeatureSpec
-from hlcli.model.fields import FieldError, fill
+from hlcli.plain_data import FieldError, fill
 from hlcli.zoo.header import safetensors_metadata
 
 INDEX_FILE = "index.json"

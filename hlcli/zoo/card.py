@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 import hlcli
-from hlcli.zoo.card_json import from_plain, read_json
+from hlcli.plain_data import fill, read_json
 from hlcli.zoo.fields import check_sha256, is_model_name
 
 SCHEMA = "hl.model-card/1"
@@ -191,7 +191,7 @@ class ModelCard:
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
             raise ValueError(f"it is not of the layout {SCHEMA}")
         del plain["schema"]
-        return from_plain(cls, plain, where="card")
+        return fill(cls, plain, where="card", noun="key")
 
 
 def _check(record: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from hlcli.plain_data import did_you_mean
 from hlcli.zoo.urls import check_url, file_name
 
 FeatureTable: TypeAlias = Mapping[str, str | int | float]
@@ -165,9 +165,3 @@ def check_published(table: Mapping[str, str]) -> None:
     if not _PACKAGE.fullmatch(table["package"]):
         raise ValueError(f"key `published.package` is NAME==VERSION, got {table['package']!r}")
     check_sha256("published.sha256", table["sha256"])
-
-
-def did_you_mean(key: str, known: Iterable[str]) -> str:
-    """Return ", did you mean ...?" when a known key looks like `key`, else nothing."""
-    guess = difflib.get_close_matches(key, list(known), n=1)
-    return f", did you mean `{guess[0]}`?" if guess else ""
