@@ -23,7 +23,7 @@ from hlcli.evaluation.plan import (
     HEADLINE_KINDS,
     KINDS,
     CompositePlan,
-    Segment,
+    CompositeSegment,
 )
 from hlcli.evaluation.report import Report, Row
 from hlcli.features.types import VideoFeatures
@@ -185,7 +185,7 @@ def test_labels_need_half_of_the_clip() -> None:
             name="x",
             kind="rare",
             segments=tuple(
-                Segment(clip=0, start_frame=0, num_frames=frames, highlight=highlight)
+                CompositeSegment(clip=0, start_frame=0, num_frames=frames, highlight=highlight)
                 for frames, highlight in pieces
             ),
         )

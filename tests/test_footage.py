@@ -11,7 +11,7 @@ import pytest
 
 from hlcli.errors import MediaNotFoundError, MediaUnreadableError
 from hlcli.evaluation.footage import CompositeFile, build_files
-from hlcli.evaluation.plan import CompositePlan, Segment
+from hlcli.evaluation.plan import CompositePlan, CompositeSegment
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 
@@ -43,7 +43,7 @@ ROWS: list[dict[str, object]] = [{"file": clip[0]} for clip in CLIPS]
 
 def plan(*pieces: tuple[int, int, int, bool]) -> CompositePlan:
     segments = tuple(
-        Segment(clip=clip, start_frame=start, num_frames=count, highlight=highlight)
+        CompositeSegment(clip=clip, start_frame=start, num_frames=count, highlight=highlight)
         for clip, start, count, highlight in pieces
     )
     return CompositePlan(name="rare-0-000", kind="rare", segments=segments)

@@ -12,7 +12,7 @@ from finetune_factory import RATE, raw_file, write_cut
 from hlcli.errors import TrainingError, UsageError
 from hlcli.tuning.footage import Footage, RawFile
 from hlcli.tuning.marks import parse_instant, read_marks
-from hlcli.tuning.spans import Annotations, Span, check_contradictions, marks_of
+from hlcli.tuning.spans import Annotations, MarkedSpan, check_contradictions, marks_of
 
 
 def take(folder: Path, name: str = "take.mp4", *, number: int = 0, **changes: object) -> Path:
@@ -161,11 +161,13 @@ def test_contradictions_are_listed(tmp_path: Path) -> None:
     check_contradictions([read(tmp_path, TABLE + "take.mp4,3.5,5,drop\n")])
 
 
-def span(file: RawFile, start: float, end: float, *, keep: bool = True) -> Span:
-    return Span(file=file, start=Fraction(start), end=Fraction(end), keep=keep, where="line 1")
+def span(file: RawFile, start: float, end: float, *, keep: bool = True) -> MarkedSpan:
+    return MarkedSpan(
+        file=file, start=Fraction(start), end=Fraction(end), keep=keep, where="line 1"
+    )
 
 
-def marks(file: RawFile, *annotations: tuple[str, list[Span]]) -> str:
+def marks(file: RawFile, *annotations: tuple[str, list[MarkedSpan]]) -> str:
     made = [
         Annotations(way=way, file=Path("m"), spans=tuple(spans))  # type: ignore[arg-type]
         for way, spans in annotations

@@ -18,7 +18,7 @@ from hlcli.errors import EditorNotFoundError, OutputError, UsageError
 from hlcli.plugins import adobe, undo
 from hlcli.plugins import system as system_module
 from hlcli.plugins.baking import bake
-from hlcli.plugins.install import Plan, install, plan_install
+from hlcli.plugins.install import InstallPlan, install, plan_install
 from hlcli.plugins.manifest import Plugin, find_plugin, list_plugins, plugins_dir
 from hlcli.plugins.receipt import read_receipt, receipt_path
 from hlcli.plugins.remove import RemovalPlan, plan_removal, remove
@@ -98,7 +98,7 @@ def products(platform: Platform, home: Path) -> dict[str, Path]:
     return {"user": home / ".local/share/DaVinciResolve", "all": root / "opt/resolve"}
 
 
-def planned(found: Plugin, system: System, **options: bool) -> Plan:
+def planned(found: Plugin, system: System, **options: bool) -> InstallPlan:
     return plan_install(found, system, program=HL, **options)
 
 

@@ -31,7 +31,7 @@ _CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """One line of the report."""
 
     subject: str
@@ -45,7 +45,7 @@ class Finding:
     """What to do about it; empty when all is well."""
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[Diagnosis]:
     """Yield the findings in the order of the report; one that fails becomes a problem itself."""
     for check in (
         _versions,
@@ -74,11 +74,11 @@ def masked(name: str, value: str) -> str:
     return printable(_CREDENTIALS.sub(lambda found: f"{found['scheme'] or ''}***@", value))
 
 
-def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _guarded(check: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagnosis]:
     try:
         yield from check()
     except Exception as error:  # noqa: BLE001 - the doctor must survive what it examines
-        yield Finding(
+        yield Diagnosis(
             subject=check.__name__.strip("_"),
             status="problem",
             detail=f"{type(error).__name__}: {error}",
@@ -86,36 +86,36 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         )
 
 
-def _versions() -> Iterator[Finding]:
-    yield Finding(subject="hl", status="ok", detail=__version__)
-    yield Finding(
+def _versions() -> Iterator[Diagnosis]:
+    yield Diagnosis(subject="hl", status="ok", detail=__version__)
+    yield Diagnosis(
         subject="Python", status="ok", detail=f"{platform.python_version()} ({sys.executable})"
     )
     for package in _PACKAGES:
         try:
             detail = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(
+            yield Diagnosis(
                 subject=package,
                 status="problem",
                 detail="not installed",
                 hint=f"run `pip install {package}` in this environment",
             )
             continue
-        yield Finding(subject=package, status="ok", detail=detail)
+        yield Diagnosis(subject=package, status="ok", detail=detail)
 
 
-def _machine() -> Iterator[Finding]:
-    yield Finding(
+def _machine() -> Iterator[Diagnosis]:
+    yield Diagnosis(
         subject="platform", status="ok", detail=f"{platform.platform()} {platform.machine()}"
     )
     present = os.cpu_count() or 1
     # A container or a batch system may lend us fewer.
     detail = f"{num_cores()} of {present}" if num_cores() < present else str(present)
-    yield Finding(subject="CPUs", status="ok", detail=detail)
+    yield Diagnosis(subject="CPUs", status="ok", detail=detail)
     memory_bytes = _memory_bytes()
     detail = size_text(memory_bytes) if memory_bytes else "unknown"
-    yield Finding(subject="memory", status="ok", detail=detail)
+    yield Diagnosis(subject="memory", status="ok", detail=detail)
 
 
 def _memory_bytes() -> int:
@@ -135,34 +135,34 @@ def _memory_bytes() -> int:
             return 0
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[Diagnosis]:
     import torch
 
-    yield Finding(subject="device cpu", status="ok", detail=f"{torch.get_num_threads()} threads")
+    yield Diagnosis(subject="device cpu", status="ok", detail=f"{torch.get_num_threads()} threads")
     for index in range(torch.cuda.device_count()):
         known = torch.cuda.get_device_properties(index)
-        yield Finding(
+        yield Diagnosis(
             subject=f"device cuda:{index}",
             status="ok",
             detail=f"{known.name}, {size_text(known.total_memory)}",
         )
     if torch.cuda.device_count() == 0:
         why = "no GPU found" if torch.version.cuda else "this torch is built without CUDA"
-        yield Finding(subject="device cuda", status="none", detail=why)
+        yield Diagnosis(subject="device cuda", status="none", detail=why)
     if torch.backends.mps.is_available():
-        yield Finding(subject="device mps", status="ok", detail="present")
+        yield Diagnosis(subject="device mps", status="ok", detail="present")
     else:
-        yield Finding(subject="device mps", status="none", detail="no Apple GPU")
+        yield Diagnosis(subject="device mps", status="none", detail="no Apple GPU")
 
 
-def _decoders() -> Iterator[Finding]:
+def _decoders() -> Iterator[Diagnosis]:
     from hlcli.media.codecs import decoders_present, library_versions
 
     versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
-    yield Finding(subject="FFmpeg libraries", status="ok", detail=versions)
+    yield Diagnosis(subject="FFmpeg libraries", status="ok", detail=versions)
     present = decoders_present()
     missing = [name for name, is_present in present.items() if not is_present]
-    yield Finding(
+    yield Diagnosis(
         subject="decoders",
         status="problem" if "h264" in missing else "warning" if missing else "ok",
         detail=", ".join(f"{name} {'missing' if name in missing else 'ok'}" for name in present),
@@ -170,42 +170,42 @@ def _decoders() -> Iterator[Finding]:
     )
 
 
-def _ffmpeg() -> Iterator[Finding]:
+def _ffmpeg() -> Iterator[Diagnosis]:
     from hlcli.media.ffmpeg import find_ffmpeg
 
     try:
         program = find_ffmpeg()
     except HlError as error:
         # Scoring decodes through the libraries; only thumbnails and excerpts need the program.
-        yield Finding(
+        yield Diagnosis(
             subject="ffmpeg program", status="warning", detail=error.message, hint=error.hint
         )
         return
-    yield Finding(
+    yield Diagnosis(
         subject="ffmpeg program",
         status="ok",
         detail=printable(f"{program.version} from {program.source}: {program.path}"),
     )
 
 
-def _cache() -> Iterator[Finding]:
+def _cache() -> Iterator[Diagnosis]:
     folder = cache_dir().absolute()
     shown = printable(str(folder))
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding(
+        yield Diagnosis(
             subject="cache folder",
             status="warning",
             detail=f"{shown} cannot be written",
             hint="set HL_CACHE_DIR to a folder you may write to, or score with --no-cache",
         )
         return
-    yield Finding(
+    yield Diagnosis(
         subject="cache folder", status="ok", detail=f"{shown}, {size_text(_folder_bytes(folder))}"
     )
     free_bytes = shutil.disk_usage(existing).free
     is_low = free_bytes < _LOW_DISK_BYTES
-    yield Finding(
+    yield Diagnosis(
         subject="free disk",
         status="warning" if is_low else "ok",
         detail=size_text(free_bytes),
@@ -225,9 +225,9 @@ def _folder_bytes(folder: Path) -> int:
     return total
 
 
-def _models() -> Iterator[Finding]:
+def _models() -> Iterator[Diagnosis]:
     where, names = printable(str(own_models_dir().absolute())), own_names()
-    yield Finding(
+    yield Diagnosis(
         subject="own models",
         status="ok" if names else "none",
         detail=f"{where}: {', '.join(names)}" if names else f"{where} has none",
@@ -237,45 +237,45 @@ def _models() -> Iterator[Finding]:
         default = default_model_name()
         spec = find_model(default).feature_spec or {}
         needed = {default, str(spec["visual_encoder"]), str(spec["audio_encoder"])}
-        yield Finding(subject="default model", status="ok", detail=default)
+        yield Diagnosis(subject="default model", status="ok", detail=default)
     except HlError as error:
-        yield Finding(
+        yield Diagnosis(
             subject="default model", status="problem", detail=error.message, hint=error.hint
         )
     for name in sorted(needed | set(known_names())):
         yield _model(name, is_needed=name in needed)
 
 
-def _model(name: str, *, is_needed: bool) -> Finding:
+def _model(name: str, *, is_needed: bool) -> Diagnosis:
     subject = f"model {name}"
     try:
         manifest = find_model(name)
         if manifest.file is None and not local_path(manifest).is_file() and not is_needed:
             detail = "not downloaded" if manifest.url is not None else "not converted"
-            return Finding(subject=subject, status="none", detail=detail)
+            return Diagnosis(subject=subject, status="none", detail=detail)
         verify(manifest)
     except (HlError, OSError) as error:
-        return Finding(
+        return Diagnosis(
             subject=subject,
             status="problem" if is_needed else "warning",
             detail=printable(str(error)),
             hint=error.hint if isinstance(error, HlError) else "check the rights of the file",
         )
-    return Finding(
+    return Diagnosis(
         subject=subject,
         status="ok",
         detail=f"{location(manifest)}, verified, {size_text(local_path(manifest).stat().st_size)}",
     )
 
 
-def _environment() -> Iterator[Finding]:
+def _environment() -> Iterator[Diagnosis]:
     names = sorted(
         name for name in os.environ if name.startswith("HL_") or name.lower() in _PROXIES
     )
     for name in names:
-        yield Finding(subject=name, status="ok", detail=masked(name, os.environ[name]))
+        yield Diagnosis(subject=name, status="ok", detail=masked(name, os.environ[name]))
     if is_offline():
-        yield Finding(
+        yield Diagnosis(
             subject="downloads",
             status="warning",
             detail="forbidden by HL_OFFLINE",
@@ -283,7 +283,7 @@ def _environment() -> Iterator[Finding]:
         )
 
 
-def _plugins() -> Iterator[Finding]:
+def _plugins() -> Iterator[Diagnosis]:
     from hlcli.plugins.manifest import list_plugins
     from hlcli.plugins.state import state_of
     from hlcli.plugins.system import System, program_path
@@ -293,7 +293,7 @@ def _plugins() -> Iterator[Finding]:
         states = [state_of(plugin, system, program=program) for plugin in list_plugins()]
     except HlError as error:
         # Scoring needs none of them.
-        yield Finding(subject="plugins", status="warning", detail=error.message, hint=error.hint)
+        yield Diagnosis(subject="plugins", status="warning", detail=error.message, hint=error.hint)
         return
     for state in states:
         name = state.plugin.name
@@ -304,7 +304,7 @@ def _plugins() -> Iterator[Finding]:
         elif state.new_places:
             editions = ", ".join(state.new_places)
             hint = f"run `hl plugins install {name}` for {editions} too"
-        yield Finding(
+        yield Diagnosis(
             subject=f"plugin {name}",
             status="warning" if hint else "none" if state.receipt is None else "ok",
             detail=printable(f"{state.words}: {where}" if where else state.words),

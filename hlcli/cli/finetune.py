@@ -15,7 +15,7 @@ from hlcli.cli.train import live_table, silent_unless
 if TYPE_CHECKING:
     from hlcli.training.loop import OnStep, StepReport
     from hlcli.tuning.held_out import HeldOut
-    from hlcli.tuning.plan import Plan
+    from hlcli.tuning.plan import FinetunePlan
     from hlcli.tuning.run import Outcome
 
 _SHOWN = 10
@@ -156,7 +156,7 @@ class _Display(ConsoleListener):
         super().clear()
         self._table = None
 
-    def on_plan(self, plan: Plan) -> None:
+    def on_plan(self, plan: FinetunePlan) -> None:
         """Say what will be learned; from here on the bar counts seconds of video."""
         self.clear()
         self._counts = {"counts_video_seconds": True}
@@ -177,7 +177,7 @@ class _Display(ConsoleListener):
         )
 
 
-def _say_plan(plan: Plan, *, quiet: bool) -> None:
+def _say_plan(plan: FinetunePlan, *, quiet: bool) -> None:
     footage, estimate = plan.footage, plan.estimate
     say(
         f"{len(footage.files)} files, {_time(estimate.video_seconds)} of footage, "

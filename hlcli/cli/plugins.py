@@ -17,7 +17,7 @@ from hlcli.cli.help import HlCommand, HlGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hlcli.plugins.install import Plan, Step
+    from hlcli.plugins.install import InstallPlan, Step
     from hlcli.plugins.remove import Removal, RemovalPlan
 
 app = typer.Typer(
@@ -173,7 +173,7 @@ def _command_words(command: Sequence[str]) -> str:
     return shlex.join(command)
 
 
-def _say_by_hand(plan: Plan) -> None:
+def _say_by_hand(plan: InstallPlan) -> None:
     if plan.by_hand is not None:
         say(f"Adobe's installer was not found: double-click {plan.by_hand}")
 

@@ -24,7 +24,7 @@ from hlcli.evaluation.plan import (
     FRAME_RATE,
     KINDS,
     CompositePlan,
-    Segment,
+    CompositeSegment,
     plan_composites,
     source_clips,
 )
@@ -239,7 +239,7 @@ def measure(cases: Sequence[Case], *, seed: int) -> list[Row]:
     ]
 
 
-def _piece(features: VideoFeatures, segment: Segment) -> VideoFeatures:
+def _piece(features: VideoFeatures, segment: CompositeSegment) -> VideoFeatures:
     # Whole clips only: a last clip of less than half a second is no clip.
     usable = max(1, min(features.num_clips, round(features.duration_seconds)))
     count = min(usable, max(1, round(segment.num_frames / FRAME_RATE)))

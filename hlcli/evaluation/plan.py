@@ -74,7 +74,7 @@ class SourceClip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class CompositeSegment:
     """A piece of one source clip inside a composite."""
 
     clip: int
@@ -95,7 +95,7 @@ class CompositePlan:
     """Unique within one evaluation, fit for a file name."""
     kind: str
     """One of `KINDS`."""
-    segments: tuple[Segment, ...]
+    segments: tuple[CompositeSegment, ...]
     """Pieces in playing order, at least one."""
 
     @property
@@ -264,7 +264,9 @@ def _frames(clips: Sequence[SourceClip]) -> int:
     return sum(min(clip.num_frames, _LONGEST_FRAMES) for clip in clips)
 
 
-def _fill_video(cast: _Cast, *, share: float, random: np.random.Generator) -> tuple[Segment, ...]:
+def _fill_video(
+    cast: _Cast, *, share: float, random: np.random.Generator
+) -> tuple[CompositeSegment, ...]:
     distractor_share = DISTRACTOR_SHARE if cast.distractors else 0.0
     block_share = BLOCK_SHARE if cast.block else 0.0
     background_share = 1 - share - distractor_share - block_share
@@ -293,10 +295,10 @@ def _fill(
     highlight: bool,
     random: np.random.Generator,
     lengths: tuple[float, float] = _SEGMENT_SECONDS,
-) -> list[Segment]:
+) -> list[CompositeSegment]:
     """Draw segments that last `seconds` together, each clip once before any comes again."""
     left = round(seconds * FRAME_RATE)
-    segments: list[Segment] = []
+    segments: list[CompositeSegment] = []
     deck: list[SourceClip] = []
     while clips and left >= _SHORTEST_FRAMES:
         deck = deck or [clips[i] for i in random.permutation(len(clips))]
@@ -307,7 +309,9 @@ def _fill(
         num_frames = min(wanted, clip.num_frames, left)
         start = int(random.integers(0, clip.num_frames - num_frames + 1))
         segments.append(
-            Segment(clip=clip.index, start_frame=start, num_frames=num_frames, highlight=highlight)
+            CompositeSegment(
+                clip=clip.index, start_frame=start, num_frames=num_frames, highlight=highlight
+            )
         )
         left -= num_frames
     return segments

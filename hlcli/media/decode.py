@@ -26,7 +26,7 @@ from hlcli.media.luma import (
     luma_thumbnail,
 )
 from hlcli.media.measures import MeasuredFrame
-from hlcli.media.plan import Clock, DecodePlan, Segment, clip_target
+from hlcli.media.plan import Clock, DecodePlan, DecodeSegment, clip_target
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult, Step
 
@@ -68,7 +68,7 @@ class SegmentDecoder:
 
     def run(
         self,
-        segment: Segment,
+        segment: DecodeSegment,
         emit: Callable[[Picture], None],
         should_stop: Callable[[], bool],
     ) -> SegmentResult:
@@ -128,7 +128,7 @@ class SegmentDecoder:
             self._note_lost_end(segment, result, last_seconds, end)
         return result
 
-    def _bounds(self, segment: Segment) -> tuple[float, float]:
+    def _bounds(self, segment: DecodeSegment) -> tuple[float, float]:
         """Return the segment's first and last instant in seconds from the first frame."""
         duration = float(self._info.duration_seconds)
         start, end = (
@@ -204,7 +204,7 @@ class SegmentDecoder:
         self._measured = result.measured.add_frame(seconds, plane, samples, self._measured)
 
     def _note_lost_end(
-        self, segment: Segment, result: SegmentResult, last_seconds: float, end: float
+        self, segment: DecodeSegment, result: SegmentResult, last_seconds: float, end: float
     ) -> None:
         if self._broken_since is not None:
             result.lost.append((self._broken_since, end))
@@ -218,7 +218,7 @@ class SegmentDecoder:
     # From packets to frames in the order they are shown.
 
     def _frames(
-        self, segment: Segment, result: SegmentResult
+        self, segment: DecodeSegment, result: SegmentResult
     ) -> Iterator[tuple[float, av.VideoFrame]]:
         start = segment.start_ticks
         if start is not None and not seek(self._container, self._stream, start):
@@ -269,7 +269,7 @@ class SegmentDecoder:
                 count += 1
                 yield latest, frame
 
-    def _keyframes(self, segment: Segment) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _keyframes(self, segment: DecodeSegment) -> Iterator[tuple[float, av.VideoFrame]]:
         context = self._stream.codec_context
         spacing = int(_DENSEST_KEYFRAMES_SECONDS / self._time_base)
         chosen: int | None = None

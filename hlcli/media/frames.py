@@ -16,7 +16,7 @@ from hlcli.media.clips import ClipGrid
 from hlcli.media.container import main_video_stream, open_media, unreadable
 from hlcli.media.decode import motion_between, open_decoder
 from hlcli.media.measures import Measurements, PictureMeasures, measures_per_clip
-from hlcli.media.plan import DecodePlan, Segment, plan_decoding
+from hlcli.media.plan import DecodePlan, DecodeSegment, plan_decoding
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult
 from hlcli.media.signals import find_gaps, find_shot_boundaries, motion_per_clip
@@ -85,7 +85,7 @@ class PictureReader:
         self.plan = plan
         self._info, self._grid = info, grid
         self._picture_size = picture_size
-        self._segments: list[Segment] = list(reversed(plan.segments))
+        self._segments: list[DecodeSegment] = list(reversed(plan.segments))
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._queue: queue.Queue[Picture | SegmentResult | BaseException] = queue.Queue(
@@ -184,7 +184,7 @@ class PictureReader:
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             self._put(error)
 
-    def _next_segment(self) -> Segment | None:
+    def _next_segment(self) -> DecodeSegment | None:
         with self._lock:
             if self._stop.is_set() or not self._segments:
                 return None

@@ -48,7 +48,7 @@ class Clock(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class DecodeSegment:
     """A stretch between two keyframes, half-open, in ticks of the video stream."""
 
     index: int
@@ -69,7 +69,7 @@ class DecodePlan:
     """What the decoder leaves out: "NONREF", or "DEFAULT" for nothing useful."""
     clock: Clock
     """How frames get their times."""
-    segments: tuple[Segment, ...]
+    segments: tuple[DecodeSegment, ...]
     """At least one; in order, touching."""
 
 
@@ -96,7 +96,7 @@ def plan_decoding(
     else:
         clock = Clock.PTS if has_times else Clock.COUNT
     if clock is Clock.COUNT:
-        whole = (Segment(0, None, None),)
+        whole = (DecodeSegment(0, None, None),)
         return DecodePlan(keyframes_only=False, skip_frame="DEFAULT", clock=clock, segments=whole)
     keyframes, can_seek = _keyframes(container, stream, info, shift)
     step_seconds = anchor_distance / info.frame_rate
@@ -182,7 +182,7 @@ def _reach_every_clip(
 
 def _split(
     container: InputContainer, stream: VideoStream, info: MediaInfo, keyframes: list[int]
-) -> tuple[Segment, ...]:
+) -> tuple[DecodeSegment, ...]:
     seams: list[int] = []
     if keyframes and stream.time_base and info.duration_seconds >= _SHORTEST_SPLIT_SECONDS:
         shortest, longest = _SEGMENT_SECONDS
@@ -199,7 +199,7 @@ def _split(
             if seam is not None and seam < end and (not seams or seam > seams[-1]):
                 seams.append(seam)
     edges = [None, *seams, None]
-    return tuple(Segment(i, edges[i], edges[i + 1]) for i in range(len(edges) - 1))
+    return tuple(DecodeSegment(i, edges[i], edges[i + 1]) for i in range(len(edges) - 1))
 
 
 def _first_keyframe_at(container: InputContainer, stream: VideoStream, ticks: int) -> int | None:

@@ -30,7 +30,7 @@ from hlcli.media.container import (
 from hlcli.media.extent import Extent, measure_extent
 from hlcli.media.rates import TIMECODE, choose_frame_rate
 from hlcli.media.source import plain_path
-from hlcli.media.time_stamps import Span, measure_span, needs_reading
+from hlcli.media.time_stamps import MeasuredSpan, measure_span, needs_reading
 
 _TIMECODE = re.compile(TIMECODE)
 # A header that states no rate at all, and one frame to measure it from.
@@ -182,7 +182,7 @@ def probe(path: Path) -> MediaInfo:
             span = _measured(path, extent, frame_rate)
         else:
             length = extent.end_seconds - extent.start_seconds
-            span = Span(MediaClock(extent.start_seconds), length)
+            span = MeasuredSpan(MediaClock(extent.start_seconds), length)
         if span.mean_rate and not _AGREES[0] < frame_rate / span.mean_rate < _AGREES[1]:
             chosen = choose_frame_rate(average=span.mean_rate, base=None)
             frame_rate, is_variable_rate = chosen or (frame_rate, is_variable_rate)
@@ -232,7 +232,7 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
     raise unreadable(path, "no frame of it can be decoded")
 
 
-def _measured(path: Path, extent: Extent, frame_rate: Fraction) -> Span:
+def _measured(path: Path, extent: Extent, frame_rate: Fraction) -> MeasuredSpan:
     with open_media(path) as container:
         stream = main_video_stream(container)
         assert stream is not None  # the same file a moment ago

@@ -37,7 +37,7 @@ _MOST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class MeasuredSpan:
     """The picture of a file, from its first to its last frame."""
 
     clock: MediaClock
@@ -75,7 +75,7 @@ def needs_reading(container: InputContainer, extent: Extent) -> bool:
 
 def measure_span(
     path: Path, container: InputContainer, stream: VideoStream, extent: Extent, rate: Fraction
-) -> Span:
+) -> MeasuredSpan:
     """Check a length against each packet of a freshly opened file.
 
     Args:
@@ -93,7 +93,9 @@ def measure_span(
     met = _met(container, stream, 1 / rate)
     pictures = [each for each in met if each.num_pictures]
     if not pictures:
-        return Span(MediaClock(extent.start_seconds), length)  # A raw stream: frames were counted.
+        return MeasuredSpan(
+            MediaClock(extent.start_seconds), length
+        )  # A raw stream: frames were counted.
     if len(pictures) > _MOST_PARTS:
         raise unreadable(path, "its time stamps jump from one packet to the next")
     if len(met) == 1:
@@ -104,7 +106,7 @@ def measure_span(
                 f"its header promises {clock_text(length)}, but its pictures end after "
                 f"{clock_text(there)}",
             )
-        span = Span(MediaClock(extent.start_seconds), length)
+        span = MeasuredSpan(MediaClock(extent.start_seconds), length)
     else:
         span = _joined(pictures)
     longest = max(_LONGEST_HOLD_SECONDS, int(container.size) // _LEAST_BYTES_PER_SECOND)
@@ -114,7 +116,7 @@ def measure_span(
     return span
 
 
-def _joined(pictures: list[_Met]) -> Span:
+def _joined(pictures: list[_Met]) -> MeasuredSpan:
     parts: list[Part] = []
     damage: list[str] = []
     duration = Fraction(0)
@@ -134,7 +136,7 @@ def _joined(pictures: list[_Met]) -> Span:
         damage.append(f"frames with damaged time stamps are left out: {dropped}")
     if len(damage) > _MOST_WORDS:
         damage = [*damage[:_MOST_WORDS], f"and {len(damage) - _MOST_WORDS} more of the kind"]
-    return Span(
+    return MeasuredSpan(
         MediaClock(parts[0].start_seconds, tuple(parts)),
         duration,
         num_kept / duration if duration else None,

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from hlcli.moments.candidates import Span, best_clip, best_window, placed, settle, widened
+from hlcli.moments.candidates import ClipSpan, best_clip, best_window, placed, settle, widened
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.types import Selection
 
@@ -22,11 +22,11 @@ STANDS_OUT = 0.2
 
 
 def choose(
-    ranked: list[Span],
+    ranked: list[ClipSpan],
     curve: Curve,
     selection: Selection,
     pins: Sequence[tuple[float, float]] = (),
-) -> list[Span]:
+) -> list[ClipSpan]:
     """Take the candidates that the selection asks for, beside the stretches that are pinned."""
     pinned = sum(end - start for start, end in pins)
     shortest = selection.min_duration_seconds
@@ -52,15 +52,15 @@ def choose(
 
 
 def _fill(
-    ranked: list[Span], target: float, curve: Curve, selection: Selection, *, exactly: bool
-) -> list[Span]:
+    ranked: list[ClipSpan], target: float, curve: Curve, selection: Selection, *, exactly: bool
+) -> list[ClipSpan]:
     """Take candidates best first until their lengths make `target`.
 
     The total never falls when the target rises: each step of the walk below either reaches the
     target exactly, or stops at a total that a higher target reaches too.
     """
     shortest = selection.min_duration_seconds
-    chosen: list[Span] = []
+    chosen: list[ClipSpan] = []
     room = target
     for span in ranked:
         if span.length > room + EPSILON:
@@ -91,9 +91,9 @@ def _fill(
     return chosen
 
 
-def _settled(span: Span, length: float, curve: Curve, selection: Selection) -> bool:
+def _settled(span: ClipSpan, length: float, curve: Curve, selection: Selection) -> bool:
     """Cut a span to whole shots of at most `length` seconds; False, and no change, if it cannot."""
-    part = Span(span.start, span.end, span.core_start, span.core_end, span.peak)
+    part = ClipSpan(span.start, span.end, span.core_start, span.core_end, span.peak)
     _shrink(part, length, curve, selection.min_duration_seconds)
     if not settle(part, curve, selection, span.start, span.end, length):
         return False
@@ -102,7 +102,7 @@ def _settled(span: Span, length: float, curve: Curve, selection: Selection) -> b
     return True
 
 
-def _shrink(span: Span, length: float, curve: Curve, shortest: float) -> None:
+def _shrink(span: ClipSpan, length: float, curve: Curve, shortest: float) -> None:
     """Cut a span to the best window of `length` around its peak."""
     if span.length <= length:
         return
@@ -113,13 +113,13 @@ def _shrink(span: Span, length: float, curve: Curve, shortest: float) -> None:
     span.peak = best_clip(curve, span.peak, span.start, span.end)
 
 
-def _slack(chosen: list[Span], curve: Curve, selection: Selection) -> float:
+def _slack(chosen: list[ClipSpan], curve: Curve, selection: Selection) -> float:
     """By how much `_grow` could widen the chosen spans, in seconds."""
-    copies = [Span(s.start, s.end, s.core_start, s.core_end, s.peak) for s in chosen]
+    copies = [ClipSpan(s.start, s.end, s.core_start, s.core_end, s.peak) for s in chosen]
     return _grow(copies, math.inf, curve, selection)
 
 
-def _grow(chosen: list[Span], room: float, curve: Curve, selection: Selection) -> float:
+def _grow(chosen: list[ClipSpan], room: float, curve: Curve, selection: Selection) -> float:
     """Widen spans, best first, into the free space around them by up to `room` seconds."""
     in_time = sorted(chosen, key=lambda span: span.start)
     place = {id(span): index for index, span in enumerate(in_time)}
@@ -142,9 +142,9 @@ def _grow(chosen: list[Span], room: float, curve: Curve, selection: Selection) -
     return grown
 
 
-def join_touching(spans: list[Span], curve: Curve, selection: Selection) -> list[Span]:
+def join_touching(spans: list[ClipSpan], curve: Curve, selection: Selection) -> list[ClipSpan]:
     """Make moments of one shot that touch one moment, where the longest length allows it."""
-    joined: list[Span] = []
+    joined: list[ClipSpan] = []
     for span in sorted(spans, key=lambda span: span.start):
         last = joined[-1] if joined else None
         if (
@@ -160,7 +160,7 @@ def join_touching(spans: list[Span], curve: Curve, selection: Selection) -> list
     return joined
 
 
-def share_handles(spans: list[Span], curve: Curve, selection: Selection) -> list[Span]:
+def share_handles(spans: list[ClipSpan], curve: Curve, selection: Selection) -> list[ClipSpan]:
     """Put the border of touching moments halfway between what both have without handles."""
     in_time = sorted(spans, key=lambda span: span.start)
     for left, right in itertools.pairwise(in_time):

@@ -23,7 +23,7 @@ SNAP_SECONDS = 0.75
 
 
 @dataclass(slots=True)
-class Span:
+class ClipSpan:
     """A candidate: its ends, the same without handles, and its peak's clip."""
 
     start: float
@@ -38,9 +38,9 @@ class Span:
         return self.end - self.start
 
 
-def grow_candidates(curve: Curve, selection: Selection) -> list[Span]:
+def grow_candidates(curve: Curve, selection: Selection) -> list[ClipSpan]:
     """Grow disjoint spans from the peaks, highest first, until no room is left."""
-    spans: list[Span] = []  # in time order
+    spans: list[ClipSpan] = []  # in time order
     starts: list[float] = []
     scores_T, threshold = curve.scores_T, selection.threshold
     for peak in np.argsort(-scores_T, kind="stable").tolist():
@@ -68,10 +68,10 @@ def grow_candidates(curve: Curve, selection: Selection) -> list[Span]:
             start, end = best_window(curve, peak, start, end, selection.max_duration_seconds)
             peak = best_clip(curve, peak, start, end)
         start, end = widened(start, end, selection.min_duration_seconds, low, high)
-        span = Span(start, end, start, end, peak)
+        span = ClipSpan(start, end, start, end, peak)
         span.start = max(low, start - selection.handles_seconds)
         span.end = min(high, end + selection.handles_seconds)
-        bound = Span(span.start, span.end, span.core_start, span.core_end, span.peak)
+        bound = ClipSpan(span.start, span.end, span.core_start, span.core_end, span.peak)
         if (
             not settle(span, curve, selection, low, high)
             and threshold is None
@@ -95,7 +95,7 @@ def _apart(curve: Curve, selection: Selection, low: float, high: float) -> tuple
 def _joined(
     curve: Curve,
     selection: Selection,
-    spans: list[Span],
+    spans: list[ClipSpan],
     starts: list[float],
     place: int,
     peak: int,
@@ -277,7 +277,7 @@ def widened(
 
 
 def settle(
-    span: Span,
+    span: ClipSpan,
     curve: Curve,
     selection: Selection,
     low: float,
@@ -349,7 +349,7 @@ def settle(
 def _absorb(
     curve: Curve,
     selection: Selection,
-    spans: list[Span],
+    spans: list[ClipSpan],
     starts: list[float],
     place: int,
     peak: int,

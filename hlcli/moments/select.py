@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.moments.budget import choose, join_touching, share_handles
-from hlcli.moments.candidates import Span, grow_candidates, settle
+from hlcli.moments.candidates import ClipSpan, grow_candidates, settle
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.speech import Pauses, into_pauses
 from hlcli.moments.types import Moment, Selection, Why
@@ -86,7 +86,7 @@ def select_moments(
         peak = int(np.argmax(curve.scores_T))
         reached = selection.threshold is None or curve.scores_T[peak] >= selection.threshold
         low, high = curve.room(float(curve.centres_T[peak]))
-        spans = [Span(low, high, low, high, peak)] if reached and high > low else []
+        spans = [ClipSpan(low, high, low, high, peak)] if reached and high > low else []
     else:
         ranked = grow_candidates(curve, selection)
         ranked.sort(key=lambda span: _rank(span, curve))
@@ -154,17 +154,17 @@ def measure_span(
     sound = None if sound_T is None else Curve(sound_T, clip_seconds, duration_seconds)
     middle = (start_seconds + end_seconds) / 2
     nearest = int(np.argmin(np.abs(curve.centres_T - middle)))
-    span = Span(start_seconds, end_seconds, start_seconds, end_seconds, nearest)
+    span = ClipSpan(start_seconds, end_seconds, start_seconds, end_seconds, nearest)
     return _moment(span, curve, picture, sound, None)
 
 
-def _rank(span: Span, curve: Curve) -> tuple[float, float, float]:
+def _rank(span: ClipSpan, curve: Curve) -> tuple[float, float, float]:
     """Sort by mean score, then by the second criterion, then by time."""
     second = 0.0 if curve.second is None else curve.second.mean(span.start, span.end)
     return -round(curve.mean(span.start, span.end), 9), -round(second, 9), span.start
 
 
-def _settle_all(spans: list[Span], curve: Curve, selection: Selection) -> None:
+def _settle_all(spans: list[ClipSpan], curve: Curve, selection: Selection) -> None:
     """Settle spans in time order, each in the room that its neighbours leave."""
     for index, span in enumerate(spans):
         usable = curve.room(float(curve.centres_T[span.peak]))
@@ -174,7 +174,7 @@ def _settle_all(spans: list[Span], curve: Curve, selection: Selection) -> None:
 
 
 def _moment(
-    span: Span,
+    span: ClipSpan,
     curve: Curve,
     picture: Curve | None,
     sound: Curve | None,

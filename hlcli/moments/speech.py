@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hlcli.moments.candidates import Span, window_fragments
+from hlcli.moments.candidates import ClipSpan, window_fragments
 from hlcli.moments.curve import EPSILON, Curve
 from hlcli.moments.types import Selection
 
@@ -78,7 +78,7 @@ class _Place:
     cost: float
 
 
-def into_pauses(spans: list[Span], curve: Curve, selection: Selection, pauses: Pauses) -> None:
+def into_pauses(spans: list[ClipSpan], curve: Curve, selection: Selection, pauses: Pauses) -> None:
     """Move the ends of chosen spans into pauses, in place.
 
     Lengths stay between the shortest and the longest, no piece of another shot appears, neighbours
@@ -103,9 +103,9 @@ def into_pauses(spans: list[Span], curve: Curve, selection: Selection, pauses: P
 
 
 def _move(
-    span: Span,
-    left: Span | None,
-    right: Span | None,
+    span: ClipSpan,
+    left: ClipSpan | None,
+    right: ClipSpan | None,
     curve: Curve,
     selection: Selection,
     pauses: Pauses,
@@ -205,7 +205,11 @@ def _fragments(start: float, end: float, curve: Curve, selection: Selection) -> 
 
 
 def _restore_total(
-    spans: list[Span], before: list[Span], curve: Curve, selection: Selection, pauses: Pauses
+    spans: list[ClipSpan],
+    before: list[ClipSpan],
+    curve: Curve,
+    selection: Selection,
+    pauses: Pauses,
 ) -> None:
     """Give spans back the total length they had, inside their pauses; else put ends back."""
     total = sum(span.length for span in before)
@@ -226,7 +230,7 @@ def _restore_total(
 
 
 def _absorb_rest(
-    in_time: list[Span], total: float, curve: Curve, selection: Selection, pauses: Pauses
+    in_time: list[ClipSpan], total: float, curve: Curve, selection: Selection, pauses: Pauses
 ) -> bool:
     """Move ends inside their pauses until the spans have `total` seconds; False if they cannot."""
     rest = total - sum(span.length for span in in_time)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.moments.candidates import Span
+from hlcli.moments.candidates import ClipSpan
 from hlcli.moments.curve import Curve
 
 LIKENESS_WEIGHT = 0.25
@@ -17,7 +17,7 @@ like it: another scene goes before its second moment from three quarters of its 
 its third from half of it, and before its fifth in any case."""
 
 
-def varied(ranked: list[Span], curve: Curve, looks_T: npt.NDArray[np.int64]) -> list[Span]:
+def varied(ranked: list[ClipSpan], curve: Curve, looks_T: npt.NDArray[np.int64]) -> list[ClipSpan]:
     """Return candidates in another order: after each, those that look like it count for less.
 
     Likeness is the share that the groups of two spans have in common, weighted by their clips. The

@@ -47,7 +47,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class InstallPlan:
     """What installing a plugin would do now."""
 
     plugin: Plugin
@@ -71,7 +71,7 @@ class Plan:
 
 def plan_install(
     plugin: Plugin, system: System, *, program: Path, all_users: bool = False, force: bool = False
-) -> Plan:
+) -> InstallPlan:
     """Find out what installing would do; writes nothing.
 
     Args:
@@ -102,7 +102,7 @@ def plan_install(
             steps.append(
                 Step(action="run", path=package, edition=wanted[0].edition, command=command)
             )
-    return Plan(
+    return InstallPlan(
         plugin=plugin,
         program=program,
         all_users=all_users,
@@ -112,7 +112,7 @@ def plan_install(
     )
 
 
-def install(plan: Plan) -> None:
+def install(plan: InstallPlan) -> None:
     """Do what a plan says, or nothing when any of it fails.
 
     Raises:
@@ -179,7 +179,7 @@ def _do(step: Step, changes: Changes, folders: list[str]) -> None:
     changes.write(step.path, step.content)
 
 
-def _receipt(plan: Plan, folders: list[str], *, is_done: bool) -> Receipt:
+def _receipt(plan: InstallPlan, folders: list[str], *, is_done: bool) -> Receipt:
     before = {file.path: file for file in plan.receipt.files} if plan.receipt else {}
     files = dict(before)
     has_run = plan.receipt is not None and plan.receipt.agent

@@ -16,7 +16,7 @@ from hlcli.media.probe import MediaInfo
 from hlcli.media.still import read_stills
 from hlcli.progress import Progress, silent
 from hlcli.rendering.lettering import Lettering
-from hlcli.rendering.sheet_plan import Section, Shot, timecode_of
+from hlcli.rendering.sheet_plan import Section, SheetCell, timecode_of
 from hlcli.timeline.build import color_of_score
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -184,7 +184,7 @@ class _Sheet:
         left = cell.left + (width - picture.width) // 2
         self.image.paste(picture, (left, cell.top + (cell.height - picture.height) // 2))
 
-    def label(self, cell: _Cell, shot: Shot) -> None:
+    def label(self, cell: _Cell, shot: SheetCell) -> None:
         """Write rank, timecode and score below a thumbnail, and keep its place dark."""
         right, bottom = cell.left + self._look.cell_width, cell.top + cell.height
         below = bottom + self._label_height
@@ -256,5 +256,5 @@ class _Sheet:
         return size
 
 
-def _left_label(shot: Shot) -> str:
+def _left_label(shot: SheetCell) -> str:
     return shot.timecode if shot.rank is None else f"{shot.rank}.  {shot.timecode}"

@@ -17,7 +17,7 @@ from hlcli.errors import OutputError
 from hlcli.media.canvas import Colour, Planes
 from hlcli.media.ffmpeg import FfmpegProgram
 from hlcli.media.rates import rate_text
-from hlcli.rendering.encoders import Encoder
+from hlcli.rendering.encoders import FilmEncoder
 from hlcli.rendering.sound import SoundFile
 
 # Pictures on their way to ffmpeg: enough for both to work at once, few enough for any memory.
@@ -36,7 +36,7 @@ def encode_command(
     size: tuple[int, int],
     frame_rate: Fraction,
     colour: Colour,
-    encoder: Encoder,
+    encoder: FilmEncoder,
     sounds: Sequence[SoundFile],
     sample_rate: int,
 ) -> list[str]:

@@ -17,7 +17,7 @@ _TRIAL_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
+class FilmEncoder:
     """An encoder that works here."""
 
     name: str
@@ -28,7 +28,7 @@ class Encoder:
     """Why it is not the one asked for; empty otherwise."""
 
 
-def choose_encoder(program: FfmpegProgram, wanted: str, quality: int | None) -> Encoder:
+def choose_encoder(program: FfmpegProgram, wanted: str, quality: int | None) -> FilmEncoder:
     """Find an encoder that really encodes a picture on this machine.
 
     "auto" is software: the same film on every machine. "hardware" tries what there is and falls
@@ -50,7 +50,7 @@ def choose_encoder(program: FfmpegProgram, wanted: str, quality: int | None) -> 
         if failed is None:
             is_fallback = wanted == "hardware" and name in SOFTWARE
             remark = f"no hardware encoder works here, {name} was used" if is_fallback else ""
-            return Encoder(name=name, options=options, remark=remark)
+            return FilmEncoder(name=name, options=options, remark=remark)
         why = why or failed
     if wanted in ("auto", "hardware"):
         raise UsageError(

@@ -12,7 +12,7 @@ from hlcli.timeline.timecode import format_timecode, frame_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
+class SheetCell:
     """One moment on the sheet."""
 
     frame: int
@@ -35,7 +35,7 @@ class Section:
 
     source: Source
     """The video."""
-    shots: list[Shot] = field(default_factory=list)
+    shots: list[SheetCell] = field(default_factory=list)
     """Its moments in the order they are drawn."""
 
 
@@ -69,7 +69,7 @@ def plan_sheet(edits: Iterable[EditList], *, order: Literal["time", "rank"]) -> 
     return planned
 
 
-def _shots(event: Event) -> Iterator[Shot]:
+def _shots(event: Event) -> Iterator[SheetCell]:
     if event.finding is not None:
         moment = event.finding.moment
         peak = frame_at(moment.peak_seconds, event.source.frame_rate)
@@ -102,8 +102,8 @@ def _shot(
     score: float | None,
     reasons: str,
     within: range | None,
-) -> Shot:
-    return Shot(
+) -> SheetCell:
+    return SheetCell(
         frame=frame,
         timecode=timecode_of(source, frame),
         rank=rank,
@@ -120,6 +120,6 @@ def timecode_of(source: Source, frame: int) -> str:
     )
 
 
-def _place(shot: Shot) -> tuple[float, int]:
+def _place(shot: SheetCell) -> tuple[float, int]:
     # What has no rank comes last, in the order it happens.
     return (float("inf") if shot.rank is None else shot.rank), shot.frame

@@ -220,7 +220,7 @@ def _proxy(task: Task) -> Result:
 
 def _finetune(task: Task) -> Result:
     from hlcli.media.discover import find_videos
-    from hlcli.tuning.plan import STEPS, FinetuneSettings, Plan
+    from hlcli.tuning.plan import STEPS, FinetunePlan, FinetuneSettings
     from hlcli.workflows.finetune import finetune
 
     options = FinetuneOptions.model_validate(task.job.options)
@@ -241,7 +241,7 @@ def _finetune(task: Task) -> Result:
         seed=options.seed,
     )
 
-    def on_plan(plan: Plan) -> None:
+    def on_plan(plan: FinetunePlan) -> None:
         for note in (
             *plan.notes,
             *(note for annotation in plan.annotations for note in annotation.notes),

@@ -25,7 +25,7 @@ from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.read.types import MissingMediaError
 from hlcli.timeline.relink import MissingMedia
 from hlcli.tuning.footage import Footage, RawFile
-from hlcli.tuning.spans import Annotations, Span
+from hlcli.tuning.spans import Annotations, MarkedSpan
 
 SHORT_SECONDS = 30
 """A file below this is one shot, which is used or not."""
@@ -46,7 +46,7 @@ def read_cut(path: Path, footage: Footage) -> Annotations:
         MediaError: A file it takes something from is there and cannot be used.
     """
     read = read_edit(path, footage)
-    spans: list[Span] = []
+    spans: list[MarkedSpan] = []
     lost: dict[str, int] = {}
     num_silent = 0
     found: dict[Source, RawFile | str] = {}
@@ -64,7 +64,7 @@ def read_cut(path: Path, footage: Footage) -> Annotations:
         start = Fraction(event.frames.start) / source.frame_rate
         end = min(Fraction(event.frames.stop) / source.frame_rate, file.info.duration_seconds)
         if start < end:
-            spans.append(Span(file=file, start=start, end=end, keep=True, where=path.name))
+            spans.append(MarkedSpan(file=file, start=start, end=end, keep=True, where=path.name))
         else:
             reason = f"{file.path.name} is shorter than the cut thinks"
             lost[reason] = lost.get(reason, 0) + 1
@@ -87,7 +87,7 @@ def read_cut(path: Path, footage: Footage) -> Annotations:
     )
 
 
-def _unused(spans: Sequence[Span], footage: Footage) -> tuple[RawFile, ...]:
+def _unused(spans: Sequence[MarkedSpan], footage: Footage) -> tuple[RawFile, ...]:
     shown = {span.file.identity for span in spans}
     folders = {span.file.path.parent for span in spans}
     return tuple(

@@ -21,7 +21,7 @@ from hlcli.timeline.relink import MissingMedia
 from hlcli.timeline.timecode import format_timecode, is_drop_frame, parse_timecode
 from hlcli.tuning.cut import read_edit, wanted_of
 from hlcli.tuning.footage import Footage, RawFile
-from hlcli.tuning.spans import Annotations, Span
+from hlcli.tuning.spans import Annotations, MarkedSpan
 
 COLUMNS = ("file", "start", "end", "label")
 """Names of the first line of a table, in any order, among others. Without start and end, a line is
@@ -70,7 +70,7 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
         footage: The raw files.
         progress: Called with the files looked at.
     """
-    spans: list[Span] = []
+    spans: list[MarkedSpan] = []
     notes: list[str] = []
     for done, file in enumerate(footage.files):
         progress("looking for marks", done, len(footage.files))
@@ -80,7 +80,7 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
             start = max(Fraction(0), mark.seconds - Fraction(BEFORE_SECONDS))
             end = min(mark.seconds + Fraction(AFTER_SECONDS), file.info.duration_seconds)
             where = f"the mark {mark.name!r} of {file.path.name}"
-            spans.append(Span(file=file, start=start, end=end, keep=True, where=where))
+            spans.append(MarkedSpan(file=file, start=start, end=end, keep=True, where=where))
     return Annotations(
         way="labels", file=Path("marks of the cameras"), spans=tuple(spans), notes=tuple(notes)
     )
@@ -122,7 +122,7 @@ def parse_instant(text: str, file: RawFile) -> Fraction:
 def _of_table(path: Path, footage: Footage) -> Annotations:
     rows = csv.reader(io.StringIO(text := _text(path), newline=""), delimiter=_delimiter(text))
     header: list[str] | None = None
-    spans: list[Span] = []
+    spans: list[MarkedSpan] = []
     lost: dict[str, int] = {}
     line = 0
     try:
@@ -202,13 +202,15 @@ def _find(name: str, footage: Footage, base: Path) -> RawFile | str:
     return footage.find(MissingMedia(path=name), base=base)
 
 
-def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
+def _span(values: dict[str, str], file: RawFile, *, where: str) -> MarkedSpan:
     label = values["label"].lower()
     if label not in ("keep", "drop"):
         raise ValueError(f"the label is {values['label']!r}, not keep or drop")
     if not values.get("start") and not values.get("end"):
         whole = file.info.duration_seconds
-        return Span(file=file, start=Fraction(0), end=whole, keep=label == "keep", where=where)
+        return MarkedSpan(
+            file=file, start=Fraction(0), end=whole, keep=label == "keep", where=where
+        )
     # In some countries a comma stands before the decimals.
     start, end = (parse_instant(values[name].replace(",", "."), file) for name in ("start", "end"))
     if end <= start:
@@ -219,12 +221,14 @@ def _span(values: dict[str, str], file: RawFile, *, where: str) -> Span:
             f"{values['start']} to {values['end']} leaves {file.path.name}, which is "
             f"{float(length):.2f} s long"
         )
-    return Span(file=file, start=start, end=min(end, length), keep=label == "keep", where=where)
+    return MarkedSpan(
+        file=file, start=start, end=min(end, length), keep=label == "keep", where=where
+    )
 
 
 def _of_markers(path: Path, footage: Footage) -> Annotations:
     read = read_edit(path, footage)
-    spans: list[Span] = []
+    spans: list[MarkedSpan] = []
     lost: dict[str, int] = {}
     num_silent = 0
     for event in read.edit.events:
@@ -239,7 +243,7 @@ def _of_markers(path: Path, footage: Footage) -> Annotations:
                 continue
             start, end = _stretch(event, marker, file)
             where = f"the marker {marker.name or marker.color!r} of {path.name}"
-            spans.append(Span(file=file, start=start, end=end, keep=keep, where=where))
+            spans.append(MarkedSpan(file=file, start=start, end=end, keep=keep, where=where))
     notes = [
         f"{count} {'marker is' if count == 1 else 'markers are'} not used: {reason}"
         for reason, count in lost.items()

@@ -84,7 +84,7 @@ class FinetuneSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class FinetunePlan:
     """A run that can start."""
 
     settings: FinetuneSettings
@@ -112,7 +112,7 @@ class Plan:
 
 def make_plan(
     settings: FinetuneSettings, *, may_read: MayRead = any_file, progress: Progress = silent
-) -> Plan:
+) -> FinetunePlan:
     """Look at footage, cuts and marks, and estimate what the run will cost.
 
     Args:
@@ -176,7 +176,7 @@ def make_plan(
         on_gpu=device.type != "cpu",
     )
     check_room(estimate, own_models_dir())
-    return Plan(
+    return FinetunePlan(
         settings=settings,
         parent=parent,
         spec=spec,
@@ -188,7 +188,7 @@ def make_plan(
     )
 
 
-def work_folder(plan: Plan, identities: Sequence[str]) -> Path:
+def work_folder(plan: FinetunePlan, identities: Sequence[str]) -> Path:
     """Return where a stopped run is kept; the same footage and settings find it again.
 
     Cuts and marks do not count: they are learned anew in seconds.

@@ -9,7 +9,7 @@ from hlcli.training.loop import LOG_FILE
 from hlcli.training.register import read_losses
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.held_out import HeldOut
-from hlcli.tuning.plan import Plan
+from hlcli.tuning.plan import FinetunePlan
 from hlcli.zoo.card import Figure, FootageFile, ModelCard, Parent, TrainingSource, plain_name
 
 FEW_SPANS = 5
@@ -17,7 +17,7 @@ FEW_SPANS = 5
 
 
 def card_of_run(
-    plan: Plan,
+    plan: FinetunePlan,
     files: Sequence[RawFile],
     check: HeldOut | None,
     *,
@@ -64,7 +64,7 @@ def card_of_run(
     )
 
 
-def training_sources(plan: Plan) -> tuple[TrainingSource, ...]:
+def training_sources(plan: FinetunePlan) -> tuple[TrainingSource, ...]:
     """Return the ways a model learns, with the spans of each."""
     lessons = [TrainingSource(way="footage")] if plan.adapts else []
     lessons += [
@@ -96,7 +96,9 @@ def figures_of(check: HeldOut | None) -> tuple[Figure, ...]:
     )
 
 
-def warnings_of(plan: Plan, check: HeldOut | None, left_out: Sequence[LeftOut]) -> list[str]:
+def warnings_of(
+    plan: FinetunePlan, check: HeldOut | None, left_out: Sequence[LeftOut]
+) -> list[str]:
     """Return what the user of the model should know, a sentence each."""
     warnings = []
     if left_out:

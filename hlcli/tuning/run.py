@@ -36,7 +36,7 @@ from hlcli.tuning.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.gather import gather_features
 from hlcli.tuning.held_out import HeldOut, OnCheck, held_out, ignore_check
-from hlcli.tuning.plan import Plan, work_folder, work_folders
+from hlcli.tuning.plan import FinetunePlan, work_folder, work_folders
 from hlcli.tuning.report import card_of_run, warnings_of
 from hlcli.tuning.spans import marks_of
 from hlcli.zoo.card import ModelCard
@@ -51,7 +51,7 @@ _MODEL_FILE = "model.safetensors"
 class Outcome:
     """What a run gave."""
 
-    plan: Plan
+    plan: FinetunePlan
     """What was learned from."""
     manifest: ModelManifest
     """The new model."""
@@ -69,7 +69,7 @@ class Outcome:
 
 
 def run_plan(
-    plan: Plan,
+    plan: FinetunePlan,
     reservation: Reservation | None,
     *,
     created: str,
@@ -166,7 +166,7 @@ def run_plan(
 
 
 def marked_videos(
-    plan: Plan, files: Sequence[RawFile], features: dict[str, VideoFeatures]
+    plan: FinetunePlan, files: Sequence[RawFile], features: dict[str, VideoFeatures]
 ) -> list[MarkedVideo]:
     """Bring features and marks together.
 
@@ -228,7 +228,7 @@ def tune(
 
 
 def _register(
-    plan: Plan,
+    plan: FinetunePlan,
     reservation: Reservation,
     tuned: FusedScorer,
     files: Sequence[RawFile],
@@ -261,7 +261,7 @@ def _register(
     return manifest, card
 
 
-def recipe_of(plan: Plan, parent_recipe: dict[str, Any]) -> dict[str, Any]:
+def recipe_of(plan: FinetunePlan, parent_recipe: dict[str, Any]) -> dict[str, Any]:
     """Return what the model was made with; it names no folders.
 
     Args:

@@ -33,7 +33,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class MarkedSpan:
     """A stretch of one file with a verdict."""
 
     file: RawFile
@@ -56,7 +56,7 @@ class Annotations:
     """Which of the two."""
     file: Path
     """The file that was read."""
-    spans: tuple[Span, ...]
+    spans: tuple[MarkedSpan, ...]
     """What it says; a cut says only what is kept, the rest of its files is passed over."""
     unused: tuple[RawFile, ...] = ()
     """Short files that a cut shows nothing of, although it shows others of their folder: they were
@@ -131,9 +131,9 @@ def check_contradictions(annotations: Sequence[Annotations]) -> None:
         )
 
 
-def by_file(spans: Iterable[Span]) -> list[list[Span]]:
+def by_file(spans: Iterable[MarkedSpan]) -> list[list[MarkedSpan]]:
     """Group spans by their file, in the order of the first."""
-    groups: dict[str, list[Span]] = {}
+    groups: dict[str, list[MarkedSpan]] = {}
     for span in spans:
         groups.setdefault(span.file.identity, []).append(span)
     return list(groups.values())
@@ -202,7 +202,7 @@ def _coverage(
     return share
 
 
-def _passed(spans: Sequence[Span]) -> list[Interval]:
+def _passed(spans: Sequence[MarkedSpan]) -> list[Interval]:
     """Stretches of a file that a cut passes over, of half a second and more."""
     gaps: list[Interval] = []
     at = Fraction(0)
@@ -213,5 +213,5 @@ def _passed(spans: Sequence[Span]) -> list[Interval]:
     return [(start, end) for start, end in gaps if end - start >= _HALF]
 
 
-def _intervals(spans: Iterable[Span], *, keep: bool) -> list[Interval]:
+def _intervals(spans: Iterable[MarkedSpan], *, keep: bool) -> list[Interval]:
     return [(span.start, span.end) for span in spans if span.keep is keep]

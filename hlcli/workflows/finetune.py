@@ -11,12 +11,12 @@ from hlcli.progress import Listener
 from hlcli.training.distributed import ALONE, Ranks
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.tuning.held_out import OnCheck, ignore_check
-from hlcli.tuning.plan import FinetuneSettings, Plan, make_plan
+from hlcli.tuning.plan import FinetunePlan, FinetuneSettings, make_plan
 from hlcli.tuning.run import Outcome, run_plan
 from hlcli.zoo.reservation import Reservation, reserve
 
 
-def ignore_plan(plan: Plan) -> None:
+def ignore_plan(plan: FinetunePlan) -> None:
     """Do nothing with a plan."""
 
 
@@ -26,7 +26,7 @@ def finetune(
     ranks: Ranks = ALONE,
     may_read: MayRead = any_file,
     on: Listener | None = None,
-    on_plan: Callable[[Plan], None] = ignore_plan,
+    on_plan: Callable[[FinetunePlan], None] = ignore_plan,
     on_step: OnStep = ignore_step,
     on_check: OnCheck = ignore_check,
 ) -> Outcome | None:

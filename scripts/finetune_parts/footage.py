@@ -18,7 +18,7 @@ from hlcli.evaluation.plan import (
     MAX_SEGMENT_SECONDS,
     MIN_SEGMENT_SECONDS,
     CompositePlan,
-    Segment,
+    CompositeSegment,
     SourceClip,
     source_clips,
 )
@@ -87,7 +87,7 @@ def project(
     decks: dict[str, list[SourceClip]] = {label: [] for label in labels}
     files = []
     for number in range(num_files):
-        made: list[tuple[str, Segment]] = []
+        made: list[tuple[str, CompositeSegment]] = []
         for label in labels:
             left = round(FILE_SECONDS / len(labels) * FRAME_RATE)
             while left >= FRAME_RATE:
@@ -99,7 +99,7 @@ def project(
                 num_frames = min(int(wanted), clip.num_frames, left)
                 start = int(random.integers(0, clip.num_frames - num_frames + 1))
                 left -= num_frames
-                segment = Segment(
+                segment = CompositeSegment(
                     clip=clip.index, start_frame=start, num_frames=num_frames, highlight=False
                 )
                 made.append((label, segment))

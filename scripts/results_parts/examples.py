@@ -16,7 +16,7 @@ from typing import Any
 from hlcli.document import find_moments
 from hlcli.evaluation.composite import plan_part, read_manifest
 from hlcli.evaluation.footage import build_files
-from hlcli.evaluation.plan import FRAME_RATE, HEADLINE_KINDS, CompositePlan, Segment
+from hlcli.evaluation.plan import FRAME_RATE, HEADLINE_KINDS, CompositePlan, CompositeSegment
 from hlcli.media.ffmpeg import thumbnail
 from hlcli.moments import Moment, Selection
 from hlcli.workflows.score import Pipeline
@@ -84,7 +84,7 @@ def _film(settings: Settings, work: Path, say: Say) -> list[dict[str, Any]]:
     ]
     pieces = [(0, 0.0, 31.0), (1, 0.0, 2.4), (0, 31.0, 29.0), (1, 2.4, 2.4), (0, 60.0, 29.0)]
     segments = tuple(
-        Segment(
+        CompositeSegment(
             clip=clip,
             start_frame=round(start * FRAME_RATE),
             num_frames=round(seconds * FRAME_RATE),

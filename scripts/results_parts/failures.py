@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hlcli.evaluation.composite import compose_features, plan_part, read_manifest
-from hlcli.evaluation.plan import CompositePlan, Segment, source_clips
+from hlcli.evaluation.plan import CompositePlan, CompositeSegment, source_clips
 from hlcli.features.types import VideoFeatures
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.load import load_scorer
@@ -67,10 +67,10 @@ def _videos(
     """Videos by what they are: composites with a highlight, one label each, talk."""
     plans = plan_part(rows, split=SPLIT, kinds=("rare",), videos_per_kind=NUM_COMPOSITES, seed=0)
     found = {"with a highlight": [compose_features(plan, features_of)[0] for plan in plans]}
-    by_label: dict[str, list[Segment]] = {}
+    by_label: dict[str, list[CompositeSegment]] = {}
     for clip in source_clips(rows, list(features_of)):
         if clip.label is not None:
-            whole = Segment(
+            whole = CompositeSegment(
                 clip=clip.index, start_frame=0, num_frames=clip.num_frames, highlight=False
             )
             by_label.setdefault(clip.label, []).append(whole)

@@ -46,7 +46,7 @@ from hlcli.timeline.formats.rates import check_rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class Fcp7Dialect:
     """How one editor wants its file."""
 
     version: str
@@ -60,10 +60,10 @@ class Dialect:
 
 
 DIALECTS = {
-    "premiere": Dialect(
+    "premiere": Fcp7Dialect(
         version="4", sound_tracks=exploded_tracks, sound_items=exploded_items, is_premiere=True
     ),
-    "resolve": Dialect(
+    "resolve": Fcp7Dialect(
         version="5", sound_tracks=plain_tracks, sound_items=plain_items, is_premiere=False
     ),
 }
@@ -123,7 +123,7 @@ class _Place:
 class _Document:
     """Builds the document; knows which files it has described already."""
 
-    def __init__(self, edit: EditList, dialect: Dialect) -> None:
+    def __init__(self, edit: EditList, dialect: Fcp7Dialect) -> None:
         self._edit = edit
         self._dialect = dialect
         self._numbers = {source: number for number, source in enumerate(edit.sources, start=1)}

@@ -23,7 +23,7 @@ from hlcli.atomic import write_text
 from hlcli.media.rates import rate_text
 from hlcli.moments import Moment
 from hlcli.timeline.edit_list import EditList, Event, Marker, Sound, Source
-from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC, Dialect
+from hlcli.timeline.formats.otio_dialects import DIALECTS, GENERIC, OtioDialect
 from hlcli.timeline.paths import readable
 
 METADATA_VERSION = 1
@@ -40,7 +40,7 @@ def write(edit: EditList, path: Path, *, target: str = "generic") -> None:
     write_text(path, otio_text(edit, DIALECTS[target]))
 
 
-def otio_text(edit: EditList, dialect: Dialect = GENERIC) -> str:
+def otio_text(edit: EditList, dialect: OtioDialect = GENERIC) -> str:
     """Return the JSON of an edit list.
 
     Raises:
@@ -49,7 +49,7 @@ def otio_text(edit: EditList, dialect: Dialect = GENERIC) -> str:
     return json_text(otio_timeline(edit, dialect), dialect)
 
 
-def json_text(timeline: otio.schema.Timeline, dialect: Dialect) -> str:
+def json_text(timeline: otio.schema.Timeline, dialect: OtioDialect) -> str:
     """Return the JSON of a timeline, in the versions of OpenTimelineIO's objects it is read in."""
     # An explicit dictionary: none would take versions from the environment.
     versions = dict(dialect.schema_versions)
@@ -57,7 +57,7 @@ def json_text(timeline: otio.schema.Timeline, dialect: Dialect) -> str:
     return text + "\n"
 
 
-def otio_timeline(edit: EditList, dialect: Dialect = GENERIC) -> otio.schema.Timeline:
+def otio_timeline(edit: EditList, dialect: OtioDialect = GENERIC) -> otio.schema.Timeline:
     """Turn an edit list into an OpenTimelineIO timeline.
 
     Raises:
@@ -122,7 +122,7 @@ def _track(
     on_track: list[tuple[Event, Sound | None]],
     edit: EditList,
     places: dict[int, tuple[Fraction, Fraction]],
-    dialect: Dialect,
+    dialect: OtioDialect,
 ) -> otio.schema.Track:
     channels = [event.source.audio[sound.stream].channels for event, sound in on_track if sound]
     track = otio.schema.Track(
@@ -151,7 +151,7 @@ def _gap(num_frames: Fraction, frame_rate: Fraction) -> otio.schema.Gap:
     return otio.schema.Gap(source_range=_range(0, num_frames, frame_rate))
 
 
-def _clip(event: Event, sound: Sound | None, link: int, dialect: Dialect) -> otio.schema.Clip:
+def _clip(event: Event, sound: Sound | None, link: int, dialect: OtioDialect) -> otio.schema.Clip:
     source = event.source
     media = otio.schema.ExternalReference(
         target_url=dialect.target_url(source.path),
@@ -207,7 +207,7 @@ def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
     return metadata
 
 
-def _marker(source: Source, marker: Marker, dialect: Dialect) -> otio.schema.Marker:
+def _marker(source: Source, marker: Marker, dialect: OtioDialect) -> otio.schema.Marker:
     """Turn a marker into OpenTimelineIO's, counted like the clip's own range."""
     return _named(
         marker,
@@ -216,7 +216,7 @@ def _marker(source: Source, marker: Marker, dialect: Dialect) -> otio.schema.Mar
     )
 
 
-def _timeline_markers(edit: EditList, dialect: Dialect) -> Iterator[otio.schema.Marker]:
+def _timeline_markers(edit: EditList, dialect: OtioDialect) -> Iterator[otio.schema.Marker]:
     """Yield the markers once more, counted from the start of the timeline."""
     for event in edit.events:
         for marker in event.markers:
@@ -230,7 +230,7 @@ def _reasons(of: Moment | Marker) -> dict[str, Any]:
 
 
 def _named(
-    marker: Marker, marked_range: otio.opentime.TimeRange, dialect: Dialect
+    marker: Marker, marked_range: otio.opentime.TimeRange, dialect: OtioDialect
 ) -> otio.schema.Marker:
     made = otio.schema.Marker(
         name=dialect.marker_name(marker),

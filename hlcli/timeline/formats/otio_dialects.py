@@ -22,7 +22,7 @@ from hlcli.timeline.paths import absolute_path, file_url, readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class OtioDialect:
     """Strict OpenTimelineIO: percent-encoded URLs, no metadata of any editor."""
 
     name: str
@@ -72,7 +72,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResolveDialect(Dialect):
+class ResolveDialect(OtioDialect):
     """DaVinci Resolve, from 18.5.
 
     * A bare absolute path, as in its own files: it does not decode "%20".
@@ -138,7 +138,7 @@ class ResolveDialect(Dialect):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PremiereDialect(Dialect):
+class PremiereDialect(OtioDialect):
     """Premiere Pro, from 25.6.
 
     * A percent-encoded URL: a raw "#" would end the path.
@@ -202,7 +202,7 @@ PREMIERE = PremiereDialect()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenericDialect(Dialect):
+class GenericDialect(OtioDialect):
     """For any reader, and as far as one file can be, for those of both editors above.
 
     Metadata stands under each editor's own name, so one does not see the other's. They differ in
@@ -239,7 +239,7 @@ class GenericDialect(Dialect):
 
 
 GENERIC = GenericDialect()
-DIALECTS: Mapping[str, Dialect] = {
+DIALECTS: Mapping[str, OtioDialect] = {
     dialect.name: dialect for dialect in (GENERIC, RESOLVE, PREMIERE)
 }
 """Dialects by their value of --for."""
