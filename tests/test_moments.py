@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hlcli.errors import UsageError
 from hlcli.moments import Moment, Selection, select_moments
 from hlcli.moments.budget import STANDS_OUT
+from hlcli.moments.curve import Curve
 
 
 def choose(
@@ -247,6 +248,13 @@ def test_flat_curve_starts_at_the_start() -> None:
     ]
 
 
+def test_a_plateau_ends_where_a_score_lies_below_it() -> None:
+    curve = Curve([0.9, 0.2, 0.8, 0.79, 0.8, 0.1, 0.8], 2.0, 14.0)
+    assert curve.plateau(3) == (4.0, 10.0)
+    assert curve.plateau(0) == (0.0, 2.0)
+    assert curve.plateau(6) == (12.0, 14.0)
+
+
 def test_a_block_without_structure_is_judged_by_a_second_criterion() -> None:
     # 45 s at the top, longer than a moment may be: raw scores, else picture and sound, choose.
     scores = [0.1] * 20 + [1.0] * 45 + [0.1] * 35
@@ -447,6 +455,8 @@ def test_ends_hold_no_piece_of_another_shot_and_moments_of_one_shot_never_touch(
 
 
 def test_a_video_in_which_nothing_stands_out_has_no_moment_unless_asked() -> None:
+    # The documented number: scores mean the same in every video, so that it may not wander.
+    assert STANDS_OUT == 0.2
     calm = [0.1, 0.1, 0.15, STANDS_OUT - 0.01, 0.1, 0.1, 0.1, 0.1]
     assert choose(calm) == []
     assert len(choose(calm, top=1)) == 1

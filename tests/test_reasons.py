@@ -22,6 +22,7 @@ from hlcli.features.encoders import load_visual
 from hlcli.features.naming import SIGHTS, SOUNDS, look_groups, named_sights, named_sounds
 from hlcli.features.yamnet import event_names
 from hlcli.moments import Evidence, Moment, Observation, Selection, in_words, reasons_of
+from hlcli.moments.reasons import _inside
 from hlcli.timeline.formats import write_format
 from hlcli.timeline.formats.chapters import chapters_of
 from hlcli.timeline.formats.table import table_text
@@ -48,6 +49,21 @@ def row(usual: float, here: float) -> np.ndarray:
 def reasons(moment: Moment = MOMENT, **evidence: Any) -> tuple[str, ...]:
     known = {"clip_seconds": 1.0, "duration_seconds": float(LENGTH)} | evidence
     return reasons_of(moment, Evidence(**known))
+
+
+def test_a_clip_belongs_to_the_stretch_that_its_middle_lies_in() -> None:
+    # Ends between the middles of two clips, and on one: the clip whose middle is the end is out.
+    loud = [-60.0, -60.0, -20.0, -60.0, -60.0]
+    known = Evidence(clip_seconds=1.0, duration_seconds=5.0, loudness_T=np.array(loud))
+    assert _inside(0.5, 2.5, known).tolist() == [True, True, False, False, False]
+    assert _inside(0.6, 2.6, known).tolist() == [False, True, True, False, False]
+
+
+def test_a_moment_is_compared_with_a_rest_of_at_least_half_its_length() -> None:
+    moment = Moment(start_seconds=0.0, end_seconds=6.0, score=0.9, peak_seconds=3.0)
+    sounds = [observed("cheering", 1, 5)]
+    assert reasons(moment, sounds=sounds, duration_seconds=9.0) == ("cheering",)
+    assert reasons(moment, sounds=sounds, duration_seconds=8.9) == ()
 
 
 # Sounds and sights ----------------------------------------------------------------------------
