@@ -25,7 +25,7 @@ from hlcli.media.shown import ShownFrames
 from hlcli.rendering.action import LOOK_WIDTH, crop_places
 from hlcli.rendering.media import look_at
 from hlcli.rendering.pictures import PictureMaker
-from hlcli.rendering.plan import instants
+from hlcli.rendering.shots import instants
 from hlcli.timeline.edit_list import Event, Source
 
 SECONDS = 12

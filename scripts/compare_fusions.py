@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hlcli.evaluation.composite import evaluate_feature_composites, read_manifest
-from hlcli.evaluation.plan import HEADLINE_KINDS, KINDS
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS, KINDS
 from hlcli.evaluation.report import Row
 from hlcli.features.types import VideoFeatures
 from hlcli.model.checkpoint import Checkpoint

@@ -63,7 +63,7 @@ def taste_table(data: Path, seeds: int) -> str:
 
     from hlcli.evaluation.bootstrap import bootstrap_interval
     from hlcli.evaluation.composite import compose_features
-    from hlcli.evaluation.plan import HEADLINE_KINDS, plan_composites
+    from hlcli.evaluation.composite_plan import HEADLINE_KINDS, plan_composites
     from hlcli.model.load import load_scorer
     from hlcli.zoo.manifest import find_model
     from hlcli.zoo.weights import weights_path

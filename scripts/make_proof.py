@@ -147,7 +147,7 @@ def _with_blender(edit: EditList, footages: Footages, path: Path) -> str:
 
 
 def _with_render(edit: EditList, footages: Footages, path: Path) -> str:
-    from hlcli.rendering.run import render
+    from hlcli.rendering.film import render
     from hlcli.rendering.settings import RenderSettings
 
     render(edit, path, settings=RenderSettings())

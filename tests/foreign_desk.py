@@ -16,7 +16,7 @@ from numbered_footage import (
     sound_lag,
 )
 
-from hlcli.rendering.run import render
+from hlcli.rendering.film import render
 from hlcli.timeline.read import read_timeline
 
 RATE = Fraction(25)

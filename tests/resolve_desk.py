@@ -24,8 +24,8 @@ from hlcli.document import ScoresDocument
 from hlcli.plugins.manifest import find_plugin
 from hlcli.plugins.wanted import file_content
 from hlcli.timeline.build import Layout, build_edit_list
-from hlcli.timeline.records import HEADER, records_text
 from hlcli.timeline.resolve_plan import plan_records, write_timelines
+from hlcli.timeline.resolve_records import HEADER, records_text
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "plugins" / "resolve"

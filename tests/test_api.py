@@ -42,7 +42,7 @@ def test_everything_named_is_there_and_nothing_heavy_is_loaded_before() -> None:
         "assert set(hlcli.__all__) <= set(dir(hlcli))\n"
         "missing = [name for name in hlcli.__all__ if getattr(hlcli, name, None) is None]\n"
         "assert not missing, missing\n"
-        "import hlcli.cli, hlcli.rendering.run\n"
+        "import hlcli.cli, hlcli.rendering.film\n"
         "assert callable(hlcli.render) and callable(hlcli.finetune)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)

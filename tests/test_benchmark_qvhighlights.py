@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks import qvhighlights
+from hlcli.evaluation.benchmarks.benchmark import Benchmark
 from hlcli.evaluation.benchmarks.candidates import clock_candidates
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.types import Benchmark
 from hlcli.evaluation.metrics import interpolated_average_precision
 
 

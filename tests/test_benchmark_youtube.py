@@ -11,8 +11,8 @@ import pytest
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.benchmarks import youtube
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, LabelledVideo
 from hlcli.evaluation.benchmarks.candidates import centre_prior
-from hlcli.evaluation.benchmarks.types import Benchmark, LabelledVideo
 
 CLIPS = [[0.0, 100.0], [50.0, 150.0], [100.0, 200.0], [150.0, 246.0]]
 # A test id of UMT's list, so that the part test is not empty.

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from hlcli.cli import app
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.candidates import (
     READOUT_NAMES,
     Candidate,
@@ -24,7 +25,6 @@ from hlcli.evaluation.benchmarks.chance import chance_levels
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.bootstrap import bootstrap_over_strata
 from hlcli.evaluation.metrics import best_first
 from hlcli.evaluation.page import render_benchmark_page

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hlcli.cli import app
-from hlcli.evaluation import plan
+from hlcli.evaluation import composite_plan as plan
 from hlcli.evaluation.composite import read_manifest
 from hlcli.evaluation.page import render_page
 from hlcli.evaluation.report import Report, Row

@@ -16,7 +16,7 @@ from hlcli.evaluation.composite import (
     plan_part,
     read_manifest,
 )
-from hlcli.evaluation.plan import (
+from hlcli.evaluation.composite_plan import (
     ACTION_LABELS,
     CALM_LABELS,
     FRAME_RATE,

@@ -27,7 +27,7 @@ from hlcli.media.probe import probe
 from hlcli.media.shown import ShownFrames
 from hlcli.media.stereo import SoundTrack
 from hlcli.media.still import read_stills
-from hlcli.rendering.run import film_size
+from hlcli.rendering.film import film_size
 from hlcli.rendering.settings import RenderSettings
 from tests.media_factory import AudioTrack, click_track, make_video, read_frame_number
 

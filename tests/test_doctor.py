@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from zoo_factory import detector, put, weights_bytes
 
 from hlcli.cli import app
-from hlcli.cli.findings import masked
+from hlcli.cli.diagnosis import masked
 from hlcli.media import codecs
 from hlcli.zoo import manifest as manifest_module
 

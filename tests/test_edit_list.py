@@ -184,7 +184,7 @@ def test_markers_stand_on_the_peak_within_the_cut() -> None:
     whole = build_edit_list([document], name="x", layout=Layout(markers_only=True, order="rank"))
     assert [(one.frames, one.record) for one in whole.events] == [(range(1800), range(1800))]
     assert [one.frames for one in whole.events[0].markers] == [range(30, 60), range(90, 120)]
-    assert whole.events[0].finding is None
+    assert whole.events[0].highlight is None
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_the_best_first_over_all_videos() -> None:
     moment = dataclasses.replace(second.moments[0], score=0.85)
     documents = [first, second.with_moments([moment])]
     by_rank = build_edit_list(documents, name="x", layout=Layout(order="rank"))
-    assert [one.finding.rank for one in by_rank.events if one.finding] == [1, 2, 3]
+    assert [one.highlight.rank for one in by_rank.events if one.highlight] == [1, 2, 3]
     assert [one.frames.start for one in by_rank.events] == [150, 30, 30]
     in_time = build_edit_list(documents, name="x")
-    assert [one.finding.rank for one in in_time.events if one.finding] == [3, 1, 2]
+    assert [one.highlight.rank for one in in_time.events if one.highlight] == [3, 1, 2]

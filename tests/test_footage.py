@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hlcli.errors import MediaNotFoundError, MediaUnreadableError
+from hlcli.evaluation.composite_plan import CompositePlan, CompositeSegment
 from hlcli.evaluation.footage import CompositeFile, build_files
-from hlcli.evaluation.plan import CompositePlan, CompositeSegment
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 

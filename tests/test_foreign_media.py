@@ -17,7 +17,7 @@ from render_factory import cuts, ffmpeg, source_of
 from hlcli.errors import UsageError
 from hlcli.media.probe import probe
 from hlcli.media.still import read_stills
-from hlcli.rendering.run import render
+from hlcli.rendering.film import render
 from hlcli.rendering.settings import RenderSettings
 from hlcli.timeline.edit_list import EditList, Event
 from hlcli.timeline.formats import write_format

@@ -13,8 +13,8 @@ import pytest
 
 from hlcli.errors import MediaUnreadableError
 from hlcli.media.clips import ClipGrid
+from hlcli.media.decode_plan import clip_target
 from hlcli.media.frames import Picture, PictureReader, PictureSignals, read_pictures
-from hlcli.media.plan import clip_target
 from hlcli.media.probe import MediaInfo, probe
 from tests.media_factory import (
     AudioTrack,

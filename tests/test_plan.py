@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from media_factory import Image, make_video
 
-from hlcli.media import plan as plan_module
+from hlcli.media import decode_plan as plan_module
 from hlcli.media.clips import ClipGrid
-from hlcli.media.plan import DecodePlan, plan_decoding
+from hlcli.media.decode_plan import DecodePlan, plan_decoding
 from hlcli.media.probe import probe
 
 

@@ -570,7 +570,7 @@ def test_command_line(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def findings() -> dict[str, dict[str, str]]:
-    from hlcli.cli.findings import _plugins
+    from hlcli.cli.diagnosis import _plugins
 
     return {
         item.subject: {

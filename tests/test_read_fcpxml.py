@@ -36,7 +36,7 @@ def what_survives(edit: EditList) -> EditList:
             dataclasses.replace(marker, color="GREEN", score=round(marker.score or 0, 2))
             for marker in event.markers
         )
-        events.append(dataclasses.replace(event, source=source, markers=markers, finding=None))
+        events.append(dataclasses.replace(event, source=source, markers=markers, highlight=None))
     return dataclasses.replace(edit, events=tuple(events))
 
 

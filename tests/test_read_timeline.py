@@ -39,20 +39,22 @@ def without_rounding(edit: EditList) -> EditList:
     """Return an edit list whose moments carry the millionths that files hold."""
     events = []
     for event in edit.events:
-        finding = event.finding
-        if finding is not None:
-            moment = finding.moment
+        highlight = event.highlight
+        if highlight is not None:
+            moment = highlight.moment
             numbers = ("score", "peak_seconds", "start_seconds", "end_seconds", "picture", "sound")
             rounded = {
                 name: None if getattr(moment, name) is None else round(getattr(moment, name), 6)
                 for name in numbers
             }
-            finding = dataclasses.replace(finding, moment=dataclasses.replace(moment, **rounded))
+            highlight = dataclasses.replace(
+                highlight, moment=dataclasses.replace(moment, **rounded)
+            )
         markers = tuple(
             dataclasses.replace(m, score=None if m.score is None else round(m.score, 6))
             for m in event.markers
         )
-        events.append(dataclasses.replace(event, finding=finding, markers=markers))
+        events.append(dataclasses.replace(event, highlight=highlight, markers=markers))
     return dataclasses.replace(edit, events=tuple(events))
 
 
@@ -125,7 +127,7 @@ def test_own_timelines_of_mixed_rates_keep_every_frame(data: st.DataObject, targ
     for ours, theirs in zip(edit.events, back.events, strict=True):
         # Where a clip of another rate ends is said by its length alone.
         assert abs(ours.record.stop - theirs.record.stop) <= 1
-        assert without_rounding(edit).events[0].finding == back.events[0].finding
+        assert without_rounding(edit).events[0].highlight == back.events[0].highlight
 
 
 def comparable(edit: EditList) -> list:

@@ -305,7 +305,7 @@ def test_reasons_go_into_timelines_and_come_back(tmp_path: Path) -> None:
         assert best.reasons == GIVEN
     write_format(tmp_path / "a.otio", [document])
     read = read_timeline(tmp_path / "a.otio").edit
-    moments = [event.finding.moment for event in read.events if event.finding]
+    moments = [event.highlight.moment for event in read.events if event.highlight]
     assert [moment.reasons for moment in moments] == [(), GIVEN]
     assert [event.markers[0].reasons for event in read.events] == [(), GIVEN]
     assert [chapter.title for chapter in chapters_of(read)] == [

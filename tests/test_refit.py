@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from hlcli.cli import app
 from hlcli.errors import CheckpointError, UnknownModelError, UsageError
 from hlcli.evaluation.benchmarks import refit, tvsum
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.cuts import cut_features
 from hlcli.evaluation.benchmarks.refit import refitted_candidates, stored_corpus
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.types import Benchmark, LabelledVideo, StoredFeatures
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.config import RaslConfig
 from hlcli.training.recipe import DataConfig, RaslRecipe, TrainingConfig

@@ -24,7 +24,7 @@ from render_factory import cuts, ffmpeg, lags, numbers_of, source_of
 from hlcli.document import AudioRecord
 from hlcli.media import container as container_module
 from hlcli.media.probe import probe
-from hlcli.rendering.run import render
+from hlcli.rendering.film import render
 from hlcli.rendering.settings import RenderSettings
 from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 

@@ -27,7 +27,7 @@ from hlcli.parsing import parse_size
 from hlcli.rendering import workspace as workspace_module
 from hlcli.rendering.copying import render_copy
 from hlcli.rendering.encode import EncoderProcess
-from hlcli.rendering.run import render
+from hlcli.rendering.film import render
 from hlcli.rendering.workspace import workspace
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats.otio import write
@@ -281,7 +281,7 @@ def test_a_picture_that_cannot_be_fed_is_an_error_and_nobody_waits_for_ever(tmp_
 def test_an_encoder_that_dies_is_an_error_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hlcli.rendering import run as run_module
+    from hlcli.rendering import film as run_module
 
     source = source_of(make_video(tmp_path, num_frames=60))
     real = run_module.encode_command

@@ -20,9 +20,9 @@ from hlcli.media.still import read_stills
 from hlcli.rendering import encoders
 from hlcli.rendering.action import FASTEST_WIDTHS_PER_SECOND, Seen, follow
 from hlcli.rendering.faces import Face, find_faces
-from hlcli.rendering.plan import add_crossfades, plan_shots
-from hlcli.rendering.run import render
+from hlcli.rendering.film import render
 from hlcli.rendering.settings import RenderSettings
+from hlcli.rendering.shots import add_crossfades, plan_shots
 from hlcli.timeline.edit_list import EditList, Event
 
 

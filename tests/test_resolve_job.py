@@ -18,7 +18,7 @@ from hlcli.cli import app
 from hlcli.cli.resolve_status import ALIVE_SECONDS, Status
 from hlcli.document import ScoresDocument
 from hlcli.errors import HlError, MediaUnreadableError
-from hlcli.timeline.records import Record, parse_records, record, records_text
+from hlcli.timeline.resolve_records import Record, parse_records, record, records_text
 
 
 class Scores:

@@ -37,7 +37,7 @@ from hlcli.plugins.mailbox import Message, lua_name, lua_value, mailbox_dir, rea
 from hlcli.plugins.manifest import find_plugin
 from hlcli.plugins.system import System
 from hlcli.plugins.wanted import file_content, wanted_files
-from hlcli.timeline.records import parse_records, record, records_text
+from hlcli.timeline.resolve_records import parse_records, record, records_text
 
 pytestmark = posix
 START = "hl: start `hl resolve` in a terminal, leave it open, and choose this entry again"

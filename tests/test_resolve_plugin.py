@@ -36,7 +36,7 @@ from resolve_desk import (
 
 from hlcli.plugins.manifest import find_plugin
 from hlcli.timeline.build import Layout
-from hlcli.timeline.records import HEADER, Record, parse_records, record, records_text
+from hlcli.timeline.resolve_records import HEADER, Record, parse_records, record, records_text
 
 
 @pytest.fixture(params=list(ENGINES))

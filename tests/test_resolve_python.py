@@ -23,7 +23,7 @@ from resolve_desk import (
     ready_clip,
 )
 
-from hlcli.timeline.records import HEADER, parse_records, record, records_text
+from hlcli.timeline.resolve_records import HEADER, parse_records, record, records_text
 
 SCRIPT = PLUGIN / "hl_highlights.py"
 

@@ -21,7 +21,7 @@ from resolve_desk import PLACES_30, PLUGIN, SPANS, Desk, prepare
 
 from hlcli.plugins.manifest import find_plugin
 from hlcli.plugins.wanted import file_content
-from hlcli.timeline.records import parse_records, record, records_text
+from hlcli.timeline.resolve_records import parse_records, record, records_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plays Windows on other systems")
 

@@ -13,7 +13,7 @@ import pytest
 from test_composite import LABELS
 
 from hlcli.errors import TrainingError
-from hlcli.evaluation.plan import HEADLINE_KINDS, KINDS
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS, KINDS
 from hlcli.features.device import resolve_device
 from hlcli.features.encoders import load_encoders
 from hlcli.features.store import FeatureStore

@@ -20,7 +20,6 @@ from hlcli.features.types import FeatureSpec
 from hlcli.paths import cache_dir, models_dir
 from hlcli.zoo import manifest as manifest_module
 from hlcli.zoo import weights
-from hlcli.zoo.fields import FEATURE_KEYS
 from hlcli.zoo.header import check_safetensors
 from hlcli.zoo.manifest import (
     default_model_name,
@@ -31,6 +30,7 @@ from hlcli.zoo.manifest import (
     write_manifest,
     zoo_dir,
 )
+from hlcli.zoo.manifest_values import FEATURE_KEYS
 
 
 @pytest.fixture

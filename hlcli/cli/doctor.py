@@ -22,7 +22,7 @@ def doctor(
 
     The exit code is 1 when scoring cannot work.
     """
-    from hlcli.cli.findings import examine
+    from hlcli.cli.diagnosis import examine
 
     findings = []
     for item in examine():

@@ -139,9 +139,9 @@ def evaluate(
     from hlcli import paths
     from hlcli.cli.eval_tables import benchmark_table, chance_table, report_table, verdict_lines
     from hlcli.evaluation.benchmarks.evaluate import BenchmarkSettings, evaluate_dataset
+    from hlcli.evaluation.composite_plan import KINDS
     from hlcli.evaluation.datasets import BENCHMARKS, check_dataset
     from hlcli.evaluation.page import missing_words, render_benchmark_page, render_page
-    from hlcli.evaluation.plan import KINDS
     from hlcli.evaluation.run import CompositeSettings, evaluate_composite
 
     check_dataset(dataset)

@@ -23,7 +23,7 @@ from hlcli.plugins.baking import lua_string
 from hlcli.plugins.mailbox import LARGEST_PREFS, PROTOCOL, Message, lua_value, read_message
 
 if TYPE_CHECKING:
-    from hlcli.timeline.records import Record
+    from hlcli.timeline.resolve_records import Record
 
 _BEAT_SECONDS = 2.0
 """Scripts take `hl resolve` for gone after ten."""
@@ -139,7 +139,7 @@ class Companion:
         return found
 
     def _answer(self, message: Message) -> None:
-        from hlcli.timeline.records import parse_records
+        from hlcli.timeline.resolve_records import parse_records
 
         text = message.content.decode("utf-8", "replace")
         try:

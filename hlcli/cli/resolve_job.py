@@ -87,8 +87,8 @@ def resolve_job(
 def _find(request: _Request, folder: Path, status: Status) -> None:
     from hlcli.atomic import write_text
     from hlcli.timeline.build import Layout, build_edit_list
-    from hlcli.timeline.records import records_text
     from hlcli.timeline.resolve_plan import plan_records, write_timelines
+    from hlcli.timeline.resolve_records import records_text
 
     selection = _selection(request.chosen)
     layout = Layout(
@@ -182,7 +182,7 @@ def _finetune(request: _Request, status: Status) -> None:
 
 
 def _read(folder: Path) -> _Request:
-    from hlcli.timeline.records import parse_records
+    from hlcli.timeline.resolve_records import parse_records
 
     path = folder / "request.txt"
     try:

@@ -92,7 +92,7 @@ class Status:
             self._write()
 
     def _write(self) -> None:
-        from hlcli.timeline.records import Record, record, records_text
+        from hlcli.timeline.resolve_records import Record, record, records_text
 
         with self._lock:
             fields = dict(self._fields, time=str(int(time.time())), process=str(os.getpid()))
@@ -111,7 +111,7 @@ class Status:
 
 def status_fields(folder: Path) -> dict[str, str]:
     """Return the status of a job, see `Status`; nothing without one that can be read."""
-    from hlcli.timeline.records import parse_records
+    from hlcli.timeline.resolve_records import parse_records
 
     try:
         return parse_records((folder / "status.txt").read_text(encoding="utf-8"))[0].fields
@@ -125,7 +125,7 @@ def write_failure(folder: Path, error: HlError) -> None:
     Raises:
         OutputError: The folder cannot be written.
     """
-    from hlcli.timeline.records import record, records_text
+    from hlcli.timeline.resolve_records import record, records_text
 
     failed = record(
         "status",

@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from hlcli.errors import UsageError
 from hlcli.evaluation.baselines import BASELINES
-from hlcli.evaluation.metrics import average_precision
-from hlcli.evaluation.plan import (
+from hlcli.evaluation.composite_plan import (
     FRAME_RATE,
     KINDS,
     CompositePlan,
@@ -28,6 +27,7 @@ from hlcli.evaluation.plan import (
     plan_composites,
     source_clips,
 )
+from hlcli.evaluation.metrics import average_precision
 from hlcli.evaluation.report import Row
 from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.model.scorer import Modality, Scorer

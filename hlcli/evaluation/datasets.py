@@ -10,7 +10,7 @@ import importlib
 from pathlib import Path
 
 from hlcli.errors import UsageError
-from hlcli.evaluation.benchmarks.types import Benchmark
+from hlcli.evaluation.benchmarks.benchmark import Benchmark
 
 BENCHMARKS: dict[str, str] = {
     "tvsum": "hlcli.evaluation.benchmarks.tvsum",

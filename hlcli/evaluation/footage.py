@@ -23,7 +23,7 @@ import ffmpeg
 
 from hlcli.atomic import atomic_write
 from hlcli.errors import MediaNotFoundError, MediaUnreadableError, OutputError
-from hlcli.evaluation.plan import FRAME_RATE, CompositePlan
+from hlcli.evaluation.composite_plan import FRAME_RATE, CompositePlan
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe

@@ -17,8 +17,8 @@ from hlcli.evaluation.composite import (
     plan_part,
     read_manifest,
 )
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS, KINDS
 from hlcli.evaluation.footage import CompositeFile, build_files
-from hlcli.evaluation.plan import HEADLINE_KINDS, KINDS
 from hlcli.evaluation.report import Report
 from hlcli.features.types import VideoFeatures
 from hlcli.media.identity import content_identity

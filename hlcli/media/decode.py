@@ -16,6 +16,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from hlcli.media.clips import ClipGrid
 from hlcli.media.container import decode, main_video_stream, open_media, packets, reformat, seek
+from hlcli.media.decode_plan import Clock, DecodePlan, DecodeSegment, clip_target
 from hlcli.media.extent import packet_ticks
 from hlcli.media.luma import (
     LumaPlane,
@@ -26,7 +27,6 @@ from hlcli.media.luma import (
     luma_thumbnail,
 )
 from hlcli.media.measures import MeasuredFrame
-from hlcli.media.plan import Clock, DecodePlan, DecodeSegment, clip_target
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult, Step
 

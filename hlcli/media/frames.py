@@ -15,8 +15,8 @@ from hlcli.clock_text import clock_text
 from hlcli.media.clips import ClipGrid
 from hlcli.media.container import main_video_stream, open_media, unreadable
 from hlcli.media.decode import motion_between, open_decoder
+from hlcli.media.decode_plan import DecodePlan, DecodeSegment, plan_decoding
 from hlcli.media.measures import Measurements, PictureMeasures, measures_per_clip
-from hlcli.media.plan import DecodePlan, DecodeSegment, plan_decoding
 from hlcli.media.probe import MediaInfo
 from hlcli.media.segment import Picture, SegmentResult
 from hlcli.media.signals import find_gaps, find_shot_boundaries, motion_per_clip

@@ -4,7 +4,7 @@ Resolve's free edition runs scripts of its menu without files and programs from 
 script can load a file of Lua, and it can write a preference of Fusion. So `hl resolve` writes files
 that return one value into the folder `hl-resolve`, and reads what a script says from `Fusion.prefs`
 as `HlResolveMessage = "TIME-UNIQUE:JOB:BASE64"`: when it was sent, in seconds since 1970; a name of
-its own; the name of a job's folder, or "-"; and records (`hlcli.timeline.records`) in UTF-8.
+its own; the name of a job's folder, or "-"; and records (`timeline/resolve_records.py`) in UTF-8.
 """
 
 from __future__ import annotations

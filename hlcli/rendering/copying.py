@@ -8,10 +8,10 @@ from hlcli.errors import OutputError, UsageError
 from hlcli.media.probe import MediaInfo
 from hlcli.media.remux import Stretch, copy_stretches
 from hlcli.progress import Progress, silent
+from hlcli.rendering.film import check_film
 from hlcli.rendering.media import probe_sources
-from hlcli.rendering.plan import plan_shots
-from hlcli.rendering.run import check_film
 from hlcli.rendering.settings import RenderReport
+from hlcli.rendering.shots import plan_shots
 from hlcli.rendering.workspace import move_into_place, workspace
 from hlcli.timeline.edit_list import EditList, Event
 

@@ -15,7 +15,7 @@ from hlcli.media.shown import ShownFrames
 from hlcli.rendering.action import LOOK_WIDTH, crop_places, follow, look
 from hlcli.rendering.faces import Face, find_faces
 from hlcli.rendering.media import MediaFile, even
-from hlcli.rendering.plan import Shot, instants
+from hlcli.rendering.shots import Shot, instants
 from hlcli.timeline.edit_list import Event
 
 _FEWEST_OPEN = 4

@@ -70,12 +70,12 @@ def plan_sheet(edits: Iterable[EditList], *, order: Literal["time", "rank"]) -> 
 
 
 def _shots(event: Event) -> Iterator[SheetCell]:
-    if event.finding is not None:
-        moment = event.finding.moment
+    if event.highlight is not None:
+        moment = event.highlight.moment
         peak = frame_at(moment.peak_seconds, event.source.frame_rate)
         peak = min(max(peak, event.frames.start), event.frames[-1])
         words = in_words(moment.reasons)
-        rank = event.finding.rank
+        rank = event.highlight.rank
         yield _shot(event.source, peak, rank, moment.score, words, event.frames)
     elif event.markers:
         for marker in event.markers:

@@ -19,8 +19,8 @@ import numpy as np
 from hlcli.errors import OutputError
 from hlcli.media.stereo import SoundTrack, Stereo
 from hlcli.rendering.media import MediaFile
-from hlcli.rendering.plan import Shot
 from hlcli.rendering.settings import AudioChoice
+from hlcli.rendering.shots import Shot
 from hlcli.timeline.edit_list import EditList, Event, Sound
 
 CUT_FADE_SECONDS = Fraction(5, 1000)

@@ -114,11 +114,11 @@ class _Piece:
     source: Source
     frames: range
     markers: tuple[Marker, ...]
-    finding: Highlight | None
+    highlight: Highlight | None
 
     @property
     def rank(self) -> int:
-        return 0 if self.finding is None else self.finding.rank
+        return 0 if self.highlight is None else self.highlight.rank
 
 
 def _placed(pieces: Sequence[_Piece], frame_rate: Fraction, layout: Layout) -> Iterator[Event]:
@@ -148,7 +148,7 @@ def _placed(pieces: Sequence[_Piece], frame_rate: Fraction, layout: Layout) -> I
                 for stream in range(len(source.audio))
             ),
             markers=piece.markers,
-            finding=piece.finding,
+            highlight=piece.highlight,
         )
         at = end
 
@@ -171,7 +171,7 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
                     _marker(moment, rank, range(peak, peak + 1)),
                     *(mark for mark in _marks(document) if mark.frames.start in frames),
                 ),
-                finding=Highlight(moment=moment, rank=rank, model=document.model),
+                highlight=Highlight(moment=moment, rank=rank, model=document.model),
             )
 
 
@@ -191,7 +191,7 @@ def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Pie
                 for moment, rank, frames in _in_frames(document, ranking)
             )
             + tuple(_marks(document)),
-            finding=None,
+            highlight=None,
         )
 
 

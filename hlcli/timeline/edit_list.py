@@ -185,7 +185,7 @@ class Event:
     """The sound tracks that play with it."""
     markers: tuple[Marker, ...] = ()
     """Markers in the source, within `frames`."""
-    finding: Highlight | None = None
+    highlight: Highlight | None = None
     """What `hl` knows about it; None for a whole source and for others' timelines."""
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from hlcli.errors import UsageError
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import EditList, Event, Marker
 from hlcli.timeline.formats import fcpxml, otio
-from hlcli.timeline.records import Record, record
+from hlcli.timeline.resolve_records import Record, record
 
 _COLORS = {
     "RED": "Red",
@@ -116,7 +116,7 @@ def _mark(edit: EditList, of: Event, marker: Marker, **numbers: int) -> Record:
     at = of.record_of(marker.frames.start, edit.frame_rate)
     last = of.record_of(marker.frames[-1], edit.frame_rate)
     # Of a cut the moment is the event, of a whole file it is what the marker covers.
-    moment = of.frames if of.finding is not None else marker.frames
+    moment = of.frames if of.highlight is not None else marker.frames
     content = (of.source.sha256_head or "")[:12]
     return record(
         "mark",

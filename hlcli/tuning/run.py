@@ -31,13 +31,13 @@ from hlcli.training.fit_rarity import calibration_videos
 from hlcli.training.loop import OnStep, ignore_step
 from hlcli.training.recipe import DataConfig
 from hlcli.tuning.adapt import AdaptSettings, adapt, adapt_background, trained_with
+from hlcli.tuning.card import card_of_run, warnings_of
 from hlcli.tuning.compare import NOTHING_TO_COMPARE, comparisons
 from hlcli.tuning.fit_taste import MarkedVideo, fit_taste, with_untuned_scores
 from hlcli.tuning.footage import LeftOut, RawFile
 from hlcli.tuning.gather import gather_features
 from hlcli.tuning.held_out import HeldOut, OnCheck, held_out, ignore_check
 from hlcli.tuning.plan import FinetunePlan, work_folder, work_folders
-from hlcli.tuning.report import card_of_run, warnings_of
 from hlcli.tuning.spans import marks_of
 from hlcli.zoo.card import ModelCard
 from hlcli.zoo.manifest import ModelManifest, detector_kind

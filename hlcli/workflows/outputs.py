@@ -228,7 +228,7 @@ def _write_film(
 ) -> list[Path]:
     """Render the moments, with the timeline beside the film for whoever wants to change the cut."""
     # Here, because most outputs need no video decoder.
-    from hlcli.rendering.run import render
+    from hlcli.rendering.film import render
 
     target = check_target(targets[0] if targets else "generic")
     timeline = path.with_suffix(target.suffix)

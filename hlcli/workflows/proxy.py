@@ -10,8 +10,8 @@ from hlcli.document import VideoRecord
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.progress import Progress, silent
+from hlcli.rendering.film import render
 from hlcli.rendering.media import even
-from hlcli.rendering.run import render
 from hlcli.rendering.settings import RenderSettings
 from hlcli.timeline.edit_list import EditList, Event, Sound, Source
 

@@ -9,7 +9,7 @@ from hlcli.atomic import make_folder
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.rendering.copying import render_copy
-from hlcli.rendering.run import render as render_edit
+from hlcli.rendering.film import render as render_edit
 from hlcli.rendering.settings import RenderReport, RenderSettings
 from hlcli.timeline.edit_list import EditList, excerpt
 from hlcli.timeline.read import read_timeline

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import hlcli
 from hlcli.plain_data import fill, read_json
-from hlcli.zoo.fields import check_sha256, is_model_name
+from hlcli.zoo.manifest_values import check_sha256, is_model_name
 
 SCHEMA = "hl.model-card/1"
 """Name and version of the layout."""

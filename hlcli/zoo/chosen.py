@@ -8,7 +8,7 @@ from pathlib import Path
 from hlcli.atomic import make_folder, write_text
 from hlcli.errors import CheckpointError, OutputError
 from hlcli.paths import own_models_dir
-from hlcli.zoo.fields import is_model_name
+from hlcli.zoo.manifest_values import is_model_name
 
 SCHEMA = "hl.default-model/1"
 """Name and version of the file's layout."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hlcli.errors import CheckpointError
 from hlcli.paths import own_models_dir
-from hlcli.zoo.fields import is_model_name
+from hlcli.zoo.manifest_values import is_model_name
 
 
 def zoo_dir(package: Path | None = None) -> Path:

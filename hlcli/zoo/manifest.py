@@ -15,7 +15,9 @@ from hlcli.atomic import write_text
 from hlcli.errors import CheckpointError, UnknownModelError
 from hlcli.paths import models_dir, own_models_dir
 from hlcli.zoo.chosen import chosen_name
-from hlcli.zoo.fields import (
+from hlcli.zoo.folders import own_manifest_path, own_names
+from hlcli.zoo.folders import zoo_dir as zoo_dir
+from hlcli.zoo.manifest_values import (
     FeatureTable,
     check_encoder,
     check_features,
@@ -28,8 +30,6 @@ from hlcli.zoo.fields import (
     is_model_name,
     with_floats,
 )
-from hlcli.zoo.folders import own_manifest_path, own_names
-from hlcli.zoo.folders import zoo_dir as zoo_dir
 
 DetectorKind: TypeAlias = Literal["rarity", "rasl", "subspace"]
 """Kinds of detectors, as manifests, recipes and model files name them."""

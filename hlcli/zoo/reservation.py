@@ -13,8 +13,8 @@ from hlcli.atomic import make_folder, unfinished_folder
 from hlcli.errors import HlError, OutputError, UsageError
 from hlcli.lock import exclusive_lock
 from hlcli.paths import own_models_dir
-from hlcli.zoo.fields import is_model_name
 from hlcli.zoo.manifest import find_model, known_names
+from hlcli.zoo.manifest_values import is_model_name
 
 WRITABLE_HINT = "set HL_MODELS_DIR to a folder you may write to"
 """What to do where the folder of own models cannot be written."""

@@ -42,7 +42,7 @@ def say(text: str) -> None:
     print("hl: " + text)  # noqa: T201
 
 
-# What hl and this script exchange: hlcli/timeline/records.py
+# What hl and this script exchange: hlcli/timeline/resolve_records.py
 
 
 def records_text(records: Records) -> str:

@@ -23,7 +23,7 @@ import torch
 from finetune_parts.footage import Material, marks_of_cut, project, read_material
 from finetune_parts.taste import projects
 from hlcli.evaluation.composite import read_manifest
-from hlcli.evaluation.plan import SourceClip
+from hlcli.evaluation.composite_plan import SourceClip
 from hlcli.features.encoders import load_encoders_of
 from hlcli.features.extract import extract_features
 from hlcli.features.types import FeatureSpec, RowArray, VideoFeatures

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.evaluation.composite import compose_features, read_manifest
-from hlcli.evaluation.plan import (
+from hlcli.evaluation.composite_plan import (
     FRAME_RATE,
     MAX_SEGMENT_SECONDS,
     MIN_SEGMENT_SECONDS,

@@ -23,8 +23,8 @@ from finetune_parts.footage import TRAIN_FILES, File, Material, project
 from finetune_parts.taste import projects
 from hlcli.evaluation.bootstrap import bootstrap_interval
 from hlcli.evaluation.composite import compose_features
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS, plan_composites
 from hlcli.evaluation.metrics import average_precision
-from hlcli.evaluation.plan import HEADLINE_KINDS, plan_composites
 from hlcli.features.types import FeatureSpec, VideoFeatures
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.fusion import FusedScorer

@@ -15,8 +15,13 @@ from typing import Any
 
 from hlcli.document import find_moments
 from hlcli.evaluation.composite import plan_part, read_manifest
+from hlcli.evaluation.composite_plan import (
+    FRAME_RATE,
+    HEADLINE_KINDS,
+    CompositePlan,
+    CompositeSegment,
+)
 from hlcli.evaluation.footage import build_files
-from hlcli.evaluation.plan import FRAME_RATE, HEADLINE_KINDS, CompositePlan, CompositeSegment
 from hlcli.media.ffmpeg import thumbnail
 from hlcli.moments import Moment, Selection
 from hlcli.workflows.score import Pipeline

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hlcli.evaluation.composite import compose_features, plan_part, read_manifest
-from hlcli.evaluation.plan import CompositePlan, CompositeSegment, source_clips
+from hlcli.evaluation.composite_plan import CompositePlan, CompositeSegment, source_clips
 from hlcli.features.types import VideoFeatures
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.load import load_scorer

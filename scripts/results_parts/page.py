@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hlcli.atomic import write_text
-from hlcli.evaluation.plan import HEADLINE_KINDS
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS
 from hlcli.evaluation.report import NOT_TRIVIAL
 from hlcli.training.recipe import LOSS_NAMES, RaslRecipe
 from results_parts.ablations import Say

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hlcli.evaluation.bootstrap import Interval
-from hlcli.evaluation.plan import HEADLINE_KINDS, KINDS
+from hlcli.evaluation.composite_plan import HEADLINE_KINDS, KINDS
 from hlcli.evaluation.report import Report, Row
 
 SHARES = ("action-10", "action", "action-35", "action-50")

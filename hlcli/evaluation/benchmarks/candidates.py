@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 
 from hlcli.evaluation.baselines import Looks, deviation, negative_shot_length, smoothed, step
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.model.readouts import knn, read_out
 
 READOUT_NAMES = ("knn", "edev1", "dmean", "pc1")

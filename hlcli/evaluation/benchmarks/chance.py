@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64
 from hlcli.evaluation.bootstrap import stratum_weights
 from hlcli.progress import Progress, silent
 

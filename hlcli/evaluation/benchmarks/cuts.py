@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hlcli.evaluation.benchmarks.types import Float64
+from hlcli.evaluation.benchmarks.benchmark import Float64
 
 
 def cut_features(

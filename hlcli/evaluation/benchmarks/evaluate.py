@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hlcli.evaluation.benchmarks.benchmark import Benchmark
 from hlcli.evaluation.benchmarks.candidates import clock_candidates, stored_candidates
 from hlcli.evaluation.benchmarks.chance import chance_levels
 from hlcli.evaluation.benchmarks.report import BenchmarkReport
 from hlcli.evaluation.benchmarks.run import evaluate_benchmark
-from hlcli.evaluation.benchmarks.types import Benchmark
 from hlcli.evaluation.datasets import load_benchmark
 from hlcli.progress import Progress, silent
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hlcli.evaluation.benchmarks.types import Float64
+from hlcli.evaluation.benchmarks.benchmark import Float64
 from hlcli.features.types import VideoFeatures
 from hlcli.model.config import RarityConfig
 from hlcli.model.rarity import Background, RarityScorer

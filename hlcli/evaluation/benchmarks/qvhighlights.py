@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo
 from hlcli.evaluation.benchmarks.label_files import damaged, number, read_json_lines, table
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
 from hlcli.evaluation.metrics import best_first, interpolated_average_precision
 
 FILES = {
@@ -97,7 +97,7 @@ class RatingMeasure:
         self._positive_NK = np.hstack([ratings_NR >= least for least in LEVELS.values()])
 
     def __call__(self, scores_N: Float64, seed: int) -> Mapping[str, float]:
-        """See `hlcli.evaluation.benchmarks.types.Measure`."""
+        """See `hlcli.evaluation.benchmarks.benchmark.Measure`."""
         hits_NK = self._positive_NK[best_first(scores_N, seed=seed)]
         map_L = (
             interpolated_average_precision(hits_NK).reshape(len(LEVELS), NUM_RATERS).mean(axis=1)
@@ -110,7 +110,7 @@ class RatingMeasure:
         return found
 
     def many(self, scores_MN: Float64, seed: int) -> Float64:
-        """Return `map` of M rankings, see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        """Return `map` of M rankings, see `hlcli.evaluation.benchmarks.benchmark.MeasureMany`."""
         positive_NR = self._positive_NK[:, :NUM_RATERS]
         hits_NMR = positive_NR[best_first(scores_MN, seed=seed).T]
         return np.asarray(interpolated_average_precision(hits_NMR).mean(axis=1))

@@ -19,10 +19,10 @@ import numpy as np
 
 from hlcli.errors import CheckpointError, UsageError
 from hlcli.evaluation.baselines import Looks
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.candidates import Candidate, clips_candidate
 from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
 from hlcli.evaluation.benchmarks.resample import clips_to_spans, rows_to_spans
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
 from hlcli.model.checkpoint import Checkpoint
 from hlcli.model.load import load_scorer

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64
 from hlcli.evaluation.benchmarks.chance import ChanceLevel
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.evaluation.bootstrap import Interval, bootstrap_over_strata, stratum_weights
 from hlcli.evaluation.report import MAY_USE, NOT_TRIVIAL, Comparison
 

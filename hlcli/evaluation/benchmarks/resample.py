@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hlcli.evaluation.benchmarks.types import Float64
+from hlcli.evaluation.benchmarks.benchmark import Float64
 
 
 def rows_to_spans(

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo
 from hlcli.evaluation.benchmarks.candidates import Candidate
 from hlcli.evaluation.benchmarks.report import HUMAN, BenchmarkReport, BenchmarkRow
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
 from hlcli.progress import Progress, silent
 
 MOST_RANDOM_RUNS = 100

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.label_files import damaged, read_arrays
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.rank_correlation import centred_ranks, kendall_tau, spearman_rho
 from hlcli.evaluation.summary import Bools, Integers, f_scores, summarise
 
@@ -80,7 +80,7 @@ class SummaryMeasure:
         self._consensus_N = kept_NU.mean(axis=1)
 
     def __call__(self, scores_N: Float64, seed: int) -> Mapping[str, float]:
-        """See `hlcli.evaluation.benchmarks.types.Measure`."""
+        """See `hlcli.evaluation.benchmarks.benchmark.Measure`."""
         f_U = self._f_scores(scores_N, seed)
         tau_U, rho_U = correlations_with_kept(scores_N, self._kept_numbers_NU)
         return {
@@ -93,7 +93,7 @@ class SummaryMeasure:
         }
 
     def many(self, scores_RN: Float64, seed: int) -> Float64:
-        """Return `f1` of R rankings, see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        """Return `f1` of R rankings, see `hlcli.evaluation.benchmarks.benchmark.MeasureMany`."""
         return np.array([self._f_scores(scores_N, seed).max() for scores_N in scores_RN])
 
     def _f_scores(self, scores_N: Float64, seed: int) -> Float64:

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.benchmarks.cuts import cut_features
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo, StoredFeatures
 from hlcli.evaluation.metrics import best_first, trapezoid_area
 from hlcli.evaluation.rank_correlation import centred_ranks
 
@@ -96,7 +96,7 @@ class ShotMeasure:
         self._untied_U = np.count_nonzero(self._signs_PU, axis=0)
 
     def __call__(self, scores_N: Float64, seed: int) -> Mapping[str, float]:
-        """See `hlcli.evaluation.benchmarks.types.Measure`."""
+        """See `hlcli.evaluation.benchmarks.benchmark.Measure`."""
         order = best_first(scores_N, seed=seed)[:5]
         return {
             "top5_map": float(trapezoid_area(self.above_median_NU[order]).mean()),
@@ -106,7 +106,7 @@ class ShotMeasure:
         }
 
     def many(self, scores_RN: Float64, seed: int) -> Float64:
-        """Return `top5_map` of R rankings; see `hlcli.evaluation.benchmarks.types.MeasureMany`."""
+        """Return `top5_map` of R rankings; see `hlcli.evaluation.benchmarks.benchmark`."""
         order_5R = best_first(scores_RN, seed=seed)[:, :5].T
         return np.asarray(trapezoid_area(self.above_median_NU[order_5R]).mean(axis=1))
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from hlcli.errors import MediaError, MediaNotFoundError, UsageError
 from hlcli.evaluation.baselines import BASELINES, Baseline, Looks, Scores
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64
 from hlcli.evaluation.benchmarks.candidates import READOUT_NAMES, Candidate, clips_candidate
 from hlcli.evaluation.benchmarks.held_out import HELD_OUT_NOTE, held_out_scores
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64
 from hlcli.features.types import VideoFeatures
 from hlcli.media.discover import find_videos
 from hlcli.media.identity import content_identity

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hlcli.errors import UsageError
+from hlcli.evaluation.benchmarks.benchmark import Benchmark, Float64, LabelledVideo
 from hlcli.evaluation.benchmarks.label_files import (
     damaged,
     number,
@@ -23,7 +24,6 @@ from hlcli.evaluation.benchmarks.label_files import (
     read_json_lines,
     table,
 )
-from hlcli.evaluation.benchmarks.types import Benchmark, Float64, LabelledVideo
 from hlcli.evaluation.metrics import best_first, trapezoid_area, trapezoid_average_precision
 
 DOMAINS = ("dog", "gymnastics", "parkour", "skating", "skiing", "surfing")

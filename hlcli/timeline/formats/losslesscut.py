@@ -43,10 +43,10 @@ def _segments(event: Event) -> Iterator[dict[str, Any]]:
     def seconds(frame: int) -> float:
         return round(float(frame / rate), _DECIMALS)
 
-    if event.finding is not None:
+    if event.highlight is not None:
         name = next((marker.name for marker in event.markers), "")
-        finding = event.finding
-        tags = {"rank": str(finding.rank), "score": f"{finding.moment.score:.2f}"}
+        highlight = event.highlight
+        tags = {"rank": str(highlight.rank), "score": f"{highlight.moment.score:.2f}"}
         start, end = seconds(event.frames.start), seconds(event.frames.stop)
         yield {"start": start, "end": end, "name": name, "tags": tags, "selected": True}
         return

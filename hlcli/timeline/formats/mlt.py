@@ -97,7 +97,7 @@ def _add_track(
         length = lengths[event.source]
         chain = add_source(document, event.source, length, tag="chain", name=chain_name)
         add_properties(chain, only(event.source, stream) | {"shotcut:caption": caption(event)})
-        if event.finding is not None:
+        if event.highlight is not None:
             comment = "; ".join(marker.comment for marker in event.markers)
             add_properties(chain, {"shotcut:comment": comment})
         clips.append((event, chain_name))

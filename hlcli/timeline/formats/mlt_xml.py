@@ -203,9 +203,9 @@ def timeline_markers(edit: EditList) -> list[tuple[range, Marker]]:
 
 def caption(event: Event) -> str:
     """Return what a clip is called on the timeline."""
-    if event.finding is None:
+    if event.highlight is None:
         return event.source.name
-    return f"H{event.finding.rank:02d} {event.finding.moment.score:.2f} {event.source.name}"
+    return f"H{event.highlight.rank:02d} {event.highlight.moment.score:.2f} {event.source.name}"
 
 
 def write_document(document: ET.Element, path: Path) -> None:

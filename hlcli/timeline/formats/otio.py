@@ -76,7 +76,7 @@ def otio_timeline(edit: EditList, dialect: OtioDialect = GENERIC) -> otio.schema
                 "width": edit.width,
                 "height": edit.height,
                 "sample_rate": edit.sample_rate,
-                "num_moments": sum(event.finding is not None for event in edit.events),
+                "num_moments": sum(event.highlight is not None for event in edit.events),
             }
         }
         | dialect.timeline_metadata(edit),
@@ -171,10 +171,10 @@ def _clip(event: Event, sound: Sound | None, link: int, dialect: OtioDialect) ->
 def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
     source = event.source
     metadata: dict[str, Any] = {"version": METADATA_VERSION, "link": link}
-    if event.finding is not None:
-        moment = event.finding.moment
+    if event.highlight is not None:
+        moment = event.highlight.moment
         metadata |= {
-            "rank": event.finding.rank,
+            "rank": event.highlight.rank,
             "score": _short(moment.score),
             "why": moment.why,
             "picture": _short(moment.picture),
@@ -201,8 +201,8 @@ def _metadata(event: Event, sound: Sound | None, link: int) -> dict[str, Any]:
         "audio_stream": None if sound is None else sound.stream,
         "damage": None if source.damage is None else readable(source.damage),
     }
-    if event.finding is not None:
-        model = event.finding.model
+    if event.highlight is not None:
+        model = event.highlight.model
         metadata["model"] = {"name": model.name, "version": model.version, "sha256": model.sha256}
     return metadata
 

@@ -76,7 +76,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn whatever a bad file makes its reader raise into one kind of error.
 
     This is the boundary around everything that follows from the content of a file: parsing it,
-    and making cuts or findings of it. Which error a damaged byte ends in is up to the parser it
+    and making cuts or violations of it. Which error a damaged byte ends in is up to the parser it
     meets, those of the standard library, of OpenTimelineIO and of pyaaf2 included, so there is no
     list of places to guard. It stands here and no further out, so that a mistake in `hl` itself,
     in rendering or writing for example, stays what it is; and none of it is lost: the first error

@@ -185,11 +185,11 @@ def _event(
         video_track=first.track if video else None,
         sound=tuple(sorted(placed.values(), key=lambda sound: (sound.track, sound.stream))),
         markers=first.markers,
-        finding=finding_of(first.metadata),
+        highlight=highlight_of(first.metadata),
     )
 
 
-def finding_of(metadata: Any) -> Any:
+def highlight_of(metadata: Any) -> Any:
     """Return the moment that `hl` wrote into a clip; None for others' clips."""
     from hlcli.document import ModelRecord
     from hlcli.moments import Moment

@@ -1,4 +1,4 @@
--- The text that hl and these scripts exchange: hlcli/timeline/records.py says what it looks like.
+-- The text that hl and these scripts exchange: hlcli/timeline/resolve_records.py says what it looks like.
 local M = {}
 
 local HEADER = "hl-resolve\t1"

@@ -33,8 +33,8 @@ from hlcli.rendering.encode import EncoderProcess, encode_command
 from hlcli.rendering.encoders import choose_encoder
 from hlcli.rendering.media import MediaFile, even, probe_sources, timeline_size
 from hlcli.rendering.pictures import PictureMaker
-from hlcli.rendering.plan import add_crossfades, plan_shots
 from hlcli.rendering.settings import SUFFIXES, RenderReport, RenderSettings
+from hlcli.rendering.shots import add_crossfades, plan_shots
 from hlcli.rendering.sound import plan_sound, write_sound
 from hlcli.rendering.workspace import check_space, move_into_place, workspace
 from hlcli.timeline.edit_list import EditList
