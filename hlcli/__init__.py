@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from hlcli.workflows.export import export
     from hlcli.workflows.find import find
     from hlcli.workflows.finetune import finetune
+    from hlcli.workflows.match import Conform, match
     from hlcli.workflows.render import render
     from hlcli.workflows.report import report
     from hlcli.workflows.score import score
 
 __all__ = [
+    "Conform",
     "FinetuneSettings",
     "Layout",
     "Listener",
@@ -42,6 +44,7 @@ __all__ = [
     "find",
     "find_moments",
     "finetune",
+    "match",
     "render",
     "report",
     "score",
@@ -51,6 +54,7 @@ __version__ = "0.1.0"
 
 # Modules, and the name there where it is another.
 _HOMES = {
+    "Conform": "workflows.match",
     "FinetuneSettings": "tuning.plan",
     "Layout": "timeline.build",
     "Listener": "progress",
@@ -65,6 +69,7 @@ _HOMES = {
     "find": "workflows.find",
     "find_moments": "document",
     "finetune": "workflows.finetune",
+    "match": "workflows.match",
     "render": "workflows.render",
     "report": "workflows.report",
     "score": "workflows.score",

@@ -21,6 +21,7 @@ The command line turns each into one line on stderr, a hint, and the exit code i
         CheckpointError           wrong keys or shapes, other feature specification
       DeviceError [5]             no such device, or out of its memory
       OutputError [6]             cannot write there, disk full
+        NothingFoundError         nothing of a film is in the footage: no timeline to write
         FfmpegMissingError        no ffmpeg program to make a film with
         EditorNotFoundError       no editor to put a plugin into, or no hl for it to start
       TrainingError [7]           nothing to learn from, or the loss is no longer a number
@@ -200,6 +201,10 @@ class OutputError(HlError):
     """An output file cannot be written."""
 
     exit_code = 6
+
+
+class NothingFoundError(OutputError):
+    """Nothing of a film is in the footage: there is no timeline to write."""
 
 
 class FfmpegMissingError(OutputError):

@@ -21,6 +21,7 @@ from hlcli.cli import (
     export,
     find,
     finetune,
+    match,
     mcp,
     models,
     plugins,
@@ -79,6 +80,7 @@ app.command("watch", cls=HlCommand)(watch.watch)
 app.command("contact-sheet", cls=HlCommand)(contact_sheet.contact_sheet)
 app.command("report", cls=HlCommand)(report.report)
 app.command("find", cls=HlCommand)(find.find)
+app.command("match", cls=HlCommand)(match.match)
 app.command("render", cls=HlCommand)(render.render)
 app.command("check", cls=HlCommand)(check.check)
 app.command("train", cls=HlCommand)(train.train)

@@ -40,6 +40,15 @@ def finetune(
             "what it keeps. Repeatable.",
         ),
     ] = None,
+    from_film: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-film",
+            metavar="FILM",
+            help="A finished film of this footage: it is matched as hl match does, and learned "
+            "from as a cut. Repeatable.",
+        ),
+    ] = None,
     labels: Annotated[
         list[Path] | None,
         typer.Option(
@@ -99,6 +108,8 @@ def finetune(
 
         hl finetune footage/ --name weddings --from-cut film.otio
 
+        hl finetune footage/ --name weddings --from-film film.mp4
+
         hl finetune footage/ --name weddings --labels marks.csv --adapt
     """
     from hlcli.features.device import resolve_device
@@ -112,6 +123,7 @@ def finetune(
         name=name,
         footage=tuple(footage),
         cuts=tuple(path.expanduser() for path in from_cut or []),
+        films=tuple(path.expanduser() for path in from_film or []),
         labels=tuple(path.expanduser() for path in labels or []),
         from_marks=from_marks,
         search=tuple(Path(folder).expanduser() for folder in search or []),

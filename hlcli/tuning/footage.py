@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -75,6 +75,7 @@ class Footage:
         inputs: Files, folders and globs, as the user typed them.
         search: Folders to look in for files that cuts and marks name; what is found there is
             learned from, too.
+        without: Content identities of files that are no footage, such as a film made of it.
         may_read: Asked before a file is opened.
         progress: Called with the files looked at.
 
@@ -88,6 +89,7 @@ class Footage:
         inputs: Sequence[str],
         *,
         search: Sequence[Path] = (),
+        without: Collection[str] = (),
         may_read: MayRead = any_file,
         progress: Progress = silent,
     ) -> None:
@@ -101,6 +103,7 @@ class Footage:
         """Copies of files that are there already; each content teaches once."""
         self._twins: dict[str, RawFile] = {}
         self._by_identity: dict[str, RawFile] = {}
+        self._without = frozenset(without)
         self._search = tuple(search)
         self._searched: list[Path] | None = None
         self._searched_identities: dict[Path, str | None] = {}
@@ -187,6 +190,8 @@ class Footage:
         try:
             path = self.may_read(path)
             identity = content_identity(path)
+            if identity in self._without:
+                return
             twin = self._by_identity.get(identity)
             if twin is not None:
                 self._twins[_place(path)] = twin

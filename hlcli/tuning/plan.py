@@ -17,6 +17,7 @@ from hlcli.features.device import resolve_device
 from hlcli.features.types import FeatureSpec
 from hlcli.media.clips import ClipGrid
 from hlcli.media.discover import MayRead, any_file
+from hlcli.media.identity import content_identity
 from hlcli.paths import own_models_dir
 from hlcli.progress import Progress, silent
 from hlcli.tuning.adapt import AdaptSettings
@@ -46,6 +47,8 @@ class FinetuneSettings:
     """Files, folders and globs."""
     cuts: tuple[Path, ...] = ()
     """Finished cuts of that footage."""
+    films: tuple[Path, ...] = ()
+    """Finished films of that footage: each is matched against it, and is a cut then."""
     labels: tuple[Path, ...] = ()
     """Tables of marks, or timelines with markers."""
     from_marks: bool = False
@@ -80,7 +83,7 @@ class FinetuneSettings:
     @property
     def has_marks(self) -> bool:
         """Whether there are cuts or marks."""
-        return bool(self.cuts or self.labels or self.from_marks)
+        return bool(self.cuts or self.films or self.labels or self.from_marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +153,11 @@ def make_plan(
     elif not adapts and settings.adapt is None:
         notes.append("the taste is learned, which takes seconds; --adapt learns from the rest, too")
     footage = Footage(
-        settings.footage, search=settings.search, may_read=may_read, progress=progress
+        settings.footage,
+        search=settings.search,
+        without=[content_identity(may_read(film)) for film in settings.films],
+        may_read=may_read,
+        progress=progress,
     )
     annotations = tuple(
         [read_cut(path, footage) for path in settings.cuts]

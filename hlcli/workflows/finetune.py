@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from hlcli.errors import NothingFoundError, TrainingError
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.training.distributed import ALONE, Ranks
@@ -13,7 +17,8 @@ from hlcli.training.loop import OnStep, ignore_step
 from hlcli.tuning.held_out import OnCheck, ignore_check
 from hlcli.tuning.plan import FinetunePlan, FinetuneSettings, make_plan
 from hlcli.tuning.run import Outcome, run_plan
-from hlcli.zoo.reservation import Reservation, reserve
+from hlcli.workflows.match import films_as_cuts
+from hlcli.zoo.reservation import Reservation, check_free, reserve
 
 
 def ignore_plan(plan: FinetunePlan) -> None:
@@ -55,7 +60,10 @@ def finetune(
     on = on or Listener()
     # The library below reads no clock.
     today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
-    with _reserved(settings.name, ranks) as reservation:
+    with (
+        _reserved(settings.name, ranks) as reservation,
+        _with_films_as_cuts(settings, may_read, on) as settings,
+    ):
         plan = make_plan(settings, may_read=may_read, progress=on.progress)
         on_plan(plan)
         return run_plan(
@@ -67,6 +75,31 @@ def finetune(
             on_step=on_step,
             on_check=on_check,
         )
+
+
+@contextlib.contextmanager
+def _with_films_as_cuts(
+    settings: FinetuneSettings, may_read: MayRead, on: Listener
+) -> Iterator[FinetuneSettings]:
+    """Match the films, and name what was found of each among the cuts."""
+    if not settings.films:
+        yield settings
+        return
+    check_free(settings.name)
+    with tempfile.TemporaryDirectory(prefix="hl-films-") as folder:
+        try:
+            cuts = films_as_cuts(
+                settings.films,
+                settings.footage,
+                Path(folder),
+                model=settings.parent,
+                device=settings.device,
+                may_read=may_read,
+                on=on,
+            )
+        except NothingFoundError as error:
+            raise TrainingError(f"{error.message}: nothing is learned", hint=error.hint) from error
+        yield dataclasses.replace(settings, cuts=(*settings.cuts, *cuts))
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from hlcli.errors import UsageError
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
     from hlcli.timeline.build import Layout
+    from hlcli.timeline.edit_list import EditList
 
 Kind = Literal["timeline", "captions", "document"]
 
@@ -384,4 +385,22 @@ def write_format(
     from hlcli.timeline.build import Layout, build_edit_list
 
     edit = build_edit_list(documents, name=path.stem, layout=layout or Layout())
-    module.write(edit, path, target=check_target(target).name if target else chosen.targets[0])
+    write_edit(path, edit, target=target)
+
+
+def write_edit(path: Path, edit: EditList, *, target: str | None = None) -> None:
+    """Write a timeline to one file, in the format of its extension.
+
+    Args:
+        path: File to write, of a format that is made from a timeline.
+        edit: The timeline.
+        target: Value of --for; None takes the format's own.
+
+    Raises:
+        UsageError: See `format_of`; or the format cannot hold the timeline.
+        OutputError: It cannot be written.
+    """
+    chosen = format_of(path, target)
+    module_of(chosen.write).write(
+        edit, path, target=check_target(target).name if target else chosen.targets[0]
+    )

@@ -1,0 +1,136 @@
+"""Which source frame each film frame shows: a straight line in time, found to the frame.
+
+Axes: F film frames, G source frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.matching.signature import FloatArray
+
+LEAST_ALIKE = 0.35
+"""Pictures that correlate less show something else, or one fades into another."""
+FASTEST = 0.055
+"""Speeds are looked for up to so much from normal."""
+_SPEED_STEP = 0.01
+_NEAR_FRAMES = 4.0
+# What a speed other than normal must gain in mean logarithm of the difference to be believed.
+_SPEED_GAIN = 0.02
+_FLOOR = 0.004
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """How film and source run beside each other."""
+
+    offset_seconds: float
+    """Instant of the source that is shown at instant 0 of the film."""
+    speed: float
+    """Seconds of the source for each second of the film: 1 is normal."""
+    alike_F: FloatArray
+    """Correlation of each film frame with its source frame, in [-1, 1]; 0 outside the source."""
+    sharpness: float
+    """By how much the line is better than those half a second beside it; near 0 where nothing
+    moves, so that any place would do."""
+
+    def source_seconds(self, film_seconds: float) -> float:
+        """Return the instant of the source that is shown at an instant of the film."""
+        return self.offset_seconds + self.speed * film_seconds
+
+
+def fit_line(
+    alike_FG: FloatArray,
+    *,
+    film_start: int,
+    film_rate: float,
+    source_start: int,
+    source_rate: float,
+) -> Line:
+    """Find the line along which the frames are most alike.
+
+    Args:
+        alike_FG: Correlation of each film frame with each source frame, in [-1, 1].
+        film_start: Number of the first film frame.
+        film_rate: Of the film, in frames per second.
+        source_start: Number of the first source frame.
+        source_rate: Of the source, in frames per second.
+    """
+    num_film, num_source = alike_FG.shape
+    seconds_F = (np.arange(num_film) - (num_film - 1) / 2) / film_rate
+    padded = np.concatenate([alike_FG, np.zeros((num_film, 1), np.float32)], axis=1)
+    rows = np.arange(num_film)[:, None]
+
+    def along(places_O: npt.NDArray[np.float64], speed: float) -> FloatArray:
+        """Return what lies along lines through source frames (from 0, at mid-film), `(F, O)`."""
+        places = np.floor(places_O[None] + speed * source_rate * seconds_F[:, None]).astype(int)
+        places[(places < 0) | (places >= num_source)] = num_source
+        found: FloatArray = padded[rows, places]
+        return found
+
+    half = float(np.abs(seconds_F).max(initial=0.0)) * source_rate
+    places_O = np.arange(-half, num_source + half, 0.5)
+    # Short stretches cannot tell speeds apart.
+    steps = int(FASTEST / _SPEED_STEP) if half * FASTEST > 0.5 else 0
+    best = (-1.0, 0.0, 1.0)
+    profile = np.zeros(len(places_O))
+    for step in range(-steps, steps + 1):
+        speed = 1 + step * _SPEED_STEP
+        values = np.maximum(along(places_O, speed) - LEAST_ALIKE, 0).mean(axis=0)
+        profile = np.maximum(profile, values)
+        place = int(values.argmax())
+        if values[place] > best[0] + (0 if speed == 1 else 1e-6):
+            best = (float(values[place]), float(places_O[place]), speed)
+    value, place_at, speed = best
+    near = np.abs(places_O - place_at)
+    beside = profile[(near > 0.4 * source_rate) & (near < 0.8 * source_rate)]
+    sharpness = value - float(beside.max(initial=0.0)) if len(beside) else value
+    good = along(np.array([place_at]), speed)[:, 0] > LEAST_ALIKE
+    if good.any():
+        place_at, speed = _fine(along, good, place_at, speed, half)
+    alike_F = along(np.array([place_at]), speed)[:, 0]
+    middle_film = (film_start + num_film / 2) / film_rate
+    # A place is the boundary that the middle of the film's middle frame shows.
+    middle_source = (source_start + place_at) / source_rate
+    return Line(
+        offset_seconds=middle_source - speed * middle_film,
+        speed=speed,
+        alike_F=alike_F,
+        sharpness=sharpness,
+    )
+
+
+def _fine(
+    along: object, good: npt.NDArray[np.bool_], place: float, speed: float, half: float
+) -> tuple[float, float]:
+    """Look closely around a line: where the differences are smallest, not the likeness largest."""
+    places = place + np.arange(-_NEAR_FRAMES, _NEAR_FRAMES + 0.01, 0.125)
+
+    def values(one: float) -> npt.NDArray[np.float64]:
+        alike = along(places, one)[good]  # type: ignore[operator]
+        found: npt.NDArray[np.float64] = -np.log(1 - np.minimum(alike, 1) + _FLOOR).mean(axis=0)
+        return found
+
+    def centre(found: npt.NDArray[np.float64]) -> tuple[float, float]:
+        """Return the best value, and the middle of the places that are as good."""
+        top = float(found.max())
+        peak = int(found.argmax())
+        low = high = peak
+        while low > 0 and found[low - 1] >= top - 1e-3:
+            low -= 1
+        while high < len(found) - 1 and found[high + 1] >= top - 1e-3:
+            high += 1
+        return top, float((places[low] + places[high]) / 2)
+
+    normal, normal_place = centre(values(1.0))
+    step = max(0.0005, 0.25 / max(half, 1.0))
+    candidates = np.arange(speed - 0.012, speed + 0.0121, step) if half * FASTEST > 0.5 else ()
+    best = (normal + _SPEED_GAIN, normal_place, 1.0)
+    for one in candidates:
+        found, at = centre(values(float(one)))
+        if found > best[0]:
+            best = (found, at, float(one))
+    return best[1], best[2]

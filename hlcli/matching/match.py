@@ -1,0 +1,430 @@
+"""Matching a film against the footage it was cut from, shot by shot.
+
+Axes: F film frames of a shot, Q pictures of the film.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from hlcli.errors import MediaError
+from hlcli.features.encoder import VisualEncoder
+from hlcli.features.types import RowArray
+from hlcli.matching.align import LEAST_ALIKE, Line, fit_line
+from hlcli.matching.film import Shot, find_shots
+from hlcli.matching.geometry import find_placements, refined
+from hlcli.matching.search import Candidate, PlaceSearch
+from hlcli.matching.signature import signatures
+from hlcli.media.grey import GreyFrames, GreyReader, Rect
+from hlcli.media.probe import MediaInfo
+from hlcli.progress import Progress, silent
+
+PICTURES_STAGE = "looking at the film"
+"""Name of the stage that counts pictures of the film."""
+SEARCH_STAGE = "searching the footage"
+"""Name of the stage that counts files."""
+MATCH_STAGE = "matching the shots"
+"""Name of the stage that counts seconds of the film."""
+_LEAST_SURE = 0.6
+"""A stretch is claimed where its frames are so much alike."""
+_SHORTEST_FRAMES = 5
+_NEAR_SECONDS = 2.0
+_WHOLE_SECONDS = 20.0
+_KEY_STEP_SECONDS = 0.2
+_SURE = 0.93
+_SHARP = 0.1
+_MOST_FRAMES_KEPT = 16_000
+_LEAST_PART_SECONDS = 0.3
+_SAME_FRAMES = 1.5
+_EDGE_FRAMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedShot:
+    """A stretch of the film and where it comes from."""
+
+    film: range
+    """Frames of the film, half-open."""
+    file: int
+    """Index of the file of the footage."""
+    offset_seconds: float
+    """Instant of the file that is shown at instant 0 of the film."""
+    speed: float
+    """Seconds of the file for each second of the film."""
+    rect: Rect
+    """The part of the file's picture that the film shows."""
+    alike: float
+    """Mean correlation of the pictures, in [-1, 1]."""
+
+    def source_seconds(self, film_seconds: float) -> float:
+        """Return the instant of the file that is shown at an instant of the film."""
+        return self.offset_seconds + self.speed * film_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class FilmMatch:
+    """What was found of a film."""
+
+    shots: tuple[MatchedShot, ...]
+    """In the order of the film, apart from each other."""
+    unmatched: tuple[range, ...]
+    """Stretches of the film that nothing was found for, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    file: int
+    line: Line
+    rect: Rect
+
+    @property
+    def value(self) -> float:
+        return float(np.maximum(self.line.alike_F - LEAST_ALIKE, 0).mean())
+
+
+def match_film(
+    film: MediaInfo,
+    footage: Sequence[MediaInfo],
+    rows_of: Callable[[int], RowArray | None],
+    encoder: VisualEncoder,
+    *,
+    progress: Progress = silent,
+) -> FilmMatch:
+    """Find the shots of a film in footage.
+
+    Args:
+        film: What `probe` said about the film.
+        footage: The same of the files it may come from.
+        rows_of: Returns the embeddings of a file's clips, `(T, V)`; None for one that cannot be
+            used.
+        encoder: What made them.
+        progress: Told how far it is.
+
+    Raises:
+        MediaError: The film cannot be read.
+    """
+    rate = float(film.frame_rate)
+    shots = find_shots(film, progress=progress)
+    numbers = [shot.pictures(rate) for shot in shots]
+    seconds_Q = (np.concatenate([np.asarray(one) for one in numbers]) + 0.5) / rate
+    search = PlaceSearch(_pictures(film, shots, numbers, encoder, progress))
+    for file in range(len(footage)):
+        progress(SEARCH_STAGE, file, len(footage))
+        rows = rows_of(file)
+        if rows is not None:
+            search.look_in(file, rows)
+    progress(SEARCH_STAGE, len(footage), len(footage))
+    matched: list[MatchedShot] = []
+    with _Sources(footage) as sources, GreyReader.open(film) as reader:
+        matcher = _Matcher(film, sources)
+        for shot in shots:
+            progress(MATCH_STAGE, shot.frames.start / rate, film.num_frames / rate)
+            frames = reader.stretch(shot.frames)
+            # What one candidate leaves of a shot is looked for again by itself: a dissolve and a
+            # fade are no cut that is seen before.
+            parts = [shot.frames]
+            while parts:
+                part = parts.pop()
+                pictures = np.flatnonzero(
+                    (seconds_Q > part.start / rate) & (seconds_Q < part.stop / rate)
+                )
+                inside = frames[part.start - shot.frames.start : part.stop - shot.frames.start]
+                found = matcher.match(
+                    replace(shot, frames=part), inside, search.candidates(pictures, seconds_Q)
+                )
+                matched += found
+                if found:
+                    left = _rest(sorted(found, key=lambda one: one.film.start), part)
+                    parts += [one for one in left if len(one) >= _LEAST_PART_SECONDS * rate]
+    progress(MATCH_STAGE, film.num_frames / rate, film.num_frames / rate)
+    matched = _joined(matched, footage)
+    return FilmMatch(tuple(matched), tuple(_rest(matched, range(film.num_frames))))
+
+
+def _pictures(
+    film: MediaInfo,
+    shots: Sequence[Shot],
+    numbers: Sequence[Sequence[int]],
+    encoder: VisualEncoder,
+    progress: Progress,
+) -> RowArray:
+    total = sum(map(len, numbers))
+    rows_QV = np.empty((total, encoder.size), np.float32)
+    done = 0
+    with GreyReader.open(film) as reader:
+        for shot, wanted in zip(shots, numbers, strict=True):
+            for start in range(0, len(wanted), encoder.batch_size):
+                batch = wanted[start : start + encoder.batch_size]
+                pictures = reader.pictures(batch, size=encoder.picture_size, inside=shot.inside)
+                rows_QV[done : done + len(batch)] = encoder.encode(pictures)
+                done += len(batch)
+                progress(PICTURES_STAGE, done, total)
+    return rows_QV
+
+
+class _Matcher:
+    def __init__(self, film: MediaInfo, sources: _Sources) -> None:
+        self._film = film
+        self._rate = float(film.frame_rate)
+        self._sources = sources
+
+    def match(
+        self, shot: Shot, frames: GreyFrames, candidates: Sequence[Candidate]
+    ) -> list[MatchedShot]:
+        """Return what the candidates explain of a shot."""
+        found: list[_Found] = []
+        wanted = signatures(frames, shot.inside)
+        for candidate in candidates:
+            one = self._followed(shot, frames, wanted, candidate)
+            if one is None:
+                continue
+            found.append(one)
+            is_sure = float(np.median(one.line.alike_F)) > _SURE
+            if is_sure and one.line.sharpness > _SHARP and one.line.alike_F.min() > _LEAST_SURE:
+                break
+        return list(_claims(shot, found))
+
+    def _followed(
+        self, shot: Shot, frames: GreyFrames, wanted: npt.NDArray[np.float32], at: Candidate
+    ) -> _Found | None:
+        """Align a shot with the neighbourhood of a candidate."""
+        info = self._sources.infos[at.file]
+        rate = float(info.frame_rate)
+        numbers = self._neighbourhood(shot, at, info)
+        source = self._sources.frames(at.file, numbers)
+        if source is None:
+            return None
+        key = min(max(int(at.film_seconds * self._rate) - shot.frames.start, 0), len(frames) - 1)
+        shapes = (
+            self._film.width / self._film.height,
+            info.width / info.height,
+        )
+        keys = np.arange(0, len(source), max(1, round(_KEY_STEP_SECONDS * rate)))
+        if len(source) > _NEAR_SECONDS * 4 * rate:
+            # Near its place of the film, if it is not the whole of a short file.
+            middle = (at.offset_seconds + at.film_seconds) * rate - numbers.start
+            if info.duration_seconds > _WHOLE_SECONDS:
+                keys = keys[np.abs(keys - middle) <= _NEAR_SECONDS * rate]
+        if not len(keys):
+            return None
+        placements = find_placements(frames[key], shot.inside, source[keys], shapes=shapes)
+
+        def line_of(part: Rect) -> Line:
+            return fit_line(
+                wanted @ signatures(source, part).T,
+                film_start=shot.frames.start,
+                film_rate=self._rate,
+                source_start=numbers.start,
+                source_rate=rate,
+            )
+
+        best: _Found | None = None
+        for placement in placements:
+            if placement.correlation < LEAST_ALIKE:
+                break
+            one = _Found(at.file, line_of(placement.rect), placement.rect)
+            if best is None or one.value > best.value:
+                best = one
+        if best is None:
+            return None
+        pairs = self._pairs(shot, best.line, numbers, rate)
+        if pairs:
+            ours, theirs = map(list, zip(*pairs, strict=True))
+            _, better = refined(frames[ours], shot.inside, source[theirs], best.rect)
+            if better != best.rect:
+                improved = _Found(at.file, line_of(better), better)
+                if improved.value > best.value:
+                    best = improved
+        return best
+
+    def _pairs(self, shot: Shot, line: Line, numbers: range, rate: float) -> list[tuple[int, int]]:
+        good = np.flatnonzero(line.alike_F > LEAST_ALIKE)
+        if not len(good):
+            return []
+        chosen = good[np.linspace(0, len(good) - 1, min(4, len(good))).astype(int)]
+        pairs = []
+        for place in chosen:
+            seconds = line.source_seconds((shot.frames.start + place + 0.5) / self._rate)
+            number = int(np.floor(seconds * rate)) - numbers.start
+            if 0 <= number < len(numbers):
+                pairs.append((int(place), number))
+        return pairs
+
+    def _neighbourhood(self, shot: Shot, at: Candidate, info: MediaInfo) -> range:
+        """Return the frames of a file in which a shot must lie if the candidate is right."""
+        if info.duration_seconds <= _WHOLE_SECONDS:
+            return range(info.num_frames)
+        start, stop = shot.frames.start / self._rate, shot.frames.stop / self._rate
+        slack = _NEAR_SECONDS + 0.05 * (stop - start)
+        low = int((start + at.offset_seconds - slack) * float(info.frame_rate))
+        high = int((stop + at.offset_seconds + slack) * float(info.frame_rate)) + 1
+        return range(max(0, low), max(0, min(high, info.num_frames)))
+
+
+class _Sources:
+    """Frames of the footage; the latest ones are kept."""
+
+    def __init__(self, infos: Sequence[MediaInfo]) -> None:
+        self.infos = infos
+        self._reader: tuple[int, GreyReader] | None = None
+        self._kept: OrderedDict[tuple[int, range], GreyFrames] = OrderedDict()
+        self._unreadable: set[tuple[int, range]] = set()
+
+    def __enter__(self) -> _Sources:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def frames(self, file: int, numbers: range) -> GreyFrames | None:
+        """Return frames of a file; None where they cannot be read."""
+        if not numbers or (file, numbers) in self._unreadable:
+            return None
+        for (other, span), kept in self._kept.items():
+            if other == file and span.start <= numbers.start and numbers.stop <= span.stop:
+                self._kept.move_to_end((other, span))
+                return kept[numbers.start - span.start : numbers.stop - span.start]
+        try:
+            if self._reader is None or self._reader[0] != file:
+                self._close()
+                self._reader = file, GreyReader.open(self.infos[file])
+            found = self._reader[1].stretch(numbers)
+        except MediaError:
+            self._unreadable.add((file, numbers))
+            return None
+        self._kept[file, numbers] = found
+        while sum(map(len, self._kept.values())) > _MOST_FRAMES_KEPT and len(self._kept) > 1:
+            self._kept.popitem(last=False)
+        return found
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader[1].__exit__(None, None, None)
+            self._reader = None
+
+
+def _claims(shot: Shot, found: Sequence[_Found]) -> Iterator[MatchedShot]:
+    """Give each frame of a shot to the line that it is most like, in whole stretches."""
+    left = np.ones(len(shot.frames), bool)
+    chosen: list[_Found] = []
+    candidates = list(found)
+    while candidates:
+        best = max(candidates, key=lambda one: float(_gain(one.line.alike_F, left).sum()))
+        candidates.remove(best)
+        run = _longest_run(_smooth(best.line.alike_F) >= LEAST_ALIKE, left)
+        if len(run) < _SHORTEST_FRAMES:
+            continue
+        if float(best.line.alike_F[run.start : run.stop].mean()) < _LEAST_SURE:
+            continue
+        chosen.append(best)
+        left[run.start : run.stop] = False
+    if not chosen:
+        return
+    # Where two overlap, as in a dissolve, the cut is where one overtakes the other.
+    alike = np.stack([_smooth(one.line.alike_F) for one in chosen])
+    owner = np.where(alike.max(axis=0) >= LEAST_ALIKE, alike.argmax(axis=0), -1)
+    for index, one in enumerate(chosen):
+        run = _to_the_edges(_longest_run(owner == index, np.ones(len(owner), bool)), len(owner))
+        part = one.line.alike_F[run.start : run.stop]
+        if len(run) < _SHORTEST_FRAMES or float(part.mean()) < _LEAST_SURE:
+            continue
+        yield MatchedShot(
+            film=range(shot.frames.start + run.start, shot.frames.start + run.stop),
+            file=one.file,
+            offset_seconds=one.line.offset_seconds,
+            speed=one.line.speed,
+            rect=one.rect,
+            alike=float(part.mean()),
+        )
+
+
+def _to_the_edges(run: range, count: int) -> range:
+    """Stretch what ends just beside a cut to the cut: a cut is certain to the frame."""
+    if not len(run):
+        return run
+    return range(
+        0 if run.start <= _EDGE_FRAMES else run.start,
+        count if count - run.stop <= _EDGE_FRAMES else run.stop,
+    )
+
+
+def _gain(alike_F: npt.NDArray[np.float32], left: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    found: npt.NDArray[np.float32] = np.where(left, np.maximum(alike_F - LEAST_ALIKE, 0), 0)
+    return found
+
+
+def _smooth(alike_F: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the median of three neighbours: one bad frame does not end a shot."""
+    if len(alike_F) < 3:
+        return alike_F
+    padded = np.concatenate([alike_F[:1], alike_F, alike_F[-1:]])
+    found: npt.NDArray[np.float32] = np.median(
+        np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0
+    )
+    return found
+
+
+def _longest_run(wanted: npt.NDArray[np.bool_], left: npt.NDArray[np.bool_]) -> range:
+    best, start = range(0), None
+    for place, is_in in enumerate([*(wanted & left), False]):
+        if is_in and start is None:
+            start = place
+        elif not is_in and start is not None:
+            if place - start > len(best):
+                best = range(start, place)
+            start = None
+    return best
+
+
+def _joined(shots: Sequence[MatchedShot], footage: Sequence[MediaInfo]) -> list[MatchedShot]:
+    """Join neighbours that go on where the one before ended: no cut was between them."""
+    joined: list[MatchedShot] = []
+    for shot in sorted(shots, key=lambda one: one.film.start):
+        if joined and _goes_on(joined[-1], shot, footage):
+            before = joined[-1]
+            count, more = len(before.film), len(shot.film)
+            longer = before if count >= more else shot
+            joined[-1] = replace(
+                longer,
+                film=range(before.film.start, shot.film.stop),
+                alike=(before.alike * count + shot.alike * more) / (count + more),
+            )
+        else:
+            joined.append(shot)
+    return joined
+
+
+def _goes_on(before: MatchedShot, after: MatchedShot, footage: Sequence[MediaInfo]) -> bool:
+    if before.file != after.file or after.film.start - before.film.stop > 2:
+        return False
+    rate = float(footage[before.file].frame_rate)
+    # At the seam, in seconds of the film: rates are near enough for that.
+    return (
+        abs(
+            before.source_seconds(after.film.start / rate)
+            - after.source_seconds(after.film.start / rate)
+        )
+        <= _SAME_FRAMES / rate
+    )
+
+
+def _rest(shots: Sequence[MatchedShot], frames: range) -> Iterator[range]:
+    """Yield what shots, in order, leave of a stretch of the film."""
+    at = frames.start
+    for shot in shots:
+        if shot.film.start > at:
+            yield range(at, shot.film.start)
+        at = shot.film.stop
+    if at < frames.stop:
+        yield range(at, frames.stop)
+
+
+def frame_of(seconds: float, rate: Fraction) -> int:
+    """Return the frame whose start is nearest to an instant."""
+    return round(seconds * float(rate))
