@@ -81,6 +81,10 @@ def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
     footage.mkdir()
     demo = footage / "big buck bunny.mp4"
     shutil.copyfile(REPOSITORY / "docs/demo/big-buck-bunny-excerpt.mp4", demo)
+    # Where nothing is kept: see the steps before.
+    (footage / "big buck bunny.srt").write_text(
+        "1\n00:00:20,000 --> 00:00:22,000\nde eekhoorn (squirrel) kijkt\n"
+    )
     # A codec and a container that no browser plays.
     other = make_video(
         footage, name="tape.mkv", num_frames=240, paint=shots(60), codec="mpeg2video"
@@ -126,6 +130,11 @@ def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
     assert steps["undoDrag"] is True
     assert (steps["clickDrop"], steps["clickAdd"], steps["allowed"]) == (-1, 1, 0)
     assert (steps["clickPin"], steps["clickMove"]) == (True, "own")
+
+    assert "squirrel" in steps["found"][0]
+    assert steps["foundByKey"] == pytest.approx(0, abs=0.06)
+    assert steps["foundByMark"] == pytest.approx(0, abs=0.06)
+    assert (steps["foundAdded"], steps["foundCleared"]) == (1, True)
 
     assert (seen["exported"], seen["rendered"]) == (True, True)
     assert "cut.fcpxml is there already" in seen["refused"]

@@ -285,6 +285,22 @@ def test_a_model_learns_what_was_marked(
     assert served.call("POST", "/v1/jobs", taken).json["exit_code"] == 2
 
 
+def test_words_are_found_in_what_may_be_read(served: Served, footage: Path) -> None:
+    video = footage / "match.mp4"
+    captions = footage / "match.srt"
+    captions.write_text("1\n00:00:02,000 --> 00:00:04,000\na squirrel jumps\n")
+    job = served.wait(served.post("find", [video], words="squirrel", top=3)["id"])
+    captions.unlink()
+    assert (job["state"], job["results"]["num_scores"]) == ("done", 1), job
+    (document,) = served.call("GET", f"/v1/jobs/{job['id']}/scores").json["documents"]
+    (moment,) = document["moments"]
+    assert moment["reasons"] == ['"a squirrel jumps"']
+    assert moment["start_seconds"] == pytest.approx(1.5)
+    nothing = served.wait(served.post("find", [video], words="zeppelin")["id"])
+    assert (nothing["state"], nothing["results"]["num_scores"]) == ("done", 0)
+    assert served.call("GET", f"/v1/jobs/{nothing['id']}/scores").status == 409
+
+
 @pytest.mark.parametrize(
     ("request_body", "status"),
     [
@@ -306,6 +322,11 @@ def test_a_model_learns_what_was_marked(
         ({"kind": "render", "paths": ["FOOTAGE"], "options": {"copy": True, "quality": 9}}, 400),
         ({"kind": "render", "paths": ["FOOTAGE"], "options": {"encoder": "a -y /etc/x"}}, 422),
         ({"kind": "finetune", "paths": ["FOOTAGE"]}, 422),
+        ({"kind": "find", "paths": ["FOOTAGE"]}, 422),
+        ({"kind": "find", "paths": ["FOOTAGE"], "options": {"words": "the"}}, 400),
+        ({"kind": "find", "paths": ["FOOTAGE"], "options": {"words": "dog", "top": 0}}, 422),
+        ({"kind": "find", "paths": ["FOOTAGE"], "options": {"words": "dog", "output": "x"}}, 422),
+        ({"kind": "find", "paths": ["/etc"], "options": {"words": "dog"}}, 403),
         ({"kind": "score", "paths": ["FOOTAGE/*.mp4"]}, 404),
     ],
 )

@@ -28,6 +28,7 @@ _LANES = {
     "finetune": "device",
     "render": "device",
     "export": "light",
+    "find": "light",
     # Whoever waits for it looks at a player without a picture.
     "proxy": "copies",
 }

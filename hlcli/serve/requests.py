@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -183,6 +183,24 @@ class FinetuneOptions(_Options):
         check_free(self.name)
 
 
+class FindOptions(_Options):
+    """Options of `hl find`."""
+
+    words: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    top: Annotated[int, Field(ge=1, le=1000)] = 10
+    model: Word | None = None
+
+    def check(self) -> None:
+        """Refuse words that say nothing.
+
+        Raises:
+            UsageError: There is no word in them.
+        """
+        from hlcli.workflows.find import check_query
+
+        check_query(self.words)
+
+
 class ScoreRequest(BaseModel):
     """Score videos."""
 
@@ -219,9 +237,19 @@ class FinetuneRequest(BaseModel):
     options: FinetuneOptions
 
 
-JobRequest = Annotated[
-    ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest, Field(discriminator="kind")
-]
+class FindRequest(BaseModel):
+    """Look for words in videos."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["find"]
+    paths: Paths
+    options: FindOptions
+
+
+AnyRequest: TypeAlias = ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest | FindRequest
+"""A job to do."""
+
+JobRequest = Annotated[AnyRequest, Field(discriminator="kind")]
 """What `POST /v1/jobs` takes."""
 
 
@@ -263,11 +291,12 @@ class TicketRequest(BaseModel):
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-OPTIONS: dict[str, type[ExportOptions] | type[RenderOptions] | type[FinetuneOptions]] = {
+OPTIONS: dict[str, type[ExportOptions | RenderOptions | FinetuneOptions | FindOptions]] = {
     "score": ScoreOptions,
     "export": ExportOptions,
     "render": RenderOptions,
     "finetune": FinetuneOptions,
+    "find": FindOptions,
 }
 """Options by kind of job."""
 

@@ -16,13 +16,12 @@ from hlcli.serve.pictures import Pictures
 from hlcli.serve.queue import JobQueue
 from hlcli.serve.refusal import RequestError
 from hlcli.serve.requests import (
+    AnyRequest,
     Choice,
-    ExportRequest,
+    ExportOptions,
+    FindOptions,
     FinetuneOptions,
-    FinetuneRequest,
     RenderOptions,
-    RenderRequest,
-    ScoreRequest,
 )
 from hlcli.serve.review_store import ReviewStore
 from hlcli.serve.reviews import Reviews
@@ -111,7 +110,7 @@ class Service:
                 del self._picked[next(iter(self._picked))]
         return paths
 
-    def begin(self, request: ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest) -> Job:
+    def begin(self, request: AnyRequest) -> Job:
         """Check a request as far as that goes at once, and queue it.
 
         Raises:
@@ -122,14 +121,15 @@ class Service:
         options.check()
         paths = [allowed.existing(text) for text in request.paths]
         outputs: list[Path] = []
+        searched = [] if isinstance(options, FindOptions) else options.search
         if isinstance(options, FinetuneOptions):
             for text in (*options.from_cut, *options.labels):
                 allowed.existing(text)
         elif isinstance(options, RenderOptions):
             outputs = check_film_output(options, allowed)
-        else:
+        elif isinstance(options, ExportOptions):
             outputs = check_export_outputs(options, allowed, paths)
-        for text in options.search:
+        for text in searched:
             if not allowed.existing(text).is_dir():
                 raise RequestError(f"{text} is no folder", status=403)
         return self.queue.submit(

@@ -15,6 +15,7 @@ from hlcli.serve.job import Job, Result
 from hlcli.serve.refusal import problem, problem_of
 from hlcli.serve.requests import (
     ExportOptions,
+    FindOptions,
     FinetuneOptions,
     RenderOptions,
     ScoreOptions,
@@ -155,6 +156,25 @@ def _export(task: Task) -> Result:
     return _write(task, documents, options)
 
 
+def _find(task: Task) -> Result:
+    from hlcli.workflows.find import find
+
+    options = FindOptions.model_validate(task.job.options)
+    documents = find(
+        options.words,
+        task.job.paths,
+        top=options.top,
+        model=options.model,
+        device=task.device,
+        may_read=task.allowed.may_read,
+        on=task.on,
+    )
+    task.on.raise_if_nothing(documents)
+    if documents:
+        _keep_scores(task, documents)
+    return Result()
+
+
 def _render(task: Task) -> Result:
     from hlcli.workflows.render import render
 
@@ -273,21 +293,29 @@ _TASKS: dict[str, Callable[[Task], Result]] = {
     "render": _render,
     "finetune": _finetune,
     "proxy": _proxy,
+    "find": _find,
 }
+
+
+def _keep_scores(task: Task, documents: list[ScoresDocument]) -> list[ScoresDocument]:
+    """Write documents into the job's folder; returns them with the client's names of videos."""
+    from hlcli.document import write_documents
+
+    documents = [_named(task, document) for document in documents]
+    write_documents(task.folder / SCORES_FILE, documents)
+    task.on.send({"event": "scored", "num_scores": len(documents)})
+    return documents
 
 
 def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) -> Result:
     """Write the scores, and the timelines that are asked for."""
     from hlcli.atomic import check_not_a_source
-    from hlcli.document import write_documents
     from hlcli.timeline.formats import TARGETS
     from hlcli.workflows.outputs import write_outputs
 
     task.on.raise_if_nothing(documents)
-    documents = [_named(task, document) for document in documents]
-    write_documents(task.folder / SCORES_FILE, documents)
     # Said now: where a timeline cannot be written, the scores are there all the same.
-    task.on.send({"event": "scored", "num_scores": len(documents)})
+    documents = _keep_scores(task, documents)
     sources = [Path(document.video.path) for document in documents]
     outputs: list[tuple[Path, list[str]]] = []
     for text in options.outputs:

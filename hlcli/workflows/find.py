@@ -28,6 +28,7 @@ from hlcli.features.picture_classes import PictureClasses, picture_names
 from hlcli.features.sound_classes import event_names
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
+from hlcli.media.discover import MayRead, any_file
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.media.proxies import ProxyFinder
@@ -73,6 +74,7 @@ def find(
     model: str | None = None,
     device: str = "auto",
     widening: Widening = "auto",
+    may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Find where words are heard, seen or said, as `hl find` does.
@@ -84,6 +86,7 @@ def find(
         model: The detector whose features are searched; None takes those that are stored.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps", for videos that were not scored yet.
         widening: How words become classes.
+        may_read: Asked for each file before it is looked at, transcripts too.
         on: Notified of progress, and of videos that cannot be used; without one the first raises.
 
     Returns:
@@ -95,14 +98,15 @@ def find(
         MediaError: No video can be used.
     """
     on = on or Listener()
-    if not stems(query):
-        raise UsageError(f"there is nothing to look for in {query!r}", hint='hl find "dog" VIDEO')
+    check_query(query)
     if top < 1:
         raise UsageError(f"--top must be at least 1, got {top}")
     given = [videos] if isinstance(videos, (str, Path)) else videos
     choice = ScoringChoice(model=model, device=device)
-    documents = scored_documents([str(one) for one in given], None, choice, moments=False, on=on)
-    search = _Search(query, widening, choice, on)
+    documents = scored_documents(
+        [str(one) for one in given], None, choice, moments=False, may_read=may_read, on=on
+    )
+    search = _Search(query, widening, choice, may_read, on)
     found: list[ScoresDocument] = []
     for document in {document.video.path: document for document in documents}.values():
         with on.one_file(document.video.path):
@@ -116,11 +120,29 @@ def find(
     return [one for one in kept if one.moments]
 
 
+def check_query(query: str) -> None:
+    """Refuse a query without a word.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not stems(query):
+        raise UsageError(f"there is nothing to look for in {query!r}", hint='hl find "dog" VIDEO')
+
+
 class _Search:
     """One query, ready to be looked for in any number of videos."""
 
-    def __init__(self, query: str, widening: Widening, choice: ScoringChoice, on: Listener) -> None:
+    def __init__(
+        self,
+        query: str,
+        widening: Widening,
+        choice: ScoringChoice,
+        may_read: MayRead,
+        on: Listener,
+    ) -> None:
         self._query = query
+        self._may_read = may_read
         self._choice = choice
         self._on = on
         self._sentences = _sentences(widening)
@@ -252,7 +274,7 @@ class _Search:
             return document.transcript
         path = transcript_beside(Path(document.video.path))
         try:
-            return () if path is None else read_transcript(path)
+            return () if path is None else read_transcript(self._may_read(path))
         except HlError as error:
             self._on.warning(f"{error.message}; it is not searched")
             return ()

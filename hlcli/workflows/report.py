@@ -10,7 +10,7 @@ from hlcli import scores_cache
 from hlcli.atomic import check_folder, check_not_a_source, write_text
 from hlcli.document import ScoresDocument, near_misses
 from hlcli.errors import UsageError
-from hlcli.media.discover import find_videos
+from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.moments import Selection
@@ -142,6 +142,7 @@ def scored_documents(
     *,
     outputs: Sequence[Path] = (),
     moments: bool = True,
+    may_read: MayRead = any_file,
     on: Listener,
 ) -> list[ScoresDocument]:
     """Return the scores of every input: stored ones where there are any, else made now.
@@ -152,6 +153,7 @@ def scored_documents(
         choice: Which stored scores count, and how the others are made.
         outputs: Files about to be written, none of which may be one of the videos.
         moments: Whether moments of videos are chosen.
+        may_read: Asked for each file before it is looked at.
         on: Notified of progress, and of inputs that cannot be used.
     """
     documents: list[ScoresDocument] = []
@@ -159,10 +161,10 @@ def scored_documents(
     pipeline: Pipeline | None = None
     for text in inputs:
         if text.lower().endswith(".json"):
-            documents += stored_documents([text], selection, on=on)
+            documents += stored_documents([text], selection, may_read=may_read, on=on)
             continue
         with on.one_file(text):
-            videos = find_videos([text], on=on)
+            videos = find_videos([text], may_read=may_read, on=on)
             for number, path in enumerate(videos, start=1):
                 with on.one_file(path):
                     for output in outputs:

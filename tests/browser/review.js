@@ -55,12 +55,12 @@ async function judge(page, name) {
 
 async function shoot(page, name) {
   if (!settings.shots) return;
-  // Pictures below the edge are not fetched.
-  await page.waitForFunction(() =>
+  // Pictures below the edge are not fetched; only for the looks, so no reason to fail.
+  const stills = () =>
     [...document.querySelectorAll("#moments .still")]
       .filter((one) => one.getBoundingClientRect().bottom < innerHeight)
-      .every((one) => one.querySelector("img")),
-  );
+      .every((one) => one.querySelector("img"));
+  await page.waitForFunction(stills, null, { timeout: 10_000 }).catch(() => (report.steps.blank ??= name));
   await page.screenshot({ path: path.join(settings.shots, `${name}.png`) });
 }
 
@@ -93,6 +93,7 @@ async function main() {
 
     await byKeyboard(page);
     await byMouse(page);
+    await finding(page);
     await results(page);
     await otherTab(context, page);
     child = await killed(page, child);
@@ -296,6 +297,38 @@ async function byMouse(page) {
   await page.click("#zoom-in");
   await page.click("#zoom-all");
   await saved(page);
+}
+
+/** What words find is marked on the curve, listed, looked at and added, by keyboard and by mouse. */
+async function finding(page) {
+  const steps = report.steps;
+  const count = (await kept(page)).length;
+  await page.focus("#curve");
+  await page.keyboard.press("/");
+  await page.keyboard.type("squirrel kijkt");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#found .moment");
+  steps.found = await page.$$eval("#found .words", (all) => all.map((one) => one.textContent));
+  await judge(page, "found");
+  await shoot(page, "review-find");
+  await page.focus("#curve");
+  await page.keyboard.press("]");
+  const [start] = bounds(steps.found[0]);
+  steps.foundByKey = (await position(page)) - start;
+  await page.keyboard.press("Home");
+  const plot = await page.locator("#curve .u-over").boundingBox();
+  const length = await page.$eval("#curve", (one) => Number(one.getAttribute("aria-valuemax")));
+  await page.mouse.click(plot.x + (start / length) * plot.width, plot.y + 4);
+  steps.foundByMark = (await position(page)) - start;
+  await page.locator("#found .moment").first().getByRole("button", { name: /^Add/ }).click();
+  steps.foundAdded = (await kept(page)).length - count;
+  steps.foundWords = (await selected(page)).words;
+  await page.click("#undo");
+  await page.fill("#words", "zeppelin");
+  await page.click("#find-ok");
+  await page.waitForFunction(() => /^Nothing found/.test(document.getElementById("found-title").textContent));
+  await page.click("#found-clear");
+  steps.foundCleared = await page.isHidden("#found-part");
 }
 
 async function results(page) {

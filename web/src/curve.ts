@@ -11,10 +11,14 @@ const LABEL_WIDTH = 66;
 const SHORTEST_VIEW = 2;
 const MOST_SOUNDS = 6;
 const PLOT = 215;
+/** Height of the marks of what was found, in pixels. */
+const MARK = 12;
 
 export interface CurveCalls {
   onSeek(seconds: number): void;
   onSelect(id: string): void;
+  /** A mark of what was found is clicked. */
+  onFound(place: number): void;
   /** While an end is dragged. */
   onDrag(id: string, start: number, end: number): void;
   /** When it is let go. */
@@ -36,6 +40,8 @@ export class Curve {
   seconds = 0;
   /** Sound classes that are shown strongly; empty shows all. */
   sounds = new Set<string>();
+  /** Where the words that were looked for are, marked above the curve. */
+  found: { video: number; start_seconds: number; end_seconds: number }[] = [];
   #plot: uPlot | null = null;
   #document: ScoresDocument | null = null;
   #video = 0;
@@ -253,6 +259,18 @@ export class Curve {
       const left = x(one.start_seconds);
       ctx.fillRect(left, bbox.top, Math.max(2, x(one.end_seconds) - left), bar);
     }
+    ctx.fillStyle = this.#color("found");
+    const size = MARK * devicePixelRatio;
+    for (const one of this.found) {
+      if (one.video !== this.#video) continue;
+      const left = x(one.start_seconds);
+      ctx.fillRect(left, bbox.top, Math.max(2 * devicePixelRatio, x(one.end_seconds) - left), size / 2);
+      ctx.beginPath();
+      ctx.moveTo(left - size / 2, bbox.top);
+      ctx.lineTo(left + size / 2, bbox.top);
+      ctx.lineTo(left, bbox.top + size);
+      ctx.fill();
+    }
     ctx.restore();
   }
 
@@ -368,8 +386,26 @@ export class Curve {
     return best;
   }
 
+  /** The mark of what was found that is under a pointer, or -1. */
+  #foundAt(event: PointerEvent): number {
+    const plot = this.#plot;
+    if (!plot) return -1;
+    const top = this.holder.getBoundingClientRect().top + plot.bbox.top / devicePixelRatio;
+    if (event.clientY < top || event.clientY > top + MARK) return -1;
+    const seconds = this.#secondsOf(event);
+    const reach = MARK * this.#perPixel();
+    return this.found.findIndex(
+      (one) =>
+        one.video === this.#video &&
+        one.start_seconds - reach <= seconds &&
+        seconds <= one.end_seconds + reach,
+    );
+  }
+
   #down(event: PointerEvent): void {
     if (event.button !== 0 || !this.#plot) return;
+    const place = this.#foundAt(event);
+    if (place >= 0) return this.calls.onFound(place);
     this.#pointers.set(event.pointerId, event.clientX);
     this.holder.setPointerCapture(event.pointerId);
     if (this.#pointers.size === 2) {

@@ -17,6 +17,7 @@ const KEYS: [string, string][] = [
   ["C M", "split here; merge with the next"],
   ["P A", "pin; avoid"],
   ["R", "play the cut"],
+  ["/", "find by words; then [ and ]: what was found before, after"],
   ["+ − 0 Z", "zoom in, out, all, to the moment"],
   ["Page Up, Page Down", "half a screen of the curve"],
   ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],

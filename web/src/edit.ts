@@ -206,6 +206,23 @@ export function free(documents: (ScoresDocument | null)[], taken: Span[]): Ranke
   return found.sort((a, b) => b.score - a.score || byTime(a, b));
 }
 
+/** Where words were found, in the videos of a review, the best first. */
+export function results(documents: ScoresDocument[], identities: string[]): Ranked[] {
+  return documents
+    .flatMap((document) =>
+      document.moments.map((candidate) => ({
+        video: identities.indexOf(document.video.sha256_head),
+        start_seconds: candidate.start_seconds,
+        end_seconds: candidate.end_seconds,
+        score: candidate.score,
+        peak_seconds: candidate.peak_seconds,
+        candidate,
+      })),
+    )
+    .filter((one) => one.video >= 0)
+    .sort((a, b) => b.score - a.score || byTime(a, b));
+}
+
 /** The candidates that nobody has decided about, the best first. */
 export function nextBest(edit: Edit, documents: (ScoresDocument | null)[]): Ranked[] {
   return free(documents, [...edit.moments, ...edit.avoid]);

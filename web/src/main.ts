@@ -16,6 +16,7 @@ import "./style.css";
 
 const MOST_UNDO = 200;
 const MOST_NEXT = 8;
+const MOST_FOUND = 30;
 /** Half of what "New here" takes where hl has no candidate, in seconds. */
 const AROUND = 3;
 
@@ -30,6 +31,12 @@ class Page {
   #sounds = new Set<string>();
   #playsCut = false;
   /** How much of each small copy is made, 0 where it is not known. */
+  /** What was looked for last, and where it is. */
+  #query = "";
+  #found: edits.Ranked[] = [];
+  #foundAt = -1;
+  /** How the search goes; empty where it is over. */
+  #foundSays = "";
   readonly #making = new Map<number, number>();
   readonly #player: Player;
   readonly #curve: Curve;
@@ -52,6 +59,7 @@ class Page {
     this.#curve = new Curve(byId("curve"), {
       onSeek: (seconds) => void this.#seek(this.#player.video, seconds),
       onSelect: (id) => this.select(id, false),
+      onFound: (place) => this.#lookAtFound(place),
       onDrag: (id, start, end) => this.#preview((edit, length) => edits.trim(edit, id, start, end, length)),
       onDragEnd: () => this.#commitPreview(),
     });
@@ -321,6 +329,77 @@ class Page {
     }
   }
 
+  // --- finding ---
+
+  /** Look for what is heard, seen or said, in all videos of the review. */
+  async find(query: string): Promise<void> {
+    const videos = this.review.videos.filter((one) => one.document && !one.problem);
+    if (!query || !videos.length) return this.clearFound();
+    this.#query = query;
+    this.#found = [];
+    this.#foundAt = -1;
+    this.#foundSays = `Looking for “${query}”…`;
+    this.show();
+    try {
+      const paths = videos.map((one) => one.path);
+      const job = await this.service.startJob("find", paths, { words: query, top: MOST_FOUND });
+      const done = await this.service.finished(job.id, () => undefined, 150);
+      const documents: ScoresDocument[] = done.results.num_scores ? await this.service.scores(job.id) : [];
+      // Somebody may have looked for something else since.
+      if (query !== this.#query) return;
+      const identities = this.review.videos.map((one) => one.identity);
+      this.#found = edits.results(documents, identities);
+      const why = done.remarks.length ? `: ${done.remarks.join("; ")}` : "";
+      this.#foundSays = this.#found.length ? "" : `Nothing found for “${query}”${why}`;
+    } catch (error) {
+      if (query !== this.#query) return;
+      const { message, hint } = inWords(error);
+      this.#foundSays = `${message} ${hint}`;
+    }
+    this.show();
+  }
+
+  clearFound(): void {
+    this.#query = "";
+    this.#found = [];
+    this.show();
+  }
+
+  #lookAtFound(place: number): void {
+    const one = this.#found[place];
+    if (!one) return;
+    this.#foundAt = place;
+    void this.#seek(one.video, one.start_seconds);
+    this.show();
+    document.querySelector("#found [aria-current]")?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The next of what was found, or the one before. */
+  #stepFound(by: number): void {
+    const last = this.#found.length - 1;
+    if (last >= 0) this.#lookAtFound(Math.min(Math.max(0, this.#foundAt + by), last));
+  }
+
+  #showFound(): void {
+    byId("found-part").hidden = this.#query === "";
+    byId("found-title").textContent =
+      this.#foundSays || `${counted(this.#found.length, "place")} for “${this.#query}”`;
+    replace(
+      byId("found"),
+      this.#found.map((one, place) => this.#foundRow(one, place)),
+    );
+  }
+
+  #foundRow(one: edits.Ranked, place: number): HTMLElement {
+    const row = this.#candidate(one, `found-${place}`, () => this.#lookAtFound(place));
+    row.classList.replace("dropped", "found");
+    if (place === this.#foundAt) {
+      row.classList.add("selected");
+      row.querySelector(".still")?.setAttribute("aria-current", "true");
+    }
+    return row;
+  }
+
   async #makeCopy(video: number): Promise<string> {
     this.#making.set(video, 0);
     this.#showMaking();
@@ -355,6 +434,7 @@ class Page {
   show(): void {
     this.#showVideos();
     this.#showSounds();
+    this.#showFound();
     this.#showMoments();
     this.#showTotal();
     this.#showCurve();
@@ -432,7 +512,9 @@ class Page {
       .slice(0, MOST_NEXT);
     replace(
       byId("next"),
-      next.map((one, place) => this.#candidate(one, place)),
+      next.map((one, place) =>
+        this.#candidate(one, `next-${place}`, () => void this.#seek(one.video, one.start_seconds)),
+      ),
     );
     byId("avoided-part").hidden = this.edit.avoid.length === 0;
     replace(
@@ -503,14 +585,13 @@ class Page {
     return row;
   }
 
-  #candidate(one: edits.Ranked, place: number): HTMLElement {
+  #candidate(one: edits.Ranked, key: string, look: () => void): HTMLElement {
     const name = this.#where(one);
     const row = make("li", { class: "moment dropped" });
-    const look = (): void => void this.#seek(one.video, one.start_seconds);
     const still = this.#stillButton(one, one.peak_seconds, `Show ${name}`, look);
-    still.dataset.key = `next-still-${place}`;
+    still.dataset.key = `${key}-still`;
     const keep = button("Add", `Add ${name}`, () => this.#add(one));
-    keep.dataset.key = `next-${place}`;
+    keep.dataset.key = key;
     const reason = reasonWords(one.candidate);
     row.append(
       still,
@@ -553,6 +634,7 @@ class Page {
     this.#curve.edit = this.edit;
     this.#curve.selected = this.selected;
     this.#curve.sounds = this.#sounds;
+    this.#curve.found = this.#found;
     this.#curve.show(this.#player.video, this.#document());
   }
 
@@ -679,6 +761,18 @@ class Page {
     on("set-in", () => this.setIn());
     on("set-out", () => this.setOut());
     on("new", () => this.keepHere());
+    on("found-clear", () => this.clearFound());
+    const words = byId<HTMLInputElement>("words");
+    byId("find").addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.find(words.value.trim());
+    });
+    words.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      words.value = "";
+      words.blur();
+      this.clearFound();
+    });
     on("export", () => askExport(this));
     on("render", () => askRender(this));
     on("learn", () => askLearn(this));
@@ -728,7 +822,7 @@ class Page {
       else this.undo();
       return;
     }
-    if (event.ctrlKey || event.metaKey) return;
+    if (event.ctrlKey || event.metaKey || target.matches("[type=search]")) return;
     const isTyped = target.matches("input, select, textarea");
     // These mean something else to what has the focus.
     const isTaken = key === " " || key === "Enter" ? target.matches("button, a, input, select") : false;
@@ -752,6 +846,9 @@ class Page {
       r: () => this.playCut(),
       z: () => this.#zoomToMoment(),
       e: () => askExport(this),
+      "/": () => byId("words").focus(),
+      "[": () => this.#stepFound(-1),
+      "]": () => this.#stepFound(1),
       "?": () => showHelp(),
       "+": () => this.#curve.zoom(0.5),
       "=": () => this.#curve.zoom(0.5),

@@ -31,7 +31,7 @@ export interface Candidate {
 
 /** The scores document of one video; fields with `?` are not in documents of every version. */
 export interface ScoresDocument {
-  video: { duration_seconds: number; frame_rate: string; num_frames: number };
+  video: { sha256_head: string; duration_seconds: number; frame_rate: string; num_frames: number };
   model: { name: string; version: string };
   clip_seconds: number;
   scores: number[];

@@ -89,7 +89,7 @@ class Service {
   }
 
   /**
-   * @param {"score" | "export"} kind
+   * @param {"score" | "export" | "find"} kind
    * @param {string[]} paths
    * @param {Options} options
    * @returns {Promise<Job>}
