@@ -8,12 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser_pages import free_port, missing_node, run_script
+from document_factory import make_document
 from media_factory import make_video, shots
 
+from hlcli import scores_cache
+from hlcli.media.identity import content_identity
+from hlcli.moments import Take
 from hlcli.serve.page import page_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -74,8 +79,27 @@ def test_what_is_committed_is_what_the_sources_give() -> None:
         )
 
 
+def scored_with_takes(folder: Path) -> Path:
+    """Make a video whose stored scores have one moment with two other takes."""
+    video = make_video(folder, name="takes.mp4", num_frames=600)
+    document = make_document(
+        path=str(video),
+        num_frames=600,
+        scores=[0.9 if 2 <= clip < 5 else 0.05 for clip in range(20)],
+        identity=content_identity(video),
+    )
+    (moment,) = document.moments
+    others = tuple(
+        Take(start_seconds=start, end_seconds=start + 3, score=0.4) for start in (9.0, 15.0)
+    )
+    scores_cache.put(document.with_moments([replace(moment, alternatives=others)]))
+    return video
+
+
 @pytest.mark.slow
-def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
+def test_the_page_in_a_browser_against_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
     footage = tmp_path / "shots é"
     footage.mkdir()
@@ -89,7 +113,10 @@ def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
     other = make_video(
         footage, name="tape.mkv", num_frames=240, paint=shots(60), codec="mpeg2video"
     )
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("HL_CACHE_DIR", str(cache))
     settings = {
+        "takes": str(scored_with_takes(footage)),
         "python": sys.executable,
         "port": free_port(),
         "videos": [str(demo), str(other)],
@@ -99,7 +126,7 @@ def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
     seen = run_script(
         "review.js",
         settings,
-        {"HL_CACHE_DIR": str(tmp_path / "cache"), "HL_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        {"HL_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )
     assert seen["console"] == []
     assert seen["axe"] == []
@@ -144,5 +171,9 @@ def test_the_page_in_a_browser_against_the_service(tmp_path: Path) -> None:
     assert "hl does not answer" in seen["unsaved"]
     assert seen["reopened"] == seen["afterKill"]
     assert seen["narrowFits"] is True
+    first, *others = seen["takes"][::2]
+    assert first == pytest.approx(1.5, abs=0.6)
+    assert others == [9.0, 15.0, 9.0]
+    assert seen["takes"][1::2] == [f"Take {number} of 3" for number in (1, 2, 3, 2)]
     assert seen["copy"]["width"] > 0
     assert seen["copy"]["position"] == pytest.approx(1.0, abs=0.2)

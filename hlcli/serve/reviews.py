@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hlcli.atomic import make_folder, write_text
 from hlcli.document import ScoresDocument, find_moments, write_documents
 from hlcli.errors import HlError, MediaNotFoundError
 from hlcli.media.identity import content_identity
-from hlcli.moments import Selection
+from hlcli.moments import Moment, Selection
 from hlcli.serve.allowed import Allowed
 from hlcli.serve.changes import now
 from hlcli.serve.edit import Edit, EditMoment, edited_documents, marks_table
@@ -355,9 +355,13 @@ class Reviews:
     def _take(self, review: Review, found: ScoresDocument) -> None:
         """Keep scores with the moments one can choose from, unless they are the same as before."""
         kept = self.store.document(review.id, found.video.sha256_head)
-        if kept is not None and _without_moments(kept) == _without_moments(found):
+        if (
+            kept is not None
+            and _without_moments(kept) == _without_moments(found)
+            and _num_takes(kept.moments) >= _num_takes(found.moments)
+        ):
             return
-        candidates = find_moments(found, Selection(top=MAX_CANDIDATES))
+        candidates = with_takes(find_moments(found, Selection(top=MAX_CANDIDATES)), found.moments)
         self.store.put_document(review.id, found.with_moments(candidates))
 
     def _seeded(self, review: Review) -> Review:
@@ -470,6 +474,31 @@ def proxy_path(identity: str) -> Path:
 
 def _renamed(document: ScoresDocument, path: str) -> ScoresDocument:
     return dataclasses.replace(document, video=dataclasses.replace(document.video, path=path))
+
+
+def with_takes(candidates: Sequence[Moment], scored: Sequence[Moment]) -> list[Moment]:
+    """Give candidates the other takes that are known of the same stretch.
+
+    Args:
+        candidates: Moments to choose from.
+        scored: Moments that the scores came with.
+    """
+    known = [moment for moment in scored if moment.alternatives]
+    found = []
+    for candidate in candidates:
+        for moment in known:
+            shared = min(candidate.end_seconds, moment.end_seconds) - max(
+                candidate.start_seconds, moment.start_seconds
+            )
+            shorter = min(candidate.duration_seconds, moment.duration_seconds)
+            if shared > shorter / 2 and not candidate.alternatives:
+                candidate = dataclasses.replace(candidate, alternatives=moment.alternatives)
+        found.append(candidate)
+    return found
+
+
+def _num_takes(moments: Sequence[Moment]) -> int:
+    return sum(len(moment.alternatives) for moment in moments)
 
 
 def _without_moments(document: ScoresDocument) -> ScoresDocument:

@@ -100,6 +100,7 @@ async function main() {
     await again(context, page);
     await narrow(browser, context);
     report.copy = await otherVideo(context, page);
+    report.takes = await otherTakes(context);
   } finally {
     await browser.close();
     child.kill("SIGINT");
@@ -309,10 +310,10 @@ async function finding(page) {
   await page.keyboard.press("Enter");
   await page.waitForSelector("#found .moment");
   steps.found = await page.$$eval("#found .words", (all) => all.map((one) => one.textContent));
-  await judge(page, "found");
-  await shoot(page, "review-find");
   await page.focus("#curve");
   await page.keyboard.press("]");
+  await judge(page, "found");
+  await shoot(page, "review-find");
   const [start] = bounds(steps.found[0]);
   steps.foundByKey = (await position(page)) - start;
   await page.keyboard.press("Home");
@@ -480,6 +481,33 @@ async function otherVideo(_context, page) {
     width: await page.$eval("#video", (one) => one.videoWidth),
     position: await position(page),
   };
+}
+
+/** A moment that has other takes: each comes into its place, by key and by mouse. */
+async function otherTakes(context) {
+  const { address, child } = await review([settings.takes]);
+  await ended(child);
+  const page = await newPage(context);
+  await page.goto(address);
+  await page.waitForSelector("#moments .moment .actions");
+  const seen = [];
+  const see = async () => {
+    await saved(page);
+    seen.push(...(await kept(page)).map((one) => bounds(one.words)[0]));
+    seen.push(await page.textContent('#moments [data-key^="take-"]'));
+  };
+  await see();
+  await page.focus("#curve");
+  await page.keyboard.press("t");
+  await see();
+  await page.click('#moments [data-key^="take-"]');
+  await see();
+  await page.keyboard.press("Shift+T");
+  await see();
+  await judge(page, "takes");
+  await shoot(page, "review-takes");
+  await page.close();
+  return seen;
 }
 
 run(main, report);

@@ -48,8 +48,8 @@ async function openPage(owner, said, options) {
 }
 
 /** Run `hl review` and give its process and the address that it prints. */
-async function review() {
-  const words = ["-m", "hlcli", "review", "--no-browser", "--port", settings.port, ...settings.videos];
+async function review(videos = settings.videos) {
+  const words = ["-m", "hlcli", "review", "--no-browser", "--port", settings.port, ...videos];
   const child = spawn(settings.python, words, { stdio: ["ignore", "pipe", "inherit"] });
   // However this process ends, that one does not stay behind.
   process.once("exit", () => child.kill("SIGKILL"));

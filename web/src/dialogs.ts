@@ -13,6 +13,7 @@ const KEYS: [string, string][] = [
   ["I O", "the moment begins, ends here"],
   ["X", "drop, or keep again"],
   ["S", "swap for the next best"],
+  ["T", "the next take of the same; with Shift the one before"],
   ["N", "keep what is here"],
   ["C M", "split here; merge with the next"],
   ["P A", "pin; avoid"],

@@ -1,6 +1,6 @@
 // What can be done to an edit: every function returns another edit, or the same where nothing can be done.
 
-import type { Candidate, Edit, Moment, ScoresDocument, Span } from "./types.ts";
+import type { Candidate, Edit, Moment, ReviewedVideo, ScoresDocument, Span } from "./types.ts";
 
 /** Shortest moment, in seconds. */
 export const SHORTEST = 0.1;
@@ -223,9 +223,63 @@ export function results(documents: ScoresDocument[], identities: string[]): Rank
     .sort((a, b) => b.score - a.score || byTime(a, b));
 }
 
-/** The candidates that nobody has decided about, the best first. */
-export function nextBest(edit: Edit, documents: (ScoresDocument | null)[]): Ranked[] {
-  return free(documents, [...edit.moments, ...edit.avoid]);
+/** The candidates that nobody has decided about, the best first; none is another take of what is kept. */
+export function nextBest(edit: Edit, documents: (ScoresDocument | null)[], takes: Span[][] = []): Ranked[] {
+  return free(documents, decided(edit, takes));
+}
+
+function decided(edit: Edit, takes: Span[][]): Span[] {
+  const others = edit.moments.filter((one) => one.keep).flatMap((one) => takesOf(takes, one));
+  return [...edit.moments, ...edit.avoid, ...others];
+}
+
+/** Takes of the same in the videos of a review: each list in the order of videos and time. */
+export function takeGroups(videos: ReviewedVideo[]): Span[][] {
+  const groups: Span[][] = [];
+  videos.forEach((here, video) => {
+    for (const one of here.document?.moments ?? []) {
+      const spans = (one.alternatives ?? []).map((take) => ({
+        video: take.video === undefined ? video : videos.findIndex((other) => other.path === take.video),
+        start_seconds: take.start_seconds,
+        end_seconds: take.end_seconds,
+      }));
+      const here: Span[] = [{ video, start_seconds: one.start_seconds, end_seconds: one.end_seconds }];
+      // A take may lie in a file that is not reviewed.
+      const group = [...here, ...spans.filter((take) => take.video >= 0)].sort(byTime);
+      if (group.length > 1) groups.push(group);
+    }
+  });
+  return groups;
+}
+
+/** The takes of what a stretch shows, itself among them; empty where there is one only. */
+export function takesOf(groups: Span[][], span: Span): Span[] {
+  return groups.find((group) => group.some((take) => isSame(take, span))) ?? [];
+}
+
+/** Which of the takes a stretch is. */
+export function takeNumber(takes: Span[], span: Span): number {
+  return takes.findIndex((take) => isSame(take, span));
+}
+
+/** Put another take in the place of a kept moment, the next one or the one before, around the end. */
+export function otherTake(edit: Edit, id: string, groups: Span[][], by: 1 | -1): Edit {
+  const moment = find(edit, id);
+  if (!moment?.keep) return edit;
+  const takes = takesOf(groups, moment);
+  const now = takeNumber(takes, moment);
+  for (let step = 1; step < takes.length; step += 1) {
+    const take = takes[(now + by * step + takes.length * step) % takes.length];
+    const isTaken = edit.moments.some((one) => one.keep && one.id !== id && take && overlaps(one, take));
+    if (take && !isTaken) return changed(edit, id, bare(take));
+  }
+  return edit;
+}
+
+/** Whether two stretches share more than half of the shorter one: an end may have been moved. */
+function isSame(a: Span, b: Span): boolean {
+  const shared = Math.min(a.end_seconds, b.end_seconds) - Math.max(a.start_seconds, b.start_seconds);
+  return a.video === b.video && shared > Math.min(lengthOf(a), lengthOf(b)) / 2;
 }
 
 /** Drop a moment and keep the best candidate that is left in its place in the film. */
@@ -233,8 +287,9 @@ export function swap(
   edit: Edit,
   id: string,
   documents: (ScoresDocument | null)[],
+  takes: Span[][] = [],
 ): { edit: Edit; id: string | null } {
-  const [best] = nextBest(edit, documents);
+  const [best] = nextBest(edit, documents, takes);
   const moment = find(edit, id);
   if (!best || !moment?.keep) return { edit, id: null };
   const fresh = freshId(edit, best.video);
@@ -256,7 +311,12 @@ export function swap(
  * Choose anew so that the film has a length: pinned moments stay, dropped and avoided ones do not come back,
  * the rest is taken best first, and the last one is cut to its best part.
  */
-export function recut(edit: Edit, target: number, documents: (ScoresDocument | null)[]): Edit {
+export function recut(
+  edit: Edit,
+  target: number,
+  documents: (ScoresDocument | null)[],
+  takes: Span[][] = [],
+): Edit {
   const kept = edit.moments.filter((one) => one.keep);
   const pinned = kept.filter((one) => one.pinned);
   const dropped = edit.moments.filter((one) => !one.keep);
@@ -264,7 +324,7 @@ export function recut(edit: Edit, target: number, documents: (ScoresDocument | n
     ...kept
       .filter((one) => !one.pinned)
       .map((moment) => ({ moment, ...meanScore(documents[moment.video] ?? null, moment) })),
-    ...free(documents, [...edit.moments, ...edit.avoid]).map((one) => ({
+    ...nextBest(edit, documents, takes).map((one) => ({
       moment: { ...bare(one), id: "", keep: true, pinned: false } as Moment,
       score: one.score,
       peak: one.peak_seconds,

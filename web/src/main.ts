@@ -31,6 +31,7 @@ class Page {
   #sounds = new Set<string>();
   #playsCut = false;
   /** How much of each small copy is made, 0 where it is not known. */
+  #takes: Span[][] = [];
   /** What was looked for last, and where it is. */
   #query = "";
   #found: edits.Ranked[] = [];
@@ -80,6 +81,7 @@ class Page {
   #take(review: Review, seeks = true): void {
     this.review = review;
     this.edit = review.edit;
+    this.#takes = edits.takeGroups(review.videos);
     this.#past = [];
     this.#future = [];
     this.#saver = new Saver(this.service, review.id, review.revision, () => this.#showSaved());
@@ -207,7 +209,9 @@ class Page {
     if (!scores) return;
     const inside = (one: { start_seconds: number; end_seconds: number }): boolean =>
       one.start_seconds <= at && at < one.end_seconds;
-    const known = edits.nextBest(this.edit, this.documents).find((one) => one.video === video && inside(one));
+    const known = edits
+      .nextBest(this.edit, this.documents, this.#takes)
+      .find((one) => one.video === video && inside(one));
     const points = edits.snapPoints(scores);
     const span: Span = known ?? {
       video,
@@ -224,10 +228,18 @@ class Page {
   }
 
   swap(id: string): void {
-    const made = edits.swap(this.edit, id, this.documents);
+    const made = edits.swap(this.edit, id, this.documents, this.#takes);
     if (made.id === null) return this.say("Nothing is left to swap it for.");
     this.change(made.edit, made.id);
     this.select(made.id);
+  }
+
+  /** The next take of the same in the place of a moment, or the one before. */
+  take(id: string, by: 1 | -1): void {
+    const made = edits.otherTake(this.edit, id, this.#takes, by);
+    if (made === this.edit) return this.say("There is no other take of it.");
+    this.change(made, id);
+    this.select(id);
   }
 
   merge(id: string): void {
@@ -340,6 +352,7 @@ class Page {
     this.#foundAt = -1;
     this.#foundSays = `Looking for “${query}”…`;
     this.show();
+    byId("found-part").scrollIntoView({ block: "nearest" });
     try {
       const paths = videos.map((one) => one.path);
       const job = await this.service.startJob("find", paths, { words: query, top: MOST_FOUND });
@@ -350,6 +363,7 @@ class Page {
       const identities = this.review.videos.map((one) => one.identity);
       this.#found = edits.results(documents, identities);
       const why = done.remarks.length ? `: ${done.remarks.join("; ")}` : "";
+      if (this.#found.length) byId("found-part").parentElement?.scrollTo({ top: 0 });
       this.#foundSays = this.#found.length ? "" : `Nothing found for “${query}”${why}`;
     } catch (error) {
       if (query !== this.#query) return;
@@ -507,7 +521,7 @@ class Page {
       list.append(make("li", { class: "secondary" }, words));
     }
     const next = edits
-      .nextBest(this.edit, this.documents)
+      .nextBest(this.edit, this.documents, this.#takes)
       .filter((one) => this.#isHeard(one))
       .slice(0, MOST_NEXT);
     replace(
@@ -548,7 +562,9 @@ class Page {
     const known = this.#document(one.video)?.moments.find((candidate) =>
       edits.overlaps({ ...candidate, video: one.video }, one),
     );
-    const reason = known ? reasonWords(known) : "added by hand";
+    const takes = edits.takesOf(this.#takes, one);
+    const number = edits.takeNumber(takes, one) + 1;
+    const reason = known ? reasonWords(known) : number > 0 ? "another take of the same" : "added by hand";
     const words = make(
       "div",
       { class: "words" },
@@ -569,6 +585,12 @@ class Page {
     act(one.keep ? "Drop" : "Keep", `${one.keep ? "Drop" : "Keep"} ${name} (X)`, () => this.toggle(one.id));
     if (one.keep) {
       act("Swap", `Swap ${name} for the next best (S)`, () => this.swap(one.id));
+      if (number > 0) {
+        const words = `Take ${number} of ${takes.length}`;
+        act(words, `${words} of ${name}: put the next one here (T)`, () =>
+          this.take(one.id, 1),
+        ).dataset.key = `take-${one.id}`;
+      }
       act("Pin", `Pin ${name}: it stays when the length changes (P)`, () =>
         this.change(edits.pin(this.edit, one.id), one.id),
       ).setAttribute("aria-pressed", String(one.pinned));
@@ -793,7 +815,7 @@ class Page {
     const slider = byId<HTMLInputElement>("length");
     slider.addEventListener("input", () => {
       const target = Number(slider.value);
-      this.#preview((base) => edits.recut(base, target, this.documents));
+      this.#preview((base) => edits.recut(base, target, this.documents, this.#takes));
       if (!edits.find(this.edit, this.selected)) this.selected = edits.film(this.edit)[0]?.id ?? null;
     });
     slider.addEventListener("change", () => this.#commitPreview());
@@ -826,7 +848,7 @@ class Page {
     const isTyped = target.matches("input, select, textarea");
     // These mean something else to what has the focus.
     const isTaken = key === " " || key === "Enter" ? target.matches("button, a, input, select") : false;
-    if (isTaken || (isTyped && !/^[jklioxspacmrnz]$/.test(key)) || target.matches("select")) return;
+    if (isTaken || (isTyped && !/^[jklioxsptacmrnz]$/.test(key)) || target.matches("select")) return;
     const selected = this.selected ?? "";
     const keys: Record<string, () => void> = {
       " ": () => this.#player.toggle(),
@@ -845,6 +867,7 @@ class Page {
       m: () => this.merge(selected),
       r: () => this.playCut(),
       z: () => this.#zoomToMoment(),
+      t: () => this.take(selected, event.shiftKey ? -1 : 1),
       e: () => askExport(this),
       "/": () => byId("words").focus(),
       "[": () => this.#stepFound(-1),

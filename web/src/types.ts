@@ -27,6 +27,8 @@ export interface Candidate {
   peak_seconds: number;
   why: "picture" | "sound" | "both";
   reasons?: string[];
+  /** Other takes of the same; without `video` in the same file. */
+  alternatives?: { start_seconds: number; end_seconds: number; score: number; video?: string }[];
 }
 
 /** The scores document of one video; fields with `?` are not in documents of every version. */

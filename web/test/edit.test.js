@@ -193,3 +193,54 @@ test("the score of a stretch is the mean of its clips, by how much of each is in
   assert.equal(peak, 10.5);
   assert.equal(edits.meanScore(null, { start_seconds: 0, end_seconds: 4 }).score, 0);
 });
+
+test("another take comes into the place of a moment, and no take of what is kept is offered", () => {
+  const scores = video(candidate(10, 20, 0.9), candidate(30, 40, 0.8), candidate(60, 70, 0.7));
+  scores.moments[0].alternatives = [
+    { start_seconds: 30, end_seconds: 40, score: 0.8 },
+    { start_seconds: 5, end_seconds: 12, score: 0.5, video: "/b.mp4" },
+    { start_seconds: 1, end_seconds: 2, score: 0.5, video: "/not-reviewed.mp4" },
+  ];
+  const groups = edits.takeGroups([
+    { path: "/a.mp4", document: scores },
+    { path: "/b.mp4", document: null },
+  ]);
+  assert.deepEqual(groups, [
+    [
+      { video: 0, start_seconds: 10, end_seconds: 20 },
+      { video: 0, start_seconds: 30, end_seconds: 40 },
+      { video: 1, start_seconds: 5, end_seconds: 12 },
+    ],
+  ]);
+  // Trimmed, it is still that take.
+  const start = edit(moment("a", 10, 18, { pinned: true }));
+  assert.deepEqual(
+    edits.nextBest(start, [scores], groups).map((one) => one.start_seconds),
+    [60],
+  );
+  const second = edits.otherTake(start, "a", groups, 1);
+  assert.deepEqual(second.moments, [moment("a", 30, 40, { pinned: true })]);
+  const third = edits.otherTake(second, "a", groups, 1);
+  assert.deepEqual(third.moments, [moment("a", 5, 12, { pinned: true, video: 1 })]);
+  assert.deepEqual(spans(edits.otherTake(third, "a", groups, 1)), [[10, 20]]);
+  assert.deepEqual(spans(edits.otherTake(start, "a", groups, -1)), [[5, 12]]);
+  // Where another moment lies it cannot go.
+  const beside = edit(moment("a", 10, 18), moment("b", 35, 38));
+  assert.deepEqual(edits.otherTake(beside, "a", groups, 1).moments[0].video, 1);
+  const alone = edit(moment("a", 80, 90));
+  assert.equal(edits.otherTake(alone, "a", groups, 1), alone);
+});
+
+test("what was found is shown in the videos of the review, the best first", () => {
+  const one = video(candidate(10, 20, 0.3), candidate(50, 60, 0.6));
+  one.video.sha256_head = "b";
+  const strange = { ...video(candidate(1, 2, 1)) };
+  strange.video.sha256_head = "c";
+  assert.deepEqual(
+    edits.results([one, strange], ["a", "b"]).map(({ video, score }) => [video, score]),
+    [
+      [1, 0.6],
+      [1, 0.3],
+    ],
+  );
+});
