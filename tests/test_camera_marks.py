@@ -19,7 +19,9 @@ from hlcli.media.camera_marks import read_camera_marks
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 from hlcli.moments import Observation, Selection, with_votes
+from hlcli.progress import Listener
 from hlcli.timeline.build import Layout, build_edit_list
+from hlcli.workflows.report import ScoringChoice, scored_documents
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -178,6 +180,11 @@ def test_marks_are_shown_and_kept_with_the_scores(video: Path, tmp_path: Path) -
     result = hl("score", video, "--json", "--visual-only", "--top", 1)
     names = [one["name"] for one in json.loads(result.stdout)["marks"]]
     assert names == ["a laugh", "HiLight"]
+    # For a report and a search, too, which take stored scores.
+    video.with_name("GX010001.marks.txt").write_text("00:00:02 a fall\n")
+    choice = ScoringChoice(visual_only=True)
+    (document,) = scored_documents([str(video)], None, choice, on=Listener())
+    assert [one.name for one in document.marks or ()] == ["a fall", "HiLight"]
 
 
 def test_marks_teach(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
 CLIP_SECONDS = Fraction(1)
 """Length of one clip, in seconds: not longer than both benchmarks' label unit."""
 
@@ -44,3 +47,14 @@ class ClipGrid:
     def span(self, clip: int) -> tuple[Fraction, Fraction]:
         """Half-open `[start, end)` of a clip, in seconds from the first video frame."""
         return clip * self.clip_seconds, (clip + 1) * self.clip_seconds
+
+
+def true_runs(mask_T: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and one past the last clip of each run of True.
+
+    Example:
+        >>> true_runs(np.array([True, True, False, True]))
+        [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask_T, [False]]))).tolist()
+    return list(zip(edges[0::2], edges[1::2], strict=True))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.media.clips import true_runs
+
 if TYPE_CHECKING:
     from hlcli.media.measures import PictureMeasures
 
@@ -96,7 +98,7 @@ def find_unusable(
         mask_T = masks[reason] & ~taken_T
         runs = [
             run
-            for run in _runs(mask_T)
+            for run in true_runs(mask_T)
             if (run[1] - run[0]) * clip_seconds >= _SHORTEST_SECONDS[reason]
         ]
         num_clips = sum(end - start for start, end in runs)
@@ -188,7 +190,7 @@ def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T:
     )
     mask_T: Mask = np.zeros(len(scroll_T), dtype=bool)
     parts: list[tuple[int, int, float]] = []
-    for start, end in _runs(rolling_T):
+    for start, end in true_runs(rolling_T):
         speed = float(np.median(scroll_T[start:end]))
         steady = np.abs(scroll_T[start:end] - speed) < _STEADY * speed
         if end - start >= _SHORTEST_SECONDS[CREDITS] and steady.mean() > 0.6:
@@ -214,7 +216,7 @@ def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T:
         is_short = after - before == 2
         if after - before <= _LONGEST_PAUSE_SECONDS + 1 and (is_short or worded_T[gap].all()):
             mask_T[gap] = True
-    for start, end in _runs(mask_T):
+    for start, end in true_runs(mask_T):
         if not (rolled[(rolled >= start) & (rolled < end)]).size:
             mask_T[start:end] = False
     return mask_T
@@ -224,18 +226,12 @@ def _with_surroundings(mask_T: Mask, wider_T: Mask) -> Mask:
     """Widen each run of at least two clips to all touching clips of a wider mask."""
     result: Mask = mask_T.copy()
     sure_T: Mask = np.zeros(len(mask_T), dtype=bool)
-    for start, end in _runs(mask_T):
+    for start, end in true_runs(mask_T):
         sure_T[start:end] = end - start >= 2
-    for start, end in _runs(mask_T | wider_T):
+    for start, end in true_runs(mask_T | wider_T):
         if sure_T[start:end].any():
             result[start:end] = True
     return result
-
-
-def _runs(mask_T: Mask) -> list[tuple[int, int]]:
-    """Return first and one past the last clip of each run."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask_T.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[0::2], edges[1::2], strict=True)]
 
 
 def _snapped(seconds: float, cuts: npt.NDArray[np.float64], clip_seconds: float) -> float:

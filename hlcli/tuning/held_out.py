@@ -20,6 +20,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hlcli.media.clips import true_runs
 from hlcli.model.fusion import FusedScorer, has_sound
 from hlcli.model.scorer import Modality
 from hlcli.tuning.compare import Comparison, comparisons
@@ -194,8 +195,7 @@ def _folds(videos: Sequence[MarkedVideo]) -> Iterator[tuple[list[MarkedVideo], l
 
 def _stretches(marks: Marks) -> Iterator[tuple[Marks, Marks]]:
     """Cut the marks of one file into stretches, each with kept spans and what is around them."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], marks == 1, [0]])))
-    runs = edges.reshape(-1, 2)
+    runs = true_runs(marks == 1)
     count = min(MOST_FOLDS, len(runs))
     if count < 2:
         return

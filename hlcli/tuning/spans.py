@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlcli.errors import TrainingError
-from hlcli.media.clips import ClipGrid
+from hlcli.media.clips import ClipGrid, true_runs
 from hlcli.tuning.footage import RawFile
 
 Marks = npt.NDArray[np.int8]
@@ -158,8 +158,7 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
 
 def num_runs(marks: Marks, value: int) -> int:
     """Count the stretches of clips with one verdict."""
-    is_it = np.concatenate([[False], marks == value])
-    return int((is_it[1:] & ~is_it[:-1]).sum())
+    return len(true_runs(marks == value))
 
 
 def _write_kept(

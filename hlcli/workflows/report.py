@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hlcli import scores_cache
@@ -21,7 +21,7 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.paths import is_file
 from hlcli.workflows.export import choose_moments, relink_documents, stored_documents
 from hlcli.workflows.replacing import replacing
-from hlcli.workflows.score import Pipeline
+from hlcli.workflows.score import Pipeline, as_of_now
 from hlcli.zoo.manifest import find_detector
 
 SUFFIXES = (".html", ".htm")
@@ -173,7 +173,7 @@ def scored_documents(
                         content_identity(path), sha256, "v" if choice.visual_only else None
                     )
                     if stored is not None:
-                        document = replace(stored, video=replace(stored.video, path=str(path)))
+                        document = as_of_now(stored, path)
                     else:
                         pipeline = pipeline or Pipeline(
                             model_name=choice.model, device=choice.device, proxies=True

@@ -319,9 +319,7 @@ class Pipeline:
         )
         if stored is None or (stored.proxy is not None and self._proxies is None):
             return None
-        stored = replace(stored, video=replace(stored.video, path=str(path.absolute())), moments=())
-        # A log may have been written beside it since.
-        return replace(stored, marks=_marks(probe(path), ignore)) if has_log(path) else stored
+        return replace(as_of_now(stored, path), moments=())
 
     def features(
         self,
@@ -484,6 +482,21 @@ class Pipeline:
             if isinstance(visual, PictureClassifier)
             else None,
         }
+
+
+def as_of_now(stored: ScoresDocument, path: Path) -> ScoresDocument:
+    """Return stored scores with the place of their video now, and the marks of its log now.
+
+    Args:
+        stored: Scores of the video's content.
+        path: Where the video is: it may have been moved or renamed since.
+
+    Raises:
+        MediaError: There is a log beside the video, which cannot be read.
+    """
+    stored = replace(stored, video=replace(stored.video, path=str(path.absolute())))
+    # A log may have been written beside it since.
+    return replace(stored, marks=_marks(probe(path), ignore)) if has_log(path) else stored
 
 
 def _marks(info: MediaInfo, remark: Callable[[str], None]) -> tuple[Observation, ...]:
