@@ -50,7 +50,12 @@ def put(document: ScoresDocument, modality: Modality | None = None) -> Path:
             f"cannot use the cache folder {folder}: {error.strerror or error}",
             hint="set HL_CACHE_DIR to a folder you may write to, or give --no-cache",
         ) from error
-    name = _name(document.video.sha256_head, document.model.sha256, modality or document.modality)
+    name = _name(
+        document.video.sha256_head,
+        document.model.sha256,
+        modality or document.modality,
+        draft=document.draft,
+    )
     document.write(folder / name)
     # Looking at all of them takes time: by chance, which is the same for each content.
     if int(document.video.sha256_head[:8], 16) % max(1, MAX_STORED // _CHECKS) == 0:
@@ -66,6 +71,7 @@ def find(
     modality: Modality | None = None,
     *,
     renew: bool = False,
+    draft: bool = False,
 ) -> ScoresDocument | None:
     """Return the newest stored document of a video, or None.
 
@@ -74,8 +80,9 @@ def find(
         model_sha256: Only scores by the model with these weights; None takes any.
         modality: Only scores for which this was asked; None takes any.
         renew: Make it the newest: it is shown to somebody, who then exports what was shown.
+        draft: Look for a draft, which is never found otherwise.
     """
-    pattern = _name(identity, model_sha256, modality)
+    pattern = _name(identity, model_sha256, modality, draft=draft)
     for path in _newest_first(paths.scores_dir(), pattern):
         try:
             document = ScoresDocument.read(path)
@@ -132,10 +139,13 @@ def _shared(name: str) -> ScoresDocument | None:
     return None
 
 
-def _name(identity: str, model_sha256: str | None, modality: str | None) -> str:
+def _name(
+    identity: str, model_sha256: str | None, modality: str | None, *, draft: bool = False
+) -> str:
     # Short of the 260 characters that a path may have on Windows.
     model = "*" if model_sha256 is None else model_sha256[:16]
-    return f"{identity[:32]}-{model}-{modality or '*'}.{_VERSION}.json"
+    kind = f"draft{_VERSION}" if draft else f"{_VERSION}"
+    return f"{identity[:32]}-{model}-{modality or '*'}.{kind}.json"
 
 
 def _is_damaged(path: Path) -> bool:

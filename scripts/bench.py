@@ -47,6 +47,8 @@ HL = [sys.executable, "-m", "hlcli"]
 ROOT = Path(__file__).resolve().parents[1]
 # One unit is a whole number of the longest keyframe interval, so that joining keeps the spacing.
 UNIT_SECONDS = 40
+DEMO = ROOT / "docs/demo/big-buck-bunny-excerpt.mp4"
+EASY_UNIT_SECONDS = 75
 KEYFRAMES = {"keyframe every 8 s": 240, "keyframe every 1 s": 30}
 
 
@@ -125,6 +127,30 @@ def make_file(folder: Path, keyframe_interval: int, minutes: int) -> Path:
         )
         part.replace(unit)
     join(unit, minutes * 60 // UNIT_SECONDS, target)
+    return target
+
+
+def make_easy_file(folder: Path, minutes: int) -> Path:
+    """Make 1080p30 H.264 and AAC of easy content at under 2 Mb/s: the demo scaled up and looped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"bench-easy-{minutes}min.mp4"
+    if target.exists():
+        return target
+    unit = folder / "unit-easy.mp4"
+    if not unit.exists():
+        say(f"encoding {unit}")
+        part = unit.with_suffix(".part.mp4")
+        subprocess.run(
+            ffmpeg(
+                *("-i", str(DEMO), "-t", str(EASY_UNIT_SECONDS), "-vf", "scale=1920:1080,fps=30"),
+                *("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
+                *("-g", "240", "-keyint_min", "240", "-sc_threshold", "0"),
+                *("-c:a", "aac", "-b:a", "128k", "-ar", "48000", str(part)),
+            ),
+            check=True,
+        )
+        part.replace(unit)
+    join(unit, max(1, minutes * 60 // EASY_UNIT_SECONDS), target)
     return target
 
 
@@ -299,6 +325,7 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, action="append", help="measure this file instead")
+    parser.add_argument("--easy", action="store_true", help="one file of easy content instead")
     parser.add_argument("--folder", type=Path, help="where the files are made and kept")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--minutes", type=int, default=10, help="length of the files made")
@@ -316,6 +343,9 @@ def main() -> None:
     folder = options.folder or cache_dir() / "bench"
     if options.file:
         files = {path.name: path for path in options.file}
+    elif options.easy:
+        easy = make_easy_file(folder, options.minutes)
+        files = {"1080p30 H.264 and AAC, easy content, keyframe every 8 s": easy}
     else:
         files = {
             f"1080p30 H.264 and AAC, {title}": make_file(folder, interval, options.minutes)

@@ -226,6 +226,13 @@ Proxies: TypeAlias = Annotated[
         "video where both have the same frames; timelines name the video.",
     ),
 ]
+Draft: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--draft",
+        help="Look at keyframes alone, for a first look; stored apart and marked as a draft.",
+    ),
+]
 VisualOnly: TypeAlias = Annotated[
     bool, typer.Option("--visual-only", help="Judge by the picture alone, without the sound.")
 ]

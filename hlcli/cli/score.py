@@ -54,6 +54,7 @@ def score(
     map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
     proxies: options.Proxies = options.ProxiesOption.auto,
+    draft: options.Draft = False,
     jobs: options.Jobs = None,
     shard: options.ShardOf = None,
     retry_failed: options.RetryFailed = False,
@@ -167,6 +168,7 @@ def score(
         device=device,
         use_cache=not no_cache,
         proxies=proxies is options.ProxiesOption.auto,
+        draft=draft,
     )
 
     documents: list[ScoresDocument] = []

@@ -45,7 +45,10 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
 
     name = printable(Path(video.path).name)
     kept = sum(moment.end_seconds - moment.start_seconds for moment in document.moments)
-    looked_at = "picture and sound" if document.modality == "va" else "picture"
+    picture = "keyframes" if document.draft else "picture"
+    looked_at = f"{picture} and sound" if document.modality == "va" else picture
+    if document.draft:
+        looked_at += ", a draft"
     yield Text(
         f"{name}  {_length(video.duration_seconds)}, scored by {looked_at} "
         f"({document.model.name} {document.model.version})",

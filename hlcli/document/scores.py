@@ -47,7 +47,7 @@ SCHEMA = "hl.scores/1"
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
 _OPTIONAL = (
     "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech",
-    "transcript", "marks", "proxy",
+    "transcript", "marks", "proxy", "draft",
 )  # fmt: skip
 
 
@@ -95,6 +95,8 @@ class ScoresDocument:
     """What somebody marked while recording, each a frame long; None or empty without marks."""
     proxy: str | None = None
     """Name of the proxy that was looked at instead of the video; None where it was the video."""
+    draft: bool = False
+    """Whether only keyframes were looked at, some clips sharing one: a first look."""
     unusable: tuple[Unusable, ...] | None = None
     """What nobody can use, as black or credits, in order; None in documents of an earlier `hl`."""
     candidates: tuple[Moment, ...] = ()
@@ -164,6 +166,7 @@ class ScoresDocument:
             "candidates": [_moment_json(moment) for moment in self.candidates] or None,
             "marks": _observations(self.marks or None),
             "proxy": self.proxy,
+            "draft": self.draft or None,
             "created_with": self.created_with,
         }
         return {
@@ -248,6 +251,7 @@ class ScoresDocument:
             speech=fields.spans("speech") if fields.has("speech") else None,
             marks=_parsed_observations(fields, "marks"),
             proxy=fields.text("proxy") if fields.has("proxy") else None,
+            draft=fields.flag("draft", missing=False),
             unusable=_parsed_unusable(fields, video) if fields.has("unusable") else None,
             candidates=tuple(_moment(item, video) for item in candidates),
             transcript=tuple(map(Caption.parse, fields.items("transcript")))

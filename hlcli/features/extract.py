@@ -16,7 +16,7 @@ from hlcli.features.silero_vad import SpeechListener
 from hlcli.features.sound import SoundFeatures, encode_sound
 from hlcli.features.types import FloatArray, VideoFeatures
 from hlcli.media.clips import ClipGrid
-from hlcli.media.frames import read_pictures
+from hlcli.media.frames import PictureReader, read_pictures
 from hlcli.media.probe import MediaInfo
 from hlcli.media.waveform import read_waveform
 from hlcli.progress import Progress, silent
@@ -33,6 +33,7 @@ def extract_features(
     encoders: Encoders,
     use_audio: bool = True,
     num_workers: int | None = None,
+    pictures: PictureReader | None = None,
     progress: Progress = silent,
 ) -> VideoFeatures:
     """Decode a video once and describe each of its clips.
@@ -46,6 +47,8 @@ def extract_features(
         use_audio: False leaves the sound alone, as if there were none.
         num_workers: Threads that decode pictures, and on a CPU those that encode them; as many as
             there are cores when None. It never changes the result.
+        pictures: What reads the pictures of this file, for the encoder's size, where it has begun
+            already; it is closed here.
         progress: Called with the clips done, in two stages: "looking", then "listening" for what is
             left of the sound.
 
@@ -82,12 +85,14 @@ def extract_features(
     ):
         try:
             listening = executor.submit(listen) if use_audio and info.has_audio else None
-            with read_pictures(
-                info,
-                grid,
-                picture_size=encoders.visual.picture_size,
-                num_workers=num_threads,
-            ) as reader:
+            if pictures is None:
+                pictures = read_pictures(
+                    info,
+                    grid,
+                    picture_size=encoders.visual.picture_size,
+                    num_workers=num_threads,
+                )
+            with pictures as reader:
                 visual_TV = encode_pictures(
                     waited_for("pictures decoded", reader),
                     grid.num_clips,

@@ -64,7 +64,9 @@ class DecodePlan:
     """How to read one file."""
 
     keyframes_only: bool
-    """Whether keyframes are near enough to every clip's middle."""
+    """Whether nothing but keyframes is decoded."""
+    is_draft: bool = False
+    """Whether keyframes are too far apart for every clip to get a picture of its own."""
     skip_frame: Literal["NONREF", "DEFAULT"]
     """What the decoder leaves out: "NONREF", or "DEFAULT" for nothing useful."""
     clock: Clock
@@ -80,7 +82,12 @@ def clip_target(grid: ClipGrid, clip: int, duration_seconds: Fraction) -> Fracti
 
 
 def plan_decoding(
-    container: InputContainer, stream: VideoStream, info: MediaInfo, grid: ClipGrid
+    container: InputContainer,
+    stream: VideoStream,
+    info: MediaInfo,
+    grid: ClipGrid,
+    *,
+    draft: bool = False,
 ) -> DecodePlan:
     """Decide how to read a freshly opened file.
 
@@ -89,6 +96,8 @@ def plan_decoding(
         stream: Its picture.
         info: What `probe` said about it.
         grid: The clips that need a picture each.
+        draft: Decode nothing but keyframes, however far apart; a clip without one takes the
+            nearest. Streams without times are decoded whole all the same.
     """
     shift, anchor_distance, has_times = _head(container, stream)
     if container.format.name == "avi":
@@ -101,8 +110,11 @@ def plan_decoding(
     keyframes, can_seek = _keyframes(container, stream, info, shift)
     step_seconds = anchor_distance / info.frame_rate
     skippable = clock is Clock.PTS and step_seconds <= _LONGEST_STEP_SECONDS
+    reach_every_clip = _reach_every_clip(keyframes, stream, info, grid)
+    is_draft = draft and bool(keyframes) and not reach_every_clip
     return DecodePlan(
-        keyframes_only=_reach_every_clip(keyframes, stream, info, grid),
+        keyframes_only=reach_every_clip or is_draft,
+        is_draft=is_draft,
         skip_frame="NONREF" if skippable else "DEFAULT",
         clock=clock,
         segments=_split(container, stream, info, keyframes if can_seek else []),

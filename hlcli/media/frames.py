@@ -46,18 +46,24 @@ class PictureSignals:
 
 
 def read_pictures(
-    info: MediaInfo, grid: ClipGrid, *, picture_size: int, num_workers: int
+    info: MediaInfo,
+    grid: ClipGrid,
+    *,
+    picture_size: int,
+    num_workers: int,
+    draft: bool = False,
 ) -> PictureReader:
-    """Start decoding one picture for each clip of a video.
+    """Plan the decoding of one picture for each clip of a video.
 
     The pictures come in any order, each clip exactly once; use the reader in a `with` block, so
-    that its threads end with it.
+    that its threads end with it. They begin with the first picture asked for, or by `start`.
 
     Args:
         info: What `probe` said about the file.
         grid: The clips.
         picture_size: Side of the square pictures, in pixels.
         num_workers: How many threads decode, at least 1; it never changes the result.
+        draft: Decode keyframes alone; a clip without one takes the nearest.
 
     Raises:
         MediaUnreadableError: The file can no longer be opened.
@@ -66,7 +72,7 @@ def read_pictures(
         stream = main_video_stream(container)
         if stream is None:
             raise unreadable(info.path, "its picture is gone")
-        plan = plan_decoding(container, stream, info, grid)
+        plan = plan_decoding(container, stream, info, grid, draft=draft)
     return PictureReader(info, grid, plan, picture_size=picture_size, num_workers=num_workers)
 
 
@@ -94,6 +100,7 @@ class PictureReader:
         self._finished: dict[int, SegmentResult] = {}
         self._merged = _Merged(plan)
         self._signals: PictureSignals | None = None
+        self._is_started = False
         count = max(1, min(num_workers, len(plan.segments)))
         # One segment alone: the decoder's own threads share the work instead.
         num_threads = max(1, num_workers) if count == 1 and len(plan.segments) == 1 else 1
@@ -127,6 +134,13 @@ class PictureReader:
         """
         return next(self._pictures)
 
+    def start(self) -> None:
+        """Begin to decode, some pictures ahead of the first one asked for."""
+        if not self._is_started:
+            self._is_started = True
+            for thread in self._threads:
+                thread.start()
+
     @property
     def signals(self) -> PictureSignals:
         """Motion, shot boundaries and damage; known once all pictures were taken."""
@@ -145,8 +159,7 @@ class PictureReader:
     # In the consumer's thread.
 
     def _run(self) -> Generator[Picture, None, None]:
-        for thread in self._threads:
-            thread.start()
+        self.start()
         try:
             while self._merged.num_segments < len(self.plan.segments):
                 try:

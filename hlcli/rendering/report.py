@@ -288,6 +288,8 @@ def _facts(video: ReportedVideo) -> Iterator[tuple[str, str]]:
     yield "Timecode", file.start_timecode or "none, counted from zero"
     if document.proxy is not None:
         yield "Looked at in its place", document.proxy
+    if document.draft:
+        yield "Draft", "only keyframes were looked at"
     yield "Damage", document.damage or "none found"
     yield "Scored by", document.created_with
 

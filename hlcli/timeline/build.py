@@ -98,7 +98,7 @@ def build_edit_list(
     if layout.order == "rank" and not layout.markers_only:
         pieces.sort(key=lambda piece: piece.rank)
     return EditList(
-        name=readable(name),
+        name=readable(f"{name} (draft)" if any(one.draft for one in documents) else name),
         frame_rate=frame_rate,
         events=tuple(_placed(pieces, frame_rate, layout)),
         start_frame=start,
@@ -168,7 +168,7 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
                 source=source,
                 frames=frames,
                 markers=(
-                    _marker(moment, rank, range(peak, peak + 1)),
+                    _marker(moment, rank, range(peak, peak + 1), draft=document.draft),
                     *(mark for mark in _marks(document) if mark.frames.start in frames),
                 ),
                 highlight=Highlight(moment=moment, rank=rank, model=document.model),
@@ -187,7 +187,7 @@ def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Pie
             source=source,
             frames=range(source.num_frames),
             markers=tuple(
-                _marker(moment, rank, frames)
+                _marker(moment, rank, frames, draft=document.draft)
                 for moment, rank, frames in _in_frames(document, ranking)
             )
             + tuple(_marks(document)),
@@ -233,11 +233,11 @@ def why_words(moment: Moment) -> str:
     return f"{_SIDES[moment.why]} {verb} out"
 
 
-def _marker(moment: Moment, rank: int, frames: range) -> Marker:
+def _marker(moment: Moment, rank: int, frames: range, *, draft: bool) -> Marker:
     return Marker(
         frames=frames,
         name=f"H{rank:02d} {moment.score:.2f}",
-        comment=f"score {moment.score:.2f}, {why_words(moment)}",
+        comment=f"{'draft ' if draft else ''}score {moment.score:.2f}, {why_words(moment)}",
         color=color_of_score(moment.score),
         rank=rank,
         score=moment.score,

@@ -163,11 +163,13 @@ def _found(
                 for output in outputs:
                     check_not_a_source(output, [path])
                 with on.one_file(path):
-                    document = scores_cache.find(
-                        content_identity(path), model_sha256, "v" if visual_only else None
-                    )
+                    wanted = content_identity(path), model_sha256, "v" if visual_only else None
+                    document = scores_cache.find(*wanted)
                     if document is None:
-                        raise _not_scored(path, model, visual_only=visual_only)
+                        draft = scores_cache.find(*wanted, draft=True)
+                        raise _not_scored(
+                            path, model, visual_only=visual_only, has_draft=draft is not None
+                        )
                     # It may have been moved since it was scored.
                     document = replace(document, video=replace(document.video, path=str(path)))
                     documents.append((document, False))
@@ -231,13 +233,14 @@ def _document_files(text: str) -> list[Path]:
     return [Path(name) for name in sorted(glob.glob(str(path), recursive=True))] or [path]  # noqa: PTH207
 
 
-def _not_scored(path: Path, model: str | None, *, visual_only: bool) -> MediaError:
+def _not_scored(path: Path, model: str | None, *, visual_only: bool, has_draft: bool) -> MediaError:
     asked = (f" by the model {model}" if model else "") + (
         " by its picture alone" if visual_only else ""
     )
     wanted = (f" --model {model}" if model else "") + (" --visual-only" if visual_only else "")
+    known = "; there is a draft of it only" if has_draft else ""
     return MediaError(
-        f"{path} has not been scored yet{asked}", hint=f"run `hl score {path}{wanted}` first"
+        f"{path} has not been scored yet{asked}{known}", hint=f"run `hl score {path}{wanted}` first"
     )
 
 

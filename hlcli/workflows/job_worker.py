@@ -57,6 +57,7 @@ class _Worker:
             device=settings.device,
             use_cache=settings.use_cache,
             proxies=settings.proxies,
+            draft=settings.draft,
         )
         self._claims = KeyedLock(claims_path()) if settings.use_cache else None
         logging.getLogger("hlcli").addHandler(_Teller(line))

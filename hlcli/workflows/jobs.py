@@ -147,6 +147,7 @@ class WorkerSettings:
     device: str
     use_cache: bool
     proxies: bool
+    draft: bool
     visual_only: bool
     retry_failed: bool
     num_cores: int
@@ -340,6 +341,7 @@ class _Run:
             device=self._pipeline.device,
             use_cache=self._pipeline.use_cache,
             proxies=self._pipeline.uses_proxies,
+            draft=self._pipeline.draft,
             visual_only=self._visual_only,
             retry_failed=self._settings.retry_failed,
             num_cores=max(1, num_cores() // self._num_jobs),

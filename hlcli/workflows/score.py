@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hlcli import paths, scores_cache
 from hlcli.clock_text import clock_text
+from hlcli.cores import num_cores
 from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.camera_marks import has_log, read_camera_marks
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from hlcli.document.records import Modality
     from hlcli.features.encoder import Encoders
     from hlcli.features.naming import Named
-    from hlcli.features.types import VideoFeatures
+    from hlcli.features.types import FeatureSpec, VideoFeatures
+    from hlcli.media.frames import PictureReader
     from hlcli.model.scorer import ClipScores, Scorer
     from hlcli.workflows.jobs import JobSettings
 
@@ -67,6 +70,7 @@ def score(
     visual_only: bool = False,
     use_cache: bool = True,
     proxies: bool = True,
+    draft: bool = False,
     transcripts: Sequence[str | Path] = (),
     jobs: int | Literal["auto"] | None = None,
     on: Listener | None = None,
@@ -81,6 +85,7 @@ def score(
         visual_only: Leave the sound out even where there is some.
         use_cache: Whether stored features and scores are read and written.
         proxies: Whether a proxy beside a video is looked at in its place.
+        draft: Look at keyframes alone, for a first look; see `Pipeline`.
         transcripts: Files of what is said, each called as its video where there are several.
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
@@ -98,7 +103,9 @@ def score(
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
     read = read_transcripts(transcripts)
-    pipeline = Pipeline(model_name=model, device=device, use_cache=use_cache, proxies=proxies)
+    pipeline = Pipeline(
+        model_name=model, device=device, use_cache=use_cache, proxies=proxies, draft=draft
+    )
     paths = find_videos([str(video) for video in named], on=on)
     settings = None
     if jobs is not None:
@@ -184,6 +191,8 @@ class Pipeline:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         use_cache: Whether stored features and scores are read and written.
         proxies: Whether a proxy beside a video is looked at in its place.
+        draft: Look at keyframes alone, however far apart. Where something better is stored, or
+            keyframes are as near as a full result needs, that is what comes out.
 
     Raises:
         UnknownModelError: No detector has that name.
@@ -197,11 +206,13 @@ class Pipeline:
         device: str = "auto",
         use_cache: bool = True,
         proxies: bool = False,
+        draft: bool = False,
     ) -> None:
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
         self.uses_proxies = proxies
+        self.draft = draft
         self._proxies = ProxyFinder() if proxies else None
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
@@ -251,27 +262,34 @@ class Pipeline:
         stored = self.stored(path, identity, visual_only=visual_only)
         if stored is not None:
             return stored
-        from hlcli.features.device import one_thread_a_call
-
         with stage("probed"):
             info = probe(path)
-        # Loaded first: an unknown model is said before an hour of decoding, not after.
-        with stage("networks loaded"):
-            scorer = self._loaded_scorer(progress)
+        if self._load_error is not None:
+            raise self._load_error
         proxy = self._proxy_of(info, remark)
-        try:
-            features = self.features(
-                proxy or info,
-                identity if proxy is None else content_identity(proxy.path),
-                use_audio=not visual_only,
-                progress=progress,
-            )
-            with stage("scored"), one_thread_a_call():
-                clip_scores = scorer.score(
-                    features, modality="va" if features.has_audio and not visual_only else "v"
+        source = proxy or info
+        source_identity = identity if proxy is None else content_identity(proxy.path)
+        # Decoding begins while torch is imported, some pictures ahead and no further: an unknown
+        # model is said before an hour of decoding, not after.
+        with self._pictures(source, source_identity) as pictures:
+            with stage("networks loaded"):
+                scorer = self._loaded_scorer(progress)
+            from hlcli.features.device import one_thread_a_call
+
+            try:
+                features = self.features(
+                    source,
+                    source_identity,
+                    use_audio=not visual_only,
+                    pictures=pictures,
+                    progress=progress,
                 )
-        except DeviceError as error:
-            raise DeviceError(f"{path}: {error.message}", hint=error.hint) from error
+                with stage("scored"), one_thread_a_call():
+                    clip_scores = scorer.score(
+                        features, modality="va" if features.has_audio and not visual_only else "v"
+                    )
+            except DeviceError as error:
+                raise DeviceError(f"{path}: {error.message}", hint=error.hint) from error
         return self._document(
             info,
             identity,
@@ -279,6 +297,7 @@ class Pipeline:
             clip_scores,
             visual_only=visual_only,
             proxy=None if proxy is None else readable(proxy.path.name),
+            draft=pictures is not None and pictures.plan.is_draft,
             marks=_marks(info, remark),
         )
 
@@ -314,9 +333,10 @@ class Pipeline:
         """
         if not self.use_cache:
             return None
-        stored = scores_cache.find(
-            identity, self.manifest.sha256, "v" if visual_only else "va", renew=True
-        )
+        modality: Modality = "v" if visual_only else "va"
+        stored = scores_cache.find(identity, self.manifest.sha256, modality, renew=True)
+        if stored is None and self.draft:
+            stored = scores_cache.find(identity, self.manifest.sha256, modality, draft=True)
         if stored is None or (stored.proxy is not None and self._proxies is None):
             return None
         return replace(as_of_now(stored, path), moments=())
@@ -327,6 +347,7 @@ class Pipeline:
         identity: str,
         *,
         use_audio: bool = True,
+        pictures: PictureReader | None = None,
         progress: Progress = silent,
     ) -> VideoFeatures:
         """Return the features of one probed video, from the cache where they are stored.
@@ -336,6 +357,8 @@ class Pipeline:
             identity: What `content_identity` said.
             use_audio: False skips decoding the sound; such features are not stored, since they
                 would stand in for the whole.
+            pictures: What reads them, where it has begun already; features of a draft are not
+                stored either.
             progress: Called with seconds of video done.
         """
         from hlcli.features.extract import extract_features
@@ -343,12 +366,15 @@ class Pipeline:
 
         encoders = self.encoders
         store = FeatureStore(paths.features_dir()) if self.use_cache else None
-        if store is not None:
+        if store is not None and pictures is None:
             stored = store.get(identity, encoders.spec)
             if stored is not None:
                 return stored if use_audio else stored.without_audio()
-        features = extract_features(info, encoders=encoders, use_audio=use_audio, progress=progress)
-        if store is not None and (use_audio or not info.has_audio):
+        features = extract_features(
+            info, encoders=encoders, use_audio=use_audio, pictures=pictures, progress=progress
+        )
+        is_whole = (use_audio or not info.has_audio) and not (pictures and pictures.plan.is_draft)
+        if store is not None and is_whole:
             try:
                 store.put(identity, encoders.spec, features)
             except OutputError as error:
@@ -356,16 +382,41 @@ class Pipeline:
                 logger.warning("features of %s are not stored: %s", info.path, error)
         return features
 
+    @contextlib.contextmanager
+    def _pictures(self, info: MediaInfo, identity: str) -> Iterator[PictureReader | None]:
+        """Begin to decode the pictures of a video; None where its features are stored."""
+        from hlcli.features.store import FeatureStore
+        from hlcli.media.frames import read_pictures
+
+        spec = self._spec
+        if self.use_cache and FeatureStore(paths.features_dir()).has(identity, spec):
+            yield None
+            return
+        with read_pictures(
+            info,
+            ClipGrid.covering(info.duration_seconds),
+            picture_size=spec.picture_size,
+            num_workers=num_cores(),
+            draft=self.draft,
+        ) as pictures:
+            pictures.start()
+            yield pictures
+
+    @property
+    def _spec(self) -> FeatureSpec:
+        """What the detector's features are made with, known without loading a network."""
+        from hlcli.features.types import FeatureSpec
+
+        return FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
+
     @property
     def encoders(self) -> Encoders:
         """The image and sound encoders the detector learned from, loaded on first use."""
         if self._encoders is None:
             from hlcli.features.device import resolve_device
             from hlcli.features.encoders import load_encoders_of
-            from hlcli.features.types import FeatureSpec
 
-            spec = FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
-            self._encoders = load_encoders_of(spec, resolve_device(self.device))
+            self._encoders = load_encoders_of(self._spec, resolve_device(self.device))
         return self._encoders
 
     @property
@@ -402,6 +453,7 @@ class Pipeline:
         *,
         visual_only: bool,
         proxy: str | None,
+        draft: bool,
         marks: tuple[Observation, ...],
     ) -> ScoresDocument:
         document = ScoresDocument(
@@ -424,6 +476,7 @@ class Pipeline:
             else tuple((start, end) for start, end in features.speech_S2.round(6).tolist()),
             moments=(),
             proxy=proxy,
+            draft=draft,
             marks=marks,
             **self.observed(features, float(info.duration_seconds)),
         )

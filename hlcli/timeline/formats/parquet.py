@@ -69,6 +69,7 @@ def _schema(pa: Any) -> Any:
             ("sound_scores", numbers),
             ("damage", text),
             ("moments", pa.list_(moment)),
+            ("draft", pa.bool_()),
         ]
     )
 

@@ -2,7 +2,8 @@
 
 Columns: rank, file (as given in the document), start_seconds and end_seconds (from the first video
 frame), start_timecode and end_timecode (the file's own; the end is the first frame after the
-moment), duration_seconds, score (0 to 1), why (picture, sound or both), reasons (in words).
+moment), duration_seconds, score (0 to 1), why (picture, sound or both), reasons (in words, after
+"draft:" where only keyframes were looked at).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def table_text(documents: Sequence[ScoresDocument]) -> str:
                 f"{moment.duration_seconds:.3f}",
                 f"{moment.score:.4f}",
                 moment.why,
-                readable(in_words(moment.reasons)),
+                ("draft: " if document.draft else "") + readable(in_words(moment.reasons)),
             ]
             rows.append((rank, row))
     text = io.StringIO(newline="")
