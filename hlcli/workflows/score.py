@@ -366,7 +366,7 @@ class Pipeline:
 
         encoders = self.encoders
         store = FeatureStore(paths.features_dir()) if self.use_cache else None
-        if store is not None and pictures is None:
+        if store is not None:
             stored = store.get(identity, encoders.spec)
             if stored is not None:
                 return stored if use_audio else stored.without_audio()
