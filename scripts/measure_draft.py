@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from hlcli.document import ScoresDocument
+from hlcli.evaluation.benchmarks.benchmark import LabelledVideo
 from hlcli.evaluation.benchmarks.resample import clips_to_spans
 from hlcli.evaluation.benchmarks.tvsum import load
-from hlcli.evaluation.benchmarks.types import LabelledVideo
 from hlcli.evaluation.rank_correlation import kendall_tau
 from hlcli.moments import Selection
 from hlcli.progress import Listener
