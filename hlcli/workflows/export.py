@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import math
 from collections.abc import Sequence
@@ -163,10 +164,15 @@ def _found(
                 for output in outputs:
                     check_not_a_source(output, [path])
                 with on.one_file(path):
-                    wanted = content_identity(path), model_sha256, "v" if visual_only else None
-                    document = scores_cache.find(*wanted)
+                    find = functools.partial(
+                        scores_cache.find,
+                        content_identity(path),
+                        model_sha256,
+                        "v" if visual_only else None,
+                    )
+                    document = find()
                     if document is None:
-                        draft = scores_cache.find(*wanted, draft=True)
+                        draft = find(draft=True)
                         raise _not_scored(
                             path, model, visual_only=visual_only, has_draft=draft is not None
                         )
