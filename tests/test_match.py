@@ -20,7 +20,7 @@ from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.grey import WHOLE, GreyReader
 from hlcli.media.probe import probe
 from hlcli.timeline.read import read_timeline
-from hlcli.tuning.plan import Plan
+from hlcli.tuning.plan import FinetunePlan
 from hlcli.zoo.manifest import list_models
 
 RATE = 25
@@ -170,7 +170,7 @@ def test_finetune_learns_from_a_film(project: Path) -> None:
     settings = hlcli.FinetuneSettings(
         name="from-film", footage=(str(project / "footage"),), films=(project / "film.mp4",)
     )
-    plans: list[Plan] = []
+    plans: list[FinetunePlan] = []
     outcome = hlcli.finetune(settings, on_plan=plans.append)
     assert outcome is not None
     (found,) = plans[0].annotations

@@ -5,6 +5,7 @@ Axes: F film frames, G source frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,22 +76,26 @@ def fit_line(
     places_O = np.arange(-half, num_source + half, 0.5)
     # Short stretches cannot tell speeds apart.
     steps = int(FASTEST / _SPEED_STEP) if half * FASTEST > 0.5 else 0
-    best = (-1.0, 0.0, 1.0)
+    best = normal = (-1.0, 0.0, 1.0)
     profile = np.zeros(len(places_O))
     for step in range(-steps, steps + 1):
         speed = 1 + step * _SPEED_STEP
         values = np.maximum(along(places_O, speed) - LEAST_ALIKE, 0).mean(axis=0)
         profile = np.maximum(profile, values)
         place = int(values.argmax())
-        if values[place] > best[0] + (0 if speed == 1 else 1e-6):
-            best = (float(values[place]), float(places_O[place]), speed)
-    value, place_at, speed = best
-    near = np.abs(places_O - place_at)
+        found = (float(values[place]), float(places_O[place]), speed)
+        best = max(best, found)
+        if step == 0:
+            normal = found
+    near = np.abs(places_O - best[1])
     beside = profile[(near > 0.4 * source_rate) & (near < 0.8 * source_rate)]
-    sharpness = value - float(beside.max(initial=0.0)) if len(beside) else value
-    good = along(np.array([place_at]), speed)[:, 0] > LEAST_ALIKE
+    sharpness = best[0] - float(beside.max(initial=0.0)) if len(beside) else best[0]
+    good = along(np.array([best[1]]), best[2])[:, 0] > LEAST_ALIKE
+    place_at, speed = best[1:]
     if good.any():
-        place_at, speed = _fine(along, good, place_at, speed, half)
+        # Looked at closely from both: a shot in which little moves is as good at many speeds.
+        starts = dict.fromkeys((normal[1:], best[1:]))
+        _, place_at, speed = max(_fine(along, good, *start, half) for start in starts)
     alike_F = along(np.array([place_at]), speed)[:, 0]
     middle_film = (film_start + num_film / 2) / film_rate
     # A place is the boundary that the middle of the film's middle frame shows.
@@ -104,33 +109,37 @@ def fit_line(
 
 
 def _fine(
-    along: object, good: npt.NDArray[np.bool_], place: float, speed: float, half: float
-) -> tuple[float, float]:
-    """Look closely around a line: where the differences are smallest, not the likeness largest."""
+    along: Callable[[npt.NDArray[np.float64], float], FloatArray],
+    good: npt.NDArray[np.bool_],
+    place: float,
+    speed: float,
+    half: float,
+) -> tuple[float, float, float]:
+    """Look closely around a line: where the differences are smallest, not the likeness largest.
+
+    Returns:
+        How good the best is, where it is, and its speed.
+    """
     places = place + np.arange(-_NEAR_FRAMES, _NEAR_FRAMES + 0.01, 0.125)
 
-    def values(one: float) -> npt.NDArray[np.float64]:
-        alike = along(places, one)[good]  # type: ignore[operator]
-        found: npt.NDArray[np.float64] = -np.log(1 - np.minimum(alike, 1) + _FLOOR).mean(axis=0)
-        return found
-
-    def centre(found: npt.NDArray[np.float64]) -> tuple[float, float]:
-        """Return the best value, and the middle of the places that are as good."""
+    def value(one: float) -> tuple[float, float]:
+        """Return the best value at a speed, and the middle of the places that are as good."""
+        alike = along(places, one)[good]
+        found = -np.log(1 - np.minimum(alike, 1) + _FLOOR).mean(axis=0)
         top = float(found.max())
-        peak = int(found.argmax())
-        low = high = peak
+        low = high = int(found.argmax())
         while low > 0 and found[low - 1] >= top - 1e-3:
             low -= 1
         while high < len(found) - 1 and found[high + 1] >= top - 1e-3:
             high += 1
         return top, float((places[low] + places[high]) / 2)
 
-    normal, normal_place = centre(values(1.0))
-    step = max(0.0005, 0.25 / max(half, 1.0))
-    candidates = np.arange(speed - 0.012, speed + 0.0121, step) if half * FASTEST > 0.5 else ()
+    normal, normal_place = value(1.0)
     best = (normal + _SPEED_GAIN, normal_place, 1.0)
-    for one in candidates:
-        found, at = centre(values(float(one)))
-        if found > best[0]:
-            best = (found, at, float(one))
-    return best[1], best[2]
+    if half * FASTEST > 0.5:
+        step = max(0.0005, 0.25 / max(half, 1.0))
+        for one in np.arange(speed - 0.012, speed + 0.0121, step):
+            found, at = value(float(one))
+            if found > best[0]:
+                best = (found, at, float(one))
+    return best
