@@ -21,7 +21,7 @@ from hlcli.errors import HlError, UsageError
 from hlcli.lock import KeyedLock
 from hlcli.media.identity import content_identity
 from hlcli.progress import BatchProgress, BatchSummary, Listener
-from hlcli.workflows import jobs
+from hlcli.workflows import batch, jobs
 from hlcli.workflows.jobs import JobSettings, claims_path, num_jobs
 from hlcli.workflows.score import Pipeline, score_videos
 from tests.media_factory import AudioTrack, click_track, make_video, moving_square
@@ -157,7 +157,7 @@ def test_a_file_that_hangs_or_takes_all_memory(
 
     if not Path("/proc/self/statm").exists() and "memory_bytes" in settings:
         pytest.skip("the system does not say what memory a process has")
-    monkeypatch.setattr(jobs, "MAX_RETRIES", 0)
+    monkeypatch.setattr(batch, "MAX_RETRIES", 0)
     watcher = Watcher(hang)
     # Without the cache nothing is remembered, and nothing asked for.
     assert scored([clips / "a.mp4"], watcher, use_cache=False, **settings) == []

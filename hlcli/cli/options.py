@@ -141,11 +141,21 @@ Jobs: TypeAlias = Annotated[
         rich_help_panel=_MANY,
     ),
 ]
+Engine: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ray|ADDRESS",
+        help="Score with Ray: on this machine, or on the cluster at ray://HOST:PORT or HOST:PORT.",
+        show_default=False,
+        rich_help_panel=_MANY,
+    ),
+]
 RetryFailed: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--retry-failed",
-        help="Try files again that an earlier run with --jobs set aside.",
+        help="Try files again that an earlier run with --jobs or --engine set aside.",
         rich_help_panel=_MANY,
     ),
 ]
@@ -163,7 +173,7 @@ StallLimit: TypeAlias = Annotated[
     typer.Option(
         "--stall-limit",
         metavar="DURATION",
-        help="With --jobs: how long a file may make no progress before it is given up."
+        help="With --jobs or --engine: how long a file may make no progress before it is given up."
         "  [default: 10m]",
         show_default=False,
         rich_help_panel=_MANY,
@@ -174,8 +184,8 @@ MemoryLimit: TypeAlias = Annotated[
     typer.Option(
         "--memory-limit",
         metavar="GIB",
-        help="With --jobs: the most memory a process may take; without it they share four fifths "
-        "of the machine's.",
+        help="With --jobs or --engine: the most memory a process may take; without it they share "
+        "four fifths of the machine's.",
         rich_help_panel=_MANY,
     ),
 ]

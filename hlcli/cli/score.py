@@ -56,6 +56,7 @@ def score(
     proxies: options.Proxies = options.ProxiesOption.auto,
     draft: options.Draft = False,
     jobs: options.Jobs = None,
+    engine: options.Engine = None,
     shard: options.ShardOf = None,
     retry_failed: options.RetryFailed = False,
     stall_limit: options.StallLimit = None,
@@ -131,6 +132,7 @@ def score(
     )
     settings = job_settings_of(
         jobs=jobs,
+        engine=engine,
         retry_failed=retry_failed,
         stall_limit=stall_limit,
         memory_limit=memory_limit,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 from hlcli import cores, stages
-from hlcli.errors import HlError, error_to_json, unexpected
+from hlcli.errors import HlError, ModelError, error_to_json, unexpected
 from hlcli.lock import KeyedLock
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import declared_seconds
@@ -23,7 +24,6 @@ from hlcli.stopping import EXIT_INTERRUPTED
 from hlcli.workers.lifeline import Line, stop_with, throttled
 from hlcli.workflows.jobs import WorkerSettings, claims_path
 from hlcli.workflows.score import Pipeline
-from hlcli.workflows.set_aside import SetAside
 
 _MORE_LIKELY_TO_BE_ENDED = "500"
 
@@ -37,7 +37,11 @@ def main() -> int:
     try:
         stop_with(line)
         _be_ended_first()
-        worker = _Worker(line, WorkerSettings(**first))
+        try:
+            worker = _Worker(line, WorkerSettings(**first))
+        except HlError as error:
+            line.send({"event": "refused", "error": error_to_json(error)})
+            return error.exit_code
         line.send({"event": "ready"})
         while (request := line.next_request()) is not None:
             worker.do(request)
@@ -48,7 +52,9 @@ def main() -> int:
 
 class _Worker:
     def __init__(self, line: Line, settings: WorkerSettings) -> None:
-        os.chdir(settings.folder)
+        # Another machine may have no such folder.
+        with contextlib.suppress(OSError):
+            os.chdir(settings.folder)
         cores.use_cores(settings.num_cores)
         self._line = line
         self._settings = settings
@@ -59,6 +65,11 @@ class _Worker:
             proxies=settings.proxies,
             draft=settings.draft,
         )
+        if self._pipeline.manifest.sha256 != settings.model_sha256:
+            raise ModelError(
+                f"{settings.model} is another model on {platform.node()} than here",
+                hint="install the same hl and the same models on every machine",
+            )
         self._claims = KeyedLock(claims_path()) if settings.use_cache else None
         logging.getLogger("hlcli").addHandler(_Teller(line))
 
@@ -82,10 +93,6 @@ class _Worker:
         answer = {"event": "looked", "identity": identity, "is_stored": False, "seconds": 0.0}
         if self._pipeline.stored(path, identity, visual_only=settings.visual_only) is not None:
             return answer | {"is_stored": True}
-        if settings.use_cache and not settings.retry_failed:
-            record = SetAside.find(identity, self._pipeline.manifest.sha256)
-            if record is not None:
-                return {"event": "failed", "error": error_to_json(record.as_error(path))}
         return answer | {"seconds": declared_seconds(path)}
 
     def _score(self, path: Path, identity: str) -> dict[str, Any]:

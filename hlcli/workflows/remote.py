@@ -142,7 +142,7 @@ def score_remote(
     Raises:
         OutputError: The cache folder cannot be written.
     """
-    most = 1 if jobs is None else jobs.num_jobs * _FILES_A_WORKER
+    most = 1 if jobs is None else (jobs.num_jobs or 1) * _FILES_A_WORKER
     batch: list[RemoteFile] = []
     for file in files:
         found: list[ScoresDocument] = []

@@ -73,6 +73,7 @@ def score(
     draft: bool = False,
     transcripts: Sequence[str | Path] = (),
     jobs: int | Literal["auto"] | None = None,
+    engine: str | None = None,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Score videos and choose their moments, as `hl score` does.
@@ -89,6 +90,7 @@ def score(
         transcripts: Files of what is said, each called as its video where there are several.
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
+        engine: "ray" for a cluster of this machine, or the address of one that runs.
         on: Notified of progress, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
@@ -99,7 +101,7 @@ def score(
         MediaError: A video cannot be used.
         ModelError: There is no such detector, or its weights cannot be used.
         DeviceError: The device is missing or out of memory.
-        UsageError: `jobs` is no number of processes.
+        UsageError: `jobs` is no number of processes, or `engine` is none.
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
     read = read_transcripts(transcripts)
@@ -108,10 +110,10 @@ def score(
     )
     paths = find_videos([str(video) for video in named], on=on)
     settings = None
-    if jobs is not None:
-        from hlcli.workflows.jobs import JobSettings, num_jobs
+    if jobs is not None or engine is not None:
+        from hlcli.workflows.jobs import job_settings_of
 
-        settings = JobSettings(num_jobs=num_jobs(jobs))
+        settings = job_settings_of(jobs=jobs, engine=engine)
     said = transcripts_of(read, paths)
     return list(
         score_videos(
@@ -148,8 +150,9 @@ def score_videos(
     """
     on = on or Listener()
     check_stretches(selection, paths if among is None else among)
-    with on.one_file(pipeline.device):
-        pipeline.check_device()
+    if jobs is None or jobs.engine is None:
+        with on.one_file(pipeline.device):
+            pipeline.check_device()
     if jobs is None:
         scored = _one_after_the_other(pipeline, paths, visual_only, on)
     else:
