@@ -9,6 +9,7 @@ no unfinished file may be left.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -16,8 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,6 +165,139 @@ def prove(folder: Path, *, clips: int, kills: int, jobs: int, seed: int) -> dict
     }
 
 
+POISON_SECONDS = 60
+
+
+def prove_ray(folder: Path, *, clips: int, seed: int) -> dict[str, int]:
+    """Kill a worker and a node of a cluster in the middle of a run, in an empty folder.
+
+    Raises:
+        AssertionError: Something was lost or differs.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    media, cache = folder / "media", folder / "cache"
+    make_clips(media, clips)
+    good = sorted(map(str, media.iterdir()))
+    for number in range(2):
+        make_video(
+            media,
+            name=f"poison{number}.mp4",
+            num_frames=30 * POISON_SECONDS,
+            first_number=number,
+            paint=moving_square,
+        )
+    # To be found by whatever Python the nodes start.
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    hl = [sys.executable, "-m", "hlcli", "score", "--quiet"]
+    plain = [folder / "plain.json", folder / "plain.parquet"]
+    subprocess.run(
+        [*hl, *good, "-o", str(plain[0]), "-o", str(plain[1])],
+        env=environment | {"HL_CACHE_DIR": str(folder / "plain-cache")},
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    cluster = Cluster()
+    try:
+        nodes = [
+            cluster.add_node(
+                num_cpus=1,
+                object_store_memory=100_000_000,
+                include_dashboard=False,
+                env_vars={"PYTHONPATH": str(ROOT)},
+            )
+            for _ in range(3)
+        ]
+        raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
+        found = [folder / "ray.json", folder / "ray.parquet"]
+        outputs = ["-o", str(found[0]), "-o", str(found[1])]
+        with _poisonous(raylets) as num_poisoned:
+            process = subprocess.Popen(
+                [*hl, str(media), *outputs, "--engine", cluster.address],
+                env=environment | {"HL_CACHE_DIR": str(cache)},
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                _until_stored(cache, clips // 4, process)
+                chance = random.Random(seed)
+                workers = [pid for raylet in raylets for pid in _below(raylet) if _scores(pid)]
+                victim = chance.choice(workers)
+                os.kill(chance.choice([victim, _parent_of(victim)]), signal.SIGKILL)
+                _until_stored(cache, clips // 2, process)
+                cluster.remove_node(nodes[2], allow_graceful=False)
+                _, errors = process.communicate(timeout=1800)
+            finally:
+                process.kill()
+        assert process.returncode == 3, errors
+        for number in range(2):
+            assert f"poison{number}.mp4 is set aside: it was tried 3 times" in errors, errors
+        for one, other in zip(found, plain, strict=True):
+            assert one.read_bytes() == other.read_bytes(), f"{one.name} has other bytes"
+        stored = list((cache / "scores").glob("*.json"))
+        assert len(stored) == clips, f"{len(stored)} documents in the store"
+        left = [pid for raylet in raylets[:2] for pid in _below(raylet) if _scores(pid)]
+        deadline = time.monotonic() + 30
+        while any(map(is_alive, left)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(map(is_alive, left)), "a worker outlives the run"
+        return {"clips": clips, "poison files": 2, "poisoned": len(num_poisoned)}
+    finally:
+        cluster.shutdown()
+
+
+@contextlib.contextmanager
+def _poisonous(raylets: list[int]) -> Iterator[list[int]]:
+    """Crash every worker below some processes that has a poison file open; yields which."""
+    killed: list[int] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.01):
+            for pid in [one for raylet in raylets for one in _below(raylet)]:
+                with contextlib.suppress(OSError):
+                    names = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()]
+                    if any("/poison" in name for name in names) and pid not in killed:
+                        os.kill(pid, signal.SIGSEGV)
+                        killed.append(pid)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _below(pid: int) -> Iterator[int]:
+    for child in workers_of(pid):
+        yield child
+        yield from _below(child)
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def _scores(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"job_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _until_stored(cache: Path, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 1800
+    while len(list((cache / "scores").glob("*.json"))) < count:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def _running(log: Path, since: int) -> dict[int, str]:
     running: dict[int, str] = {}
     for line in log.read_text().splitlines()[since:]:
@@ -176,19 +312,23 @@ def _running(log: Path, since: int) -> dict[int, str]:
 def main() -> None:
     """Prove it as often as asked, and say what was counted."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--ray", action="store_true", help="kill workers and a node of Ray")
+    parser.add_argument("--clips", type=int, help="200; 60 with --ray")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hl-kills-") as folder:
-        counts = prove(
-            Path(folder),
-            clips=options.clips,
-            kills=options.kills,
-            jobs=options.jobs,
-            seed=options.seed,
-        )
+        if options.ray:
+            counts = prove_ray(Path(folder), clips=options.clips or 60, seed=options.seed)
+        else:
+            counts = prove(
+                Path(folder),
+                clips=options.clips or 200,
+                kills=options.kills,
+                jobs=options.jobs,
+                seed=options.seed,
+            )
     print(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,3 +24,19 @@ def test_killed_runs_lose_nothing_and_do_nothing_twice(
     script = importlib.import_module("prove_kills")
     counts = script.prove(tmp_path, clips=6, kills=3, jobs=2, seed=4)
     assert counts["parents killed"] + counts["workers killed"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc")
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+def test_a_cluster_that_loses_a_worker_and_a_node_loses_no_video(tmp_path: Path) -> None:
+    # In a process of its own: Ray leaves open files to the end of its process.
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "prove_kills.py"), "--ray", "--clips", "8"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "clips 8, poison files 2, poisoned" in done.stdout

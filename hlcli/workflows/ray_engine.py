@@ -91,9 +91,10 @@ def check_engine(engine: str) -> None:
 
 
 def _ray(engine: str) -> Any:
-    # Nothing is told to anybody, and a task that has no GPU is told so.
+    # Nothing is sent to Ray's makers; a task that has no GPU sees none; its words are not ours.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
         if engine.startswith("ray://"):
             importlib.import_module("grpc")
@@ -151,7 +152,6 @@ class RayBatch(Batch):
         else:
             _check_answers(self._engine)
         with _cluster_errors(self._engine), _own_signals():
-            # The root logger and what is shown belong to hl.
             self._ray.init(**options, configure_logging=False, logging_level=logging.CRITICAL)
 
     def _make_lanes(self) -> None:
