@@ -61,7 +61,7 @@ class Batch(abc.ABC):
         files: The videos, absolute paths, at least one.
         settings: When one is given up.
         visual_only: Leave the sound out even where there is some.
-        on: Told how far it is, and of videos that cannot be scored.
+        on: Notified of progress, and of videos that cannot be scored.
     """
 
     def __init__(

@@ -146,7 +146,7 @@ def job_settings_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What a worker is told first."""
+    """The first message to a worker."""
 
     model: str
     model_sha256: str
@@ -219,7 +219,7 @@ class JobProcess:
     """A worker process that has one request at a time.
 
     Args:
-        settings: What it is told first.
+        settings: The first message to it.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
