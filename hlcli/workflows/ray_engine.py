@@ -345,8 +345,9 @@ class RayBatch(Batch):
             modality: Modality = "v" if self._visual_only else "va"
             sha256 = self._pipeline.manifest.sha256
             try:
-                if scores_cache.find(file.identity, sha256, modality) is None:
-                    document = ScoresDocument.from_json(message["document"], source=str(file.path))
+                document = ScoresDocument.from_json(message["document"], source=str(file.path))
+                found = scores_cache.find(file.identity, sha256, modality, draft=document.draft)
+                if found is None:
                     scores_cache.put(document, modality)
             except OutputError as error:
                 self._on.warning(f"scores of {file.path} are not stored: {error}")
