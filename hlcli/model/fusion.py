@@ -6,6 +6,7 @@ Axes: T clips.
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ class FusedScorer(abc.ABC):
     """Distance from a video's median, in its spreads, that scores 0.5 at the least: sequences
     composed for calibration stand out more than footage does."""
     taste: TasteHead | None = None
-    """What an editor keeps, added to the raw scores; None for a detector that was not told."""
+    """What an editor keeps, added to the raw scores; None where nobody was learned from."""
 
     def __init__(self, *, spec_digest: str, fusion: FusionConfig, statistics: Statistics) -> None:
         self._spec_digest = spec_digest
@@ -94,24 +95,21 @@ class FusedScorer(abc.ABC):
         Without `corpus` the squashing curves stay those of the old weights: the order of clips
         is right, the level of scores is not.
         """
-        other = self._copy(fusion)
-        other.taste = self.taste
+        other = copy.copy(self)
+        other.fusion = fusion
         if corpus is not None:
             other.calibrate(corpus)
         return other
 
     def with_taste(self, taste: TasteHead | None) -> FusedScorer:
         """Return the same model with another taste, or with none; not recalibrated."""
-        other = self._copy(self.fusion)
+        other = copy.copy(self)
         other.taste = taste
         return other
 
     def _smoothed(self, raw_T: FloatArray) -> FloatArray:
         """The fused score along the video; a kind of model that smooths it says how."""
         return raw_T
-
-    @abc.abstractmethod
-    def _copy(self, fusion: FusionConfig) -> FusedScorer: ...
 
     def calibrate(self, corpus: Sequence[VideoFeatures]) -> None:
         """Fit term statistics and squashing curves on an unlabelled corpus.

@@ -12,6 +12,7 @@ Axes: T clips, N clips of a corpus, V visual feature size.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,19 +169,9 @@ class RarityScorer(FusedScorer):
 
     def with_background(self, background: Background) -> RarityScorer:
         """Return the same model with another background; not recalibrated."""
-        other = self._copy(self.fusion)
+        other = copy.copy(self)
         other.background = background
-        other.taste = self.taste
         return other
-
-    def _copy(self, fusion: FusionConfig) -> RarityScorer:
-        return RarityScorer(
-            self.config,
-            self.background,
-            spec_digest=self.spec_digest,
-            statistics=self.statistics,
-            fusion=fusion,
-        )
 
 
 def gaussian_smoothed(values_T: npt.NDArray[np.floating], *, sigma: float) -> FloatArray:

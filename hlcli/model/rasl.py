@@ -229,15 +229,6 @@ class RaslScorer(FusedScorer):
             )
         return ProjectionPair(visual=maps[0], audio=maps[1])
 
-    def _copy(self, fusion: FusionConfig) -> RaslScorer:
-        return RaslScorer(
-            self.network,
-            spec_digest=self.spec_digest,
-            statistics=self.statistics,
-            device=self.device,
-            fusion=fusion,
-        )
-
 
 def install_projections(network: RaslNetwork, projections: ProjectionPair) -> None:
     """Write fitted maps into the network's buffers, scaled so that inputs have size 1."""

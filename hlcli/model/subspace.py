@@ -66,15 +66,6 @@ class SubspaceScorer(FusedScorer):
             emptiness_power=self.config.emptiness_power,
         )
 
-    def _copy(self, fusion: FusionConfig) -> SubspaceScorer:
-        return SubspaceScorer(
-            self.config,
-            self.projections,
-            spec_digest=self.spec_digest,
-            statistics=self.statistics,
-            fusion=fusion,
-        )
-
 
 def closed_form_terms(
     features: VideoFeatures,
