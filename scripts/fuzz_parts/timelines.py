@@ -114,6 +114,10 @@ def use(path: Path) -> str:
         try:
             call()
         except HlError as error:
+            # Their frames would keep what each of the readers had in memory.
+            for raised in (error, error.__cause__, error.__context__):
+                if raised is not None:
+                    raised.__traceback__ = None
             refusals.append(error)
     for refusal in refusals:
         assert len(refusal.message) <= 1_100, f"a message of {len(refusal.message)} letters"
