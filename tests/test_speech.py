@@ -117,15 +117,6 @@ HILL = [0.1] * 10 + [0.9] * 4 + [0.1] * 10
         ([(2, 8.6), (8.9, 15.2), (15.6, 20)], [9.0, 15.0], (9.0, 15.0)),
     ],
 )
-def test_the_pause_around_an_instant_has_its_edges() -> None:
-    pauses = Pauses([(1.0, 2.0), (3.0, 5.0)], 6.0)
-    at = {0.0: 0, 1.0: 0, 1.5: None, 2.0: 1, 2.5: 1, 3.0: 1, 4.0: None, 5.0: 2, 6.0: 2}
-    assert {instant: pauses.around(instant) for instant in at} == at
-    assert pauses.near(1.5, 0.25) == range(1, 1)
-    assert pauses.near(1.5, 0.5) == range(2)
-    assert pauses.near(4.0, 1.0) == range(1, 3)
-
-
 def test_ends_go_into_pauses(
     speech: Spans, cuts: list[float], expected: tuple[float, float]
 ) -> None:
@@ -251,3 +242,12 @@ def test_moments_of_a_talk_end_in_its_pauses(tmp_path: Path) -> None:
     code, text, _ = run("score", video, "--visual-only", "--json")
     assert "speech" not in json.loads(text)
     assert read_documents(out) == [document]
+
+
+def test_the_pause_around_an_instant_has_its_edges() -> None:
+    pauses = Pauses([(1.0, 2.0), (3.0, 5.0)], 6.0)
+    at = {0.0: 0, 1.0: 0, 1.5: None, 2.0: 1, 2.5: 1, 3.0: 1, 4.0: None, 5.0: 2, 6.0: 2}
+    assert {instant: pauses.around(instant) for instant in at} == at
+    assert pauses.near(1.5, 0.25) == range(1, 1)
+    assert pauses.near(1.5, 0.5) == range(2)
+    assert pauses.near(4.0, 1.0) == range(1, 3)
