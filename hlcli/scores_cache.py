@@ -21,9 +21,9 @@ from hlcli.errors import DocumentError, MediaNotFoundError, OutputError
 if TYPE_CHECKING:
     from hlcli.document.records import Modality
 
-_VERSION = 2  # raised when a document of an earlier hl lacks what choosing moments needs
+_VERSION = 3  # raised when a document of an earlier hl lacks what choosing moments needs
 MAX_STORED = 100_000
-"""About how many documents are kept; the oldest go first. An hour of video takes about 100 kB."""
+"""About how many documents are kept; the oldest go first. An hour of video takes about half a megabyte."""
 _CHECKS = 100
 
 

@@ -5,6 +5,7 @@ Axes: T clips.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import itertools
 import json
@@ -21,6 +22,7 @@ from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
 from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
+from hlcli.document.takes import choose_one_take
 from hlcli.document.transcript import Caption, pauses_of
 from hlcli.errors import DocumentError
 from hlcli.media.unusable import Unusable
@@ -47,7 +49,7 @@ SCHEMA = "hl.scores/1"
 _ROUNDING = 2e-6  # seconds are rounded to a millionth
 _OPTIONAL = (
     "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech",
-    "transcript", "marks", "proxy", "draft",
+    "transcript", "marks", "proxy", "draft", "picture_fingerprints", "sound_fingerprints",
 )  # fmt: skip
 
 
@@ -103,6 +105,11 @@ class ScoresDocument:
     """The best moments, where nothing stands out enough to be one; else empty."""
     transcript: tuple[Caption, ...] | None = None
     """What is said, in the order of time; None where nobody gave a transcript."""
+    picture_fingerprints: str | None = None
+    """A short fingerprint of each clip's picture, by which takes are found: signed bytes, as many
+    for each of the T clips, in base64; None in documents of an earlier `hl`."""
+    sound_fingerprints: str | None = None
+    """The same of each clip's sound; None without sound too."""
     created_with: str = f"hl {__version__}"
     """The program that wrote it."""
 
@@ -167,6 +174,8 @@ class ScoresDocument:
             "marks": _observations(self.marks or None),
             "proxy": self.proxy,
             "draft": self.draft or None,
+            "picture_fingerprints": self.picture_fingerprints,
+            "sound_fingerprints": self.sound_fingerprints,
             "created_with": self.created_with,
         }
         return {
@@ -257,6 +266,8 @@ class ScoresDocument:
             transcript=tuple(map(Caption.parse, fields.items("transcript")))
             if fields.has("transcript")
             else None,
+            picture_fingerprints=_parsed_fingerprints(fields, "picture_fingerprints", len(scores)),
+            sound_fingerprints=_parsed_fingerprints(fields, "sound_fingerprints", len(scores)),
             created_with=fields.text("created_with"),
         )
 
@@ -289,6 +300,12 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         selection: How much to keep; None is the default rule.
     """
     selection = selection or Selection()
+    name = re.split(r"[/\\]", document.video.path)[-1]
+    return choose_one_take(document, selection.of_video(name), _chosen)
+
+
+def _chosen(document: ScoresDocument, selection: Selection) -> list[Moment]:
+    """Choose moments without regard to takes."""
     moments = select_moments(
         with_votes(
             document.scores,
@@ -298,7 +315,7 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         ),
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
-        selection=selection.of_video(re.split(r"[/\\]", document.video.path)[-1]),
+        selection=selection,
         shot_boundaries_seconds=document.shot_boundaries_seconds,
         picture_T=document.picture_scores,
         sound_T=document.sound_scores,
@@ -506,6 +523,19 @@ def _take(fields: Fields, video: VideoRecord) -> Take:
     return Take(
         start_seconds=start, end_seconds=end, score=fields.number("score", 0.0, 1.0), video=path
     )
+
+
+def _parsed_fingerprints(fields: Fields, name: str, num_clips: int) -> str | None:
+    if not fields.has(name):
+        return None
+    text = fields.text(name)
+    try:
+        num_bytes = len(base64.b64decode(text, validate=True))
+    except ValueError as error:
+        raise fields.wrong(name, "is not base64") from error
+    if num_bytes % num_clips:
+        raise fields.wrong(name, f"has {num_bytes} bytes for {num_clips} clips")
+    return text
 
 
 def _parsed_observations(fields: Fields, name: str) -> tuple[Observation, ...] | None:

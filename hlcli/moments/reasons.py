@@ -124,7 +124,7 @@ def what_happens(reasons: Sequence[str]) -> list[str]:
 
 
 def _compares(reason: str) -> bool:
-    return reason.startswith(("like ", "unlike ")) or reason.endswith(" than around it")
+    return reason.startswith(("like ", "unlike ", "take ")) or reason.endswith(" than around it")
 
 
 def _observed(observations: Sequence[Observation], moment: Moment, evidence: Evidence) -> list[str]:

@@ -113,6 +113,8 @@ class Selection:
 
     keep_all: bool = False
     """Whether stretches that nobody can use, black or credits, may be chosen too."""
+    keep_takes: bool = False
+    """Whether several takes of one thing may be chosen."""
     pins: tuple[Stretch, ...] = ()
     """What is a moment in any case, exactly as long as it is; it counts for the total and for
     `top`."""

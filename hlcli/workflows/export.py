@@ -419,6 +419,9 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
             transcript=None
             if document.transcript is None
             else tuple(one for one in document.transcript if one.start_seconds < duration),
+            # Of what is no longer the same, nobody knows what else is a take of it.
+            picture_fingerprints=None,
+            sound_fingerprints=None,
             moments=tuple(_ending(moment, duration) for moment in kept),
         ),
         notes=tuple(notes),

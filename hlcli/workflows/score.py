@@ -498,6 +498,7 @@ class Pipeline:
             duration: Its length, in seconds.
         """
         from hlcli.features.encoder import PictureClassifier
+        from hlcli.features.fingerprints import PICTURE_SIZE, SOUND_SIZE, fingerprints
         from hlcli.features.naming import look_groups, named_sights, named_sounds
         from hlcli.media.unusable import find_unusable
 
@@ -512,7 +513,7 @@ class Pipeline:
                 for one in found
             )
 
-        pictures = features.pictures
+        pictures, audio_TA = features.pictures, features.audio_TA
         visual, events_TC = self.encoders.visual, features.events_TC
         return {
             "unusable": None
@@ -537,6 +538,8 @@ class Pipeline:
             "sights": stretches(named_sights(features.visual_TV, visual.class_probabilities))
             if isinstance(visual, PictureClassifier)
             else None,
+            "picture_fingerprints": fingerprints(features.visual_TV, PICTURE_SIZE),
+            "sound_fingerprints": None if audio_TA is None else fingerprints(audio_TA, SOUND_SIZE),
         }
 
 

@@ -106,7 +106,7 @@ def _make(
         # Junk of a real picture continues the clip before it.
         inputs = _inputs(kind, seconds, sources[place // 2], rng, work)
         tone = "sine=1000" if kind == "colour bars" else "anoisesrc=amplitude=0.002"
-        _ffmpeg(
+        run_ffmpeg(
             "-f", "lavfi", "-i", tone, *inputs, "-t", f"{seconds}", "-map", "1:v", "-map", "0:a",
             "-c:v", "libx264", "-preset", "ultrafast", "-crf", "14", "-pix_fmt", "yuv420p",
             "-r", str(RATE), "-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1", str(piece),
@@ -114,7 +114,7 @@ def _make(
         pieces.append(piece)
     names = work / "pieces.txt"
     names.write_text("".join(f"file '{piece.name}'\n" for piece in pieces))
-    _ffmpeg(
+    run_ffmpeg(
         "-f", "concat", "-safe", "0", "-i", str(names), "-c:v", "libx264", "-preset", "veryfast",
         "-crf", "23", "-c:a", "aac", str(path),
     )  # fmt: skip
@@ -194,7 +194,7 @@ def _words(rng: np.random.Generator, count: int) -> str:
     return " ".join(rng.choice(_WORDS, count).tolist())
 
 
-def _ffmpeg(*arguments: str) -> None:
+def run_ffmpeg(*arguments: str) -> None:
     subprocess.run(["ffmpeg", "-y", "-v", "error", "-threads", "1", *arguments], check=True)
 
 
