@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _VERSION = 3  # raised when a document of an earlier hl lacks what choosing moments needs
 MAX_STORED = 100_000
-"""About how many documents are kept; the oldest go first. An hour of video takes about half a megabyte."""
+"""About how many documents are kept; the oldest go first. An hour of video takes about
+550 kB."""
 _CHECKS = 100
 
 

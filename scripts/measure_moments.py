@@ -8,7 +8,8 @@ Prints a row of the table in docs/benchmarks/moments.md for each file, by the ru
 that Python finds: run it with PYTHONPATH at another version of the repository to compare.
 
 With --plant, FOLDER holds real clips of five seconds and more. FILES videos are joined from them
-with junk of known place between, and it is counted what reaches a moment (needs ffmpeg).
+with junk of known place between, and it is counted what reaches a moment (needs ffmpeg). With
+--takes, they are joined with several takes of some clips, and it is counted how many are kept.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from moments_parts.planted import count_planted, plant, print_planted
+from moments_parts.takes import count_takes, plant_takes
 
 import hlcli
 from hlcli.document import ScoresDocument, find_moments, read_documents
 from hlcli.media.discover import find_videos
 from hlcli.media.probe import probe
 from hlcli.moments import Moment, Selection
+from hlcli.progress import Listener
+from hlcli.workflows.export import one_take_across
 
 _SHORTEST_CLIP_SECONDS = 5
+_SHORTEST_TAKE_SECONDS = 7
 HALF_A_FRAME = 0.01
 """Ends nearer to a cut than this lie on it, in seconds."""
 
@@ -84,10 +89,14 @@ def main() -> None:
     parser.add_argument("--top", type=int, help="the N best moments; the default rule if not given")
     parser.add_argument("--target-duration", type=float, metavar="SECONDS")
     parser.add_argument("--plant", type=int, metavar="FILES", help="plant junk in so many files")
+    parser.add_argument("--takes", type=int, metavar="FILES", help="plant takes in so many files")
     parser.add_argument("--work", type=Path, default=Path("planted"), help="where they go")
     arguments = parser.parse_args()
     if arguments.plant:
         measure_planted(arguments.folder, arguments.work, arguments.plant)
+        return
+    if arguments.takes:
+        measure_takes(arguments.folder, arguments.work, arguments.takes)
         return
     documents = [
         document
@@ -111,15 +120,39 @@ def main() -> None:
 
 def measure_planted(folder: Path, work: Path, num_files: int) -> None:
     """Make files with planted junk, score them and print what was left out and what was chosen."""
+    clips = clips_of(folder, _SHORTEST_CLIP_SECONDS)
+    made = {path.absolute(): pieces for path, pieces in plant(clips, work, num_files).items()}
+    print_planted(count_planted(hlcli.score(sorted(made)), made))
+
+
+def measure_takes(folder: Path, work: Path, num_files: int) -> None:
+    """Make files with several takes of some clips, and print how many are kept."""
+    planted = plant_takes(clips_of(folder, _SHORTEST_TAKE_SECONDS), work, num_files)
+    made = {path.absolute(): pieces for path, pieces in planted.items()}
+    scored = hlcli.score(sorted(made))
+    print("| asked for | takes | moments | twice in a file | in two files | alternatives | wrong |")
+    print("|---|---|--:|--:|--:|--:|--:|")
+    for asked, top in (("nothing", None), ("--top 10", 10)):
+        for rule, keeps in (("all", True), ("one", False)):
+            selection = Selection(top=top, keep_takes=keeps)
+            chosen = [one.with_moments(find_moments(one, selection)) for one in scored]
+            found = count_takes(one_take_across(chosen, selection, Listener()), made)
+            print(
+                f"| {asked} | {rule} | {found.moments} | {found.kept_twice} | "
+                f"{found.kept_twice_across} | {found.listed} | {found.wrong} |"
+            )
+
+
+def clips_of(folder: Path, seconds: float) -> list[Path]:
+    """Return the videos of a folder that are long and large enough; it is an error without one."""
     clips = []
     for path in find_videos([str(folder)]):
         info = probe(path)
-        if info.duration_seconds >= _SHORTEST_CLIP_SECONDS and min(info.width, info.height) >= 120:
+        if info.duration_seconds >= seconds and min(info.width, info.height) >= 120:
             clips.append(path)
     if not clips:
-        sys.exit(f"{folder} holds no clip of {_SHORTEST_CLIP_SECONDS} seconds")
-    made = {path.absolute(): pieces for path, pieces in plant(clips, work, num_files).items()}
-    print_planted(count_planted(hlcli.score(sorted(made)), made))
+        sys.exit(f"{folder} holds no clip of {seconds:g} seconds")
+    return clips
 
 
 def row(name: str, cuts: int, found: Counts) -> str:

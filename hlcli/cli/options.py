@@ -72,6 +72,14 @@ KeepAll: TypeAlias = Annotated[
         rich_help_panel=_CHOICE,
     ),
 ]
+KeepTakes: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-takes",
+        help="Keep every take of one thing; otherwise one, with the others as alternatives.",
+        rich_help_panel=_CHOICE,
+    ),
+]
 Pin: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

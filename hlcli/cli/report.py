@@ -36,6 +36,7 @@ def report(
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
     keep_all: options.KeepAll = False,
+    keep_takes: options.KeepTakes = False,
     pin: options.Pin = None,
     avoid: options.Avoid = None,
     search: options.Search = None,
@@ -69,6 +70,7 @@ def report(
         max_duration=max_duration,
         handles=handles,
         keep_all=keep_all,
+        keep_takes=keep_takes,
         pin=pin,
         avoid=avoid,
     )

@@ -41,6 +41,7 @@ def score(
     max_duration: options.MaxDuration = None,
     handles: options.Handles = None,
     keep_all: options.KeepAll = False,
+    keep_takes: options.KeepTakes = False,
     pin: options.Pin = None,
     avoid: options.Avoid = None,
     rejects: options.Rejects = None,
@@ -103,6 +104,7 @@ def score(
     from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
+    from hlcli.workflows.export import one_take_across
     from hlcli.workflows.jobs import job_settings_of
     from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
@@ -118,6 +120,7 @@ def score(
         max_duration=max_duration,
         handles=handles,
         keep_all=keep_all,
+        keep_takes=keep_takes,
         pin=pin,
         avoid=avoid,
         marks=None if marks is None else marks.value,
@@ -207,6 +210,12 @@ def score(
         for document in itertools.chain.from_iterable(scores):
             documents.append(document)
             if not as_json and not (is_written and quiet):
+                on.clear()
+                with unread_is_no_end(is_written):
+                    _show(document)
+        shown, documents = documents, one_take_across(documents, selection, on)
+        for before, document in zip(shown, documents, strict=True):
+            if document.moments != before.moments and not as_json and not (is_written and quiet):
                 on.clear()
                 with unread_is_no_end(is_written):
                     _show(document)

@@ -45,9 +45,7 @@ def _rows(text: str | None, num_clips: int) -> FloatArray | None:
     return numbers.reshape(num_clips, -1)
 
 
-def choose_one_take(
-    document: ScoresDocument, selection: Selection, choose: Choose
-) -> list[Moment]:
+def choose_one_take(document: ScoresDocument, selection: Selection, choose: Choose) -> list[Moment]:
     """Choose moments of which no two are takes of one another, with the others as alternatives.
 
     Args:
@@ -67,10 +65,14 @@ def choose_one_take(
         return found[key]
 
     moments = choose_without_repeats(
-        lambda spans: choose(document, without(selection, spans)), find
+        lambda spans: choose(document, without(selection, spans)), find, _pins(selection)
     )
     return [_with_takes(moment, 0, [(0, _take(document, span)) for span in find(moment)])
             for moment in moments]  # fmt: skip
+
+
+def _pins(selection: Selection) -> list[Span]:
+    return [(pin.start_seconds, pin.end_seconds) for pin in selection.pins]
 
 
 def without(selection: Selection, spans: Sequence[Span]) -> Selection:
@@ -89,25 +91,28 @@ class _File:
 
     document: ScoresDocument
     footage: Footage
+    selection: Selection
     left_out: list[Span] = dataclasses.field(default_factory=list)
 
 
 def choose_across(
     documents: Sequence[ScoresDocument],
-    again: Callable[[ScoresDocument, list[Span]], ScoresDocument],
+    selection: Selection,
+    choose: Choose,
 ) -> list[ScoresDocument]:
     """Keep one of the takes that lie in several files, that with the best score.
 
     Args:
         documents: Documents with their moments, in the order of the run.
-        again: Returns a document with its moments chosen again, none of them in some spans.
+        selection: How they were chosen.
+        choose: Chooses moments again.
 
     Returns:
         The same documents; those with a take that is worse than one in another file have other
         moments, and moments have the takes in other files as alternatives.
     """
     files = {
-        place: _File(document, footage)
+        place: _File(document, footage, selection.of_video(_name(document.video.path)))
         for place, document in enumerate(documents)
         if (footage := footage_of(document)) is not None
     }
@@ -126,7 +131,9 @@ def choose_across(
         if not changed:
             break
         for place in changed:
-            files[place].document = again(documents[place], files[place].left_out)
+            file = files[place]
+            moments = choose(documents[place], without(file.selection, file.left_out))
+            file.document = documents[place].with_moments(moments, documents[place].candidates)
     else:
         for place in _leave_out_repeats(files, find):
             document, spans = files[place].document, files[place].left_out
@@ -134,7 +141,7 @@ def choose_across(
             files[place].document = document.with_moments(kept, document.candidates)
     result = list(documents)
     for place, file in files.items():
-        moments = []
+        with_takes = []
         for moment in file.document.moments:
             takes = [(place, take) for take in moment.alternatives]
             for other in files:
@@ -143,18 +150,22 @@ def choose_across(
                         (other, _take(files[other].document, span, in_other_file=True))
                         for span in find(place, moment, other)
                     ]
-            moments.append(_with_takes(moment, place, takes))
-        result[place] = file.document.with_moments(moments, file.document.candidates)
+            with_takes.append(_with_takes(moment, place, takes))
+        result[place] = file.document.with_moments(with_takes, file.document.candidates)
     return result
 
 
 def _leave_out_repeats(
     files: dict[int, _File], find: Callable[[int, Moment, int], list[Span]]
 ) -> list[int]:
-    """Note the moments that are takes of better ones in other files; return which files have any."""
+    """Note the moments that are takes of better ones in other files; return their files."""
+
+    def is_pinned(place: int, moment: Moment) -> Span | None:
+        return is_take(moment, _pins(files[place].selection))
+
     ranked = sorted(
         ((place, moment) for place, file in files.items() for moment in file.document.moments),
-        key=lambda pair: -pair[1].score,
+        key=lambda pair: (is_pinned(*pair) is None, -pair[1].score),
     )
     kept: list[tuple[int, Moment]] = []
     changed: set[int] = set()
@@ -164,7 +175,7 @@ def _leave_out_repeats(
         span = is_take(moment, spans)
         if span is None and any(is_take(b, find(place, moment, there)) for there, b in others):
             span = moment.start_seconds, moment.end_seconds
-        if span is None:
+        if span is None or is_pinned(place, moment):
             kept.append((place, moment))
             continue
         start, end = min(span[0], moment.start_seconds), max(span[1], moment.end_seconds)
@@ -206,7 +217,7 @@ def _with_takes(moment: Moment, place: int, takes: Sequence[tuple[int, Take]]) -
         (file, take.start_seconds) < (place, moment.start_seconds) for file, take in in_order
     )
     named = [
-        " ".join([*_name(take.video), clock_text(take.start_seconds)]) for _, take in in_order
+        " ".join([*_names(take.video), clock_text(take.start_seconds)]) for _, take in in_order
     ]
     more = [f"{len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
     others = ", ".join([*named[:_MOST_NAMED], *more])
@@ -218,5 +229,9 @@ def _with_takes(moment: Moment, place: int, takes: Sequence[tuple[int, Take]]) -
     )
 
 
-def _name(path: str | None) -> list[str]:
-    return [] if path is None else [re.split(r"[/\\]", path)[-1]]
+def _names(path: str | None) -> list[str]:
+    return [] if path is None else [_name(path)]
+
+
+def _name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]

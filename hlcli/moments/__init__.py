@@ -25,6 +25,9 @@
 3. **Speech.** Ends inside speech go into a pause within half a second, inwards or outwards, never
    over a cut; `hlcli.moments.speech` has the rule.
 
+4. **Takes.** No two moments are takes of one another (`hlcli.moments.takes`); without the others
+   it is chosen again.
+
 Where all criteria tie, the earlier one wins. A video no longer than the minimum is one moment.
 Same input, same moments.
 

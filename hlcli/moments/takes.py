@@ -29,6 +29,8 @@ LEAST_LIKENESS = 0.85
 """Least mean cosine of the fingerprints of two takes' pictures."""
 LEAST_CHANGE_ALIKE = 0.6
 """Least correlation of how two takes change, that of picture and that of sound added up."""
+LEAST_WITHOUT_SOUND = 0.7
+"""The same where one of them has no sound that could bear it out."""
 _LEAST_CLIPS, _MOST_CLIPS = 3, 8
 _SPEEDS = (0.95, 1.0, 1.05)
 _STEPS = 4  # places that are tried for each clip
@@ -79,9 +81,7 @@ class Footage:
 
     def shot_at(self, instant: float) -> Span:
         """Return the shot an instant lies in."""
-        return next(
-            (shot for shot in self.shots if shot[0] <= instant < shot[1]), self.shots[-1]
-        )
+        return next((shot for shot in self.shots if shot[0] <= instant < shot[1]), self.shots[-1])
 
 
 def takes_of(moment: Moment, footage: Footage, other: Footage) -> list[Span]:
@@ -119,9 +119,7 @@ def takes_of(moment: Moment, footage: Footage, other: Footage) -> list[Span]:
             continue
         offset, speed = match
         length = footage.clip_seconds
-        ends = [
-            offset * length + (instant - clips.start * length) / speed for instant in part
-        ]
+        ends = [offset * length + (instant - clips.start * length) / speed for instant in part]
         start, end = max(there[0], ends[0]), min(there[1], ends[1])
         start = there[0] if start - there[0] < _SNAP_SECONDS else start
         end = there[1] if there[1] - end < _SNAP_SECONDS else end
@@ -142,6 +140,7 @@ def _best_match(
     sounds = None
     if footage.sound_TS is not None and other.sound_TS is not None:
         sounds = _between(other.sound_TS[there])
+    least = LEAST_WITHOUT_SOUND if sounds is None else LEAST_CHANGE_ALIKE
     best: tuple[float, float, float] | None = None
     for first in range(clips.start, clips.stop - num_clips + 1):
         part = slice(first, first + num_clips)
@@ -156,9 +155,7 @@ def _best_match(
                 change_O = change_O + np.maximum(sound_O, 0)
             change_O = np.where(alike_O >= LEAST_LIKENESS, change_O, -1)
             place = int(np.argmax(change_O))
-            if change_O[place] >= LEAST_CHANGE_ALIKE and (
-                best is None or change_O[place] > best[0]
-            ):
+            if change_O[place] >= (least if best is None else best[0]):
                 start = there.start + place / _STEPS - (first - clips.start) / speed
                 best = float(change_O[place]), start, speed
     return None if best is None else (best[1], best[2])
@@ -199,32 +196,37 @@ def is_take(moment: Moment, spans: Sequence[Span]) -> Span | None:
 
 
 def choose_without_repeats(
-    choose: Callable[[list[Span]], list[Moment]], find: Callable[[Moment], list[Span]]
+    choose: Callable[[list[Span]], list[Moment]],
+    find: Callable[[Moment], list[Span]],
+    pins: Sequence[Span] = (),
 ) -> list[Moment]:
     """Choose moments of which no two are takes of one another: the better one stays.
 
     Args:
         choose: Returns moments, best first, that keep out of the spans it is given.
         find: Returns the other takes of a moment in the same file.
+        pins: What stays in any case, in seconds.
     """
     left_out: list[Span] = []
     for _ in range(_MOST_ROUNDS):
         moments = choose(left_out)
-        repeats = _repeats(moments, find)
+        repeats = _repeats(moments, find, pins)
         if not repeats:
             return moments
         left_out += [span for _, span in repeats]
-    gone = [moment for moment, _ in _repeats(moments, find)]
+    gone = [moment for moment, _ in _repeats(moments, find, pins)]
     return [moment for moment in moments if moment not in gone]
 
 
 def _repeats(
-    moments: Sequence[Moment], find: Callable[[Moment], list[Span]]
+    moments: Sequence[Moment], find: Callable[[Moment], list[Span]], pins: Sequence[Span]
 ) -> list[tuple[Moment, Span]]:
     """Return the moments that are takes of better ones, and what to leave out for each."""
-    kept: list[Moment] = []
+    kept = [moment for moment in moments if is_take(moment, pins)]
     repeats: list[tuple[Moment, Span]] = []
     for moment in moments:
+        if moment in kept:
+            continue
         spans = [span for better in kept for span in find(better)]
         span = is_take(moment, spans)
         if span is None and any(is_take(better, find(moment)) for better in kept):

@@ -96,6 +96,7 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
 
         At most one of target_duration ("90s", "1m30s"), top (a number) and threshold (0 to 1).
         """
+        from hlcli.workflows.export import one_take_across
         from hlcli.workflows.requests import selection_of
         from hlcli.workflows.score import Pipeline, score_videos
 
@@ -105,7 +106,8 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
         on = _Remarks()
         pipeline = Pipeline(model_name=model, device=device)
         found = videos_of(paths, on)
-        documents = list(score_videos(pipeline, found, selection, visual_only=visual_only, on=on))
+        scored = score_videos(pipeline, found, selection, visual_only=visual_only, on=on)
+        documents = one_take_across(list(scored), selection, on)
         return on.answer(documents, videos=[_video(document) for document in documents])
 
     def moments(

@@ -165,6 +165,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
         max_duration: Written = None,
         handles: Written = None,
         keep_all: bool | None = None,
+        keep_takes: bool | None = None,
     ) -> Response:
         """Return scores and moments, chosen anew where a parameter says how."""
         choice = Choice(
@@ -175,6 +176,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
             max_duration=max_duration,
             handles=handles,
             keep_all=keep_all,
+            keep_takes=keep_takes,
         )
         return reply({"documents": service.scores(service.queue.get(job_id), choice)})
 

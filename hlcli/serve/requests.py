@@ -44,6 +44,7 @@ class Choice(_Options):
     max_duration: Length | None = None
     handles: Length | None = None
     keep_all: bool | None = None
+    keep_takes: bool | None = None
 
     def selection(self) -> Selection | None:
         """Return the rule by which moments are chosen; None where nothing is said about it.

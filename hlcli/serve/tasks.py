@@ -121,6 +121,7 @@ def run_task(task: Task) -> Result:
 
 def _score(task: Task) -> Result:
     from hlcli.media.discover import find_videos
+    from hlcli.workflows.export import one_take_across
     from hlcli.workflows.score import Pipeline, score_videos
 
     options = ScoreOptions.model_validate(task.job.options)
@@ -131,7 +132,8 @@ def _score(task: Task) -> Result:
     scored = score_videos(
         pipeline, paths, options.selection(), visual_only=options.visual_only, on=task.on
     )
-    return _write(task, list(scored), options)
+    documents = one_take_across(list(scored), options.selection(), task.on)
+    return _write(task, documents, options)
 
 
 def _export(task: Task) -> Result:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from hlcli import scores_cache
 from hlcli.atomic import check_not_a_source
 from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_documents
+from hlcli.document.takes import choose_across
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
@@ -212,6 +213,31 @@ def choose_moments(
     return document.with_moments(moments, candidates)
 
 
+def one_take_across(
+    documents: Sequence[ScoresDocument], selection: Selection | None, on: Listener
+) -> list[ScoresDocument]:
+    """Keep one of the takes that several files of a run have; the others become alternatives.
+
+    Args:
+        documents: All documents of the run with the moments that `choose_moments` chose.
+        selection: How they were chosen.
+        on: Told which file has other moments for it.
+    """
+    chosen = selection or Selection()
+    if chosen.keep_takes or len(documents) < 2:
+        return list(documents)
+    result = choose_across(documents, chosen, find_moments)
+    for before, after in zip(documents, result, strict=True):
+        old, new = ({(m.start_seconds, m.end_seconds) for m in one.moments}
+                    for one in (before, after))  # fmt: skip
+        if gone := len(old - new):
+            on.remark(
+                f"{readable(media_path(after.video.path).name)}: {_moments(gone)} left out that "
+                "other files have a better take of; --keep-takes keeps every take"
+            )
+    return result
+
+
 def _chosen(
     found: Sequence[_Found],
     selection: Selection | None,
@@ -223,12 +249,13 @@ def _chosen(
     check_stretches(selection, videos)
     said = transcripts_of(transcripts, videos)
     documents: list[ScoresDocument] = []
+    has_any_own = selection is None and any(has_own for _, has_own in found)
     for (document, has_own), transcript in zip(found, said, strict=True):
         keeps = has_own and selection is None
         with on.one_file(document.video.path):
             with_words = with_transcript(document, transcript, on)
             documents.append(with_words if keeps else choose_moments(with_words, selection, on))
-    return documents
+    return documents if has_any_own else one_take_across(documents, selection, on)
 
 
 def _document_files(text: str) -> list[Path]:

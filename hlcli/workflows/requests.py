@@ -42,6 +42,7 @@ def selection_of(
     max_duration: Length | None = None,
     handles: Length | None = None,
     keep_all: bool | None = None,
+    keep_takes: bool | None = None,
     pin: Sequence[str] | None = None,
     avoid: Sequence[str] | None = None,
     marks: MarksVote | None = None,
@@ -68,13 +69,14 @@ def selection_of(
         tuple(_stretch(text, spelled(name)) for text in texts or ())
         for name, texts in (("pin", pin), ("avoid", avoid))
     )
-    chosen = keep_all or pins or avoids or marks
+    chosen = keep_all or keep_takes or pins or avoids or marks
     if top is None and threshold is None and not seconds and not chosen:
         return None
     return Selection(
         top=top,
         threshold=threshold,
         keep_all=bool(keep_all),
+        keep_takes=bool(keep_takes),
         pins=pins,
         avoids=avoids,
         marks=marks or "weak",

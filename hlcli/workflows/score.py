@@ -28,7 +28,7 @@ from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
 from hlcli.timeline.paths import readable
-from hlcli.workflows.export import choose_moments
+from hlcli.workflows.export import choose_moments, one_take_across
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
@@ -115,11 +115,12 @@ def score(
 
         settings = job_settings_of(jobs=jobs, engine=engine)
     said = transcripts_of(read, paths)
-    return list(
+    scored = list(
         score_videos(
             pipeline, paths, selection, visual_only=visual_only, said=said, jobs=settings, on=on
         )
     )
+    return one_take_across(scored, selection, on or Listener())
 
 
 def score_videos(

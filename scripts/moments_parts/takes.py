@@ -1,6 +1,6 @@
 """Footage with takes of known place, joined from real clips: how often two takes of one are kept.
 
-Each file is nine real pieces of 4 to 7 s. One clip is there as three takes and one as two: each
+Each file is eight real pieces of 4 to 7 s. One clip is there as three takes and one as two: each
 take is cut, framed, lit, timed and recorded a little differently. Files in pairs share a clip, of
 which the second has one more take. All other pieces are other clips or, where the folder has them,
 other parts of the same recording ("v_NAME_g01_c02" is of one recording with "v_NAME_g01_c01"),
@@ -12,15 +12,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from moments_parts.planted import HEIGHT, RATE, WIDTH, run_ffmpeg
 
 from hlcli.document import ScoresDocument
-from hlcli.moments import Moment
+from moments_parts.planted import HEIGHT, RATE, WIDTH, run_ffmpeg
 
 _OF_ONE_TAKE = 0.5
 """A moment shows a take if so many of its seconds, or of the take's, lie in it."""
@@ -158,7 +157,11 @@ def count_takes(
     found = TakesFound()
     seen: list[tuple[Path, str]] = []
     ranked = sorted(
-        ((Path(document.video.path), moment) for document in documents for moment in document.moments),
+        (
+            (Path(document.video.path), moment)
+            for document in documents
+            for moment in document.moments
+        ),
         key=lambda pair: -pair[1].score,
     )
     for path, moment in ranked:
@@ -167,9 +170,7 @@ def count_takes(
         clips = _shown(made[path], span)
         for clip in clips:
             found.kept_twice += (path, clip) in seen
-            found.kept_twice_across += any(
-                there != path and shown == clip for there, shown in seen
-            )
+            found.kept_twice_across += any(there != path and shown == clip for there, shown in seen)
         seen += [(path, clip) for clip in clips]
         listed = set()
         for take in moment.alternatives:
