@@ -13,11 +13,10 @@ from pathlib import Path
 
 import opentimelineio as otio
 import pytest
+from cli_runner import hl
 from document_factory import make_document
 from media_factory import AudioTrack, click_track, make_video
-from typer.testing import CliRunner
 
-from hlcli.cli import app
 from hlcli.document import VideoRecord
 from hlcli.errors import UsageError
 from hlcli.media.identity import content_identity
@@ -654,7 +653,7 @@ def test_planted_fault_in_fcpxml(good: Path, tmp_path: Path, rule: str, old: str
 
 
 def run(*arguments: object) -> object:
-    return CliRunner().invoke(app, ["check", *map(str, arguments)])
+    return hl("check", *arguments)
 
 
 def test_the_command(good: Path, tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from cli_runner import hl
 
-from hlcli.cli import app
 from hlcli.evaluation import composite_plan as plan
 from hlcli.evaluation.composite import read_manifest
 from hlcli.evaluation.page import render_page
@@ -49,7 +48,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["eval", *arguments])
+    result = hl("eval", *arguments)
     return result.exit_code, result.stdout, result.stderr
 
 

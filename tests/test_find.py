@@ -10,14 +10,14 @@ from typing import Any, cast
 import numpy as np
 import opentimelineio as otio
 import pytest
+from cli_runner import hl
 from document_factory import make_document
 from media_factory import AudioTrack, make_video
 from test_report import document_of
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import hlcli
 from hlcli import paths, scores_cache
-from hlcli.cli import app
 from hlcli.document import ScoresDocument, read_transcript, write_documents
 from hlcli.errors import UsageError
 from hlcli.features.concepts import concepts, meant_by, stems
@@ -34,7 +34,7 @@ from hlcli.zoo.weights import weights_path
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["find", *(str(one) for one in arguments)])
+    return hl("find", *arguments)
 
 
 def default_spec() -> FeatureSpec:

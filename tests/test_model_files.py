@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import io
@@ -23,6 +22,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 from typer.testing import CliRunner
+from zoo_factory import models_on_disk
 
 from hlcli.cli import app
 from hlcli.errors import CheckpointError, ChecksumError, HlError, OutputError, UsageError
@@ -67,12 +67,6 @@ def file(model: ModelManifest, tmp_path: Path) -> Path:
     export_model("weddings", path)
     own.remove("weddings")
     return path
-
-
-def models_on_disk() -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(one.name for one in own_models_dir().iterdir() if one.name != ".locks")
-    return []
 
 
 # There and back

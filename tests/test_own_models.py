@@ -18,7 +18,7 @@ import platformdirs
 import pytest
 from cli_runner import run
 from typer.testing import CliRunner
-from zoo_factory import detector, put, weights_bytes
+from zoo_factory import detector, models_on_disk, put, weights_bytes
 
 from hlcli.cli import app
 from hlcli.errors import CheckpointError, HlError, OutputError, UsageError
@@ -80,13 +80,6 @@ def card(name: str = "weddings", **changes: Any) -> ModelCard:
 def register(name: str = "weddings", **changes: Any) -> Any:
     fields: dict[str, Any] = {"card": card(name), "training_data": "my footage", "source": "here"}
     return own.register(TRAINED, **(fields | changes))
-
-
-def models_on_disk() -> list[str]:
-    """Return what stands among the own models, locks aside, hidden folders included."""
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(one.name for one in own_models_dir().iterdir() if one.name != ".locks")
-    return []
 
 
 hl = partial(run, "models")

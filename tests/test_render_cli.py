@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_runner import hl
 from media_factory import make_video
 from numbered_footage import Footage, make_footage, read_numbers, read_sound
 from render_factory import cuts, source_of
-from typer.testing import CliRunner
 
-from hlcli.cli import app
 from hlcli.errors import MediaError, MediaUnreadableError, OutputError, UsageError
 from hlcli.media import ffmpeg as ffmpeg_module
 from hlcli.media.identity import content_identity
@@ -45,7 +44,7 @@ def made_timeline(folder: Path, *, seconds: int = 4, length: int = 12) -> tuple[
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["render", *map(str, arguments)])
+    result = hl("render", *arguments)
     return result.exit_code, result.output
 
 

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_pages import visit
+from cli_runner import hl
 from document_factory import make_document
 from media_factory import AudioTrack, click_track, make_video, moving_square, read_frame_number
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 import hlcli
 from hlcli import paths
-from hlcli.cli import app
 from hlcli.document import ScoresDocument, near_misses, write_documents
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
@@ -32,10 +31,6 @@ from hlcli.moments import Observation
 from hlcli.rendering.curve import ALWAYS, NARROW, WIDE, draw_curve, extremes, lanes_of
 from hlcli.rendering.drawing import Box, Drawing, Line, Text, png_file, svg_file
 from hlcli.rendering.report import MOST_STILLS_BYTES
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
 def document_of(path: Path, spans: list[tuple[float, float]], **changes: Any) -> ScoresDocument:
@@ -164,7 +159,7 @@ def test_plot_of_several_videos(tmp_path: Path, suffix: str, monkeypatch: Any) -
     first = make_video(tmp_path, name="a <b>.mp4", num_frames=40)
     second = make_video(tmp_path, name="c.mp4", num_frames=50)
     plot = tmp_path / f"curve{suffix}"
-    result = run("score", first, second, "--plot", plot)
+    result = hl("score", first, second, "--plot", plot)
     assert result.exit_code == 0, result.output
     assert f"wrote {plot}" in result.stderr
     assert "start" in result.stdout
@@ -182,10 +177,10 @@ def test_plot_of_several_videos(tmp_path: Path, suffix: str, monkeypatch: Any) -
 
 def test_a_plot_that_cannot_be_written_is_said_before_anything_is_scored(tmp_path: Path) -> None:
     video = make_video(tmp_path)
-    result = run("score", video, "--plot", tmp_path / "curve.pdf")
+    result = hl("score", video, "--plot", tmp_path / "curve.pdf")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "use one of .png, .svg" in result.stderr
-    assert run("score", video, "--plot", tmp_path / "none" / "curve.svg").exit_code == 6
+    assert hl("score", video, "--plot", tmp_path / "none" / "curve.svg").exit_code == 6
     assert not list(paths.scores_dir().glob("*"))
 
 
@@ -335,7 +330,7 @@ def test_a_video_that_is_gone_costs_its_stills_only(tmp_path: Path) -> None:
     here = document_of(video, [(1.0, 2.0)])
     gone = make_document(path=str(tmp_path / "gone.mp4"), identity="c" * 64)
     write_documents(tmp_path / "scores.json", [here, gone])
-    result = run("report", tmp_path / "scores.json", "-o", tmp_path / "r.html")
+    result = hl("report", tmp_path / "scores.json", "-o", tmp_path / "r.html")
     assert result.exit_code == 0
     assert "gone.mp4 is not there: the report has no stills of it" in result.stderr
     page = Page(tmp_path / "r.html")
@@ -357,7 +352,7 @@ def test_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run("report", make_video(tmp_path), *arguments)
+    result = hl("report", make_video(tmp_path), *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr
     assert not (tmp_path / "r.html").exists()
@@ -367,11 +362,11 @@ def test_a_bad_file_costs_itself_only_and_is_never_overwritten(tmp_path: Path) -
     good = make_video(tmp_path, name="good.mp4", num_frames=40)
     bad = tmp_path / "bad.html"
     bad.write_bytes(b"no video")
-    result = run("report", bad, good, "-o", tmp_path / "r.html")
+    result = hl("report", bad, good, "-o", tmp_path / "r.html")
     assert result.exit_code == 3
     assert "bad.html" in result.stderr
     assert "good.mp4" in Page(tmp_path / "r.html").words
-    result = run("report", bad, "-o", bad)
+    result = hl("report", bad, "-o", bad)
     assert result.exit_code != 0
     assert bad.read_bytes() == b"no video"
 
@@ -386,7 +381,7 @@ def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
             paint=moving_square,
             audio=(AudioTrack(click_track(seconds, (2.0, 5.5))),),
         )
-    result = run("report", tmp_path, "-o", tmp_path / "r.html", "--top", 2)
+    result = hl("report", tmp_path, "-o", tmp_path / "r.html", "--top", 2)
     assert result.exit_code == 0, result.output
     images = Page(tmp_path / "r.html").all("img")
     assert len(images) >= 10 + 8 + 2 * 2

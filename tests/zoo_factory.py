@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import struct
 from pathlib import Path
 from typing import Any
 
+from hlcli.paths import own_models_dir
 from hlcli.zoo.manifest import ModelManifest, read_manifest, write_manifest
 
 FEATURES: dict[str, str | int | float] = {
@@ -56,3 +58,10 @@ def put(folder: Path, manifest: ModelManifest, data: bytes | None = None) -> Mod
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
     return read_manifest(folder / f"{manifest.name}.toml")
+
+
+def models_on_disk() -> list[str]:
+    """Return what lies among the own models, locks aside, hidden folders included."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(path.name for path in own_models_dir().iterdir() if path.name != ".locks")
+    return []
