@@ -23,7 +23,7 @@ import numpy as np
 
 from hlcli.errors import HlError
 from hlcli.matching.match import FilmMatch, match_film
-from hlcli.matching.search import PlaceSearch
+from hlcli.matching.search import PlaceSearch, Spread
 from hlcli.media.discover import find_videos
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.identity import content_identity
@@ -269,8 +269,10 @@ def judge(row: Row, match: FilmMatch, film: MediaInfo, taken: list[Taken], bench
 def search_hours(hours: int, pictures: int) -> None:
     """Search made-up features of real size: rows as the store gives them, file by file."""
     chance = np.random.default_rng(0)
-    search = PlaceSearch(chance.random((pictures, 1280), np.float32))
     rows = chance.random((1800, 1280), np.float32).astype(np.float16)
+    spread = Spread()
+    spread.add(rows)
+    search = PlaceSearch(chance.random((pictures, 1280), np.float32), spread)
     began = time.monotonic()
     for file in range(hours * 2):
         search.look_in(file, np.roll(rows, file, axis=0))

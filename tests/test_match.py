@@ -14,7 +14,7 @@ import hlcli
 from hlcli.errors import MediaNotFoundError, NothingFoundError, TrainingError, UsageError
 from hlcli.matching.align import fit_line
 from hlcli.matching.geometry import find_placements
-from hlcli.matching.search import PlaceSearch
+from hlcli.matching.search import PlaceSearch, Spread
 from hlcli.matching.signature import picture_inside, resampled, signatures
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.grey import WHOLE, GreyReader
@@ -158,7 +158,9 @@ def test_bars_are_no_picture() -> None:
 def test_places_of_all_files_compete() -> None:
     chance = np.random.default_rng(1)
     rows = chance.normal(size=(3, 50, 64)).astype(np.float16)
-    search = PlaceSearch(rows[2, [20, 21]] + 0.1)
+    spread = Spread()
+    spread.add(rows.reshape(-1, 64))
+    search = PlaceSearch(2 * rows[2, [20, 21]] + 0.1, spread)
     for file in range(3):
         search.look_in(file, rows[file])
     best = search.candidates([0, 1], np.array([3.0, 4.0]))[0]

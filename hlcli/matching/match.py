@@ -19,7 +19,7 @@ from hlcli.features.types import RowArray
 from hlcli.matching.align import LEAST_ALIKE, Line, fit_line
 from hlcli.matching.film import Shot, find_shots
 from hlcli.matching.geometry import find_placements, refined
-from hlcli.matching.search import Candidate, PlaceSearch
+from hlcli.matching.search import Candidate, PlaceSearch, Spread
 from hlcli.matching.signature import signatures
 from hlcli.media.grey import GreyFrames, GreyReader, Rect
 from hlcli.media.probe import MediaInfo
@@ -41,6 +41,8 @@ _SURE = 0.93
 _SHARP = 0.1
 _MOST_FRAMES_KEPT = 16_000
 _LEAST_PART_SECONDS = 0.3
+_SPLIT_SECONDS = 3.0
+_MOST_SAMPLED = 100
 _SAME_FRAMES = 1.5
 _EDGE_FRAMES = 2
 
@@ -113,7 +115,8 @@ def match_film(
     shots = find_shots(film, progress=progress)
     numbers = [shot.pictures(rate) for shot in shots]
     seconds_Q = (np.concatenate([np.asarray(one) for one in numbers]) + 0.5) / rate
-    search = PlaceSearch(_pictures(film, shots, numbers, encoder, progress))
+    pictures_QV = _pictures(film, shots, numbers, encoder, progress)
+    search = PlaceSearch(pictures_QV, _spread_of(rows_of, len(footage)))
     for file in range(len(footage)):
         progress(SEARCH_STAGE, file, len(footage))
         rows = rows_of(file)
@@ -139,12 +142,26 @@ def match_film(
                     replace(shot, frames=part), inside, search.candidates(pictures, seconds_Q)
                 )
                 matched += found
+                if not found and len(part) > _SPLIT_SECONDS * rate:
+                    # More than one shot, maybe, none of which is likely enough for all of it.
+                    middle = (part.start + part.stop) // 2
+                    parts += [range(part.start, middle), range(middle, part.stop)]
                 if found:
                     left = _rest(sorted(found, key=lambda one: one.film.start), part)
                     parts += [one for one in left if len(one) >= _LEAST_PART_SECONDS * rate]
     progress(MATCH_STAGE, film.num_frames / rate, film.num_frames / rate)
     matched = _joined(matched, footage)
     return FilmMatch(tuple(matched), tuple(_rest(matched, range(film.num_frames))))
+
+
+def _spread_of(rows_of: Callable[[int], RowArray | None], num_files: int) -> Spread:
+    """Measure the embeddings of the footage, on evenly chosen files where there are many."""
+    spread = Spread()
+    for file in range(0, num_files, max(1, num_files // _MOST_SAMPLED)):
+        rows = rows_of(file)
+        if rows is not None:
+            spread.add(rows)
+    return spread
 
 
 def _pictures(

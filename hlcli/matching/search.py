@@ -21,6 +21,9 @@ MOST_CANDIDATES = 8
 """Places at which a shot is looked for."""
 _APART_SECONDS = 2.0
 _BLOCK_ROWS = 4096
+# So many pictures of the footage count as pictures of the film: a film of three shots has no mean.
+_FEW_ROWS = 20
+_LEAST_SPREAD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,54 @@ class Candidate:
     """How much speaks for it; compares with others of the same shot."""
 
 
+class Spread:
+    """Mean and deviation of embeddings, added up block by block."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sum: npt.NDArray[np.float64] | float = 0.0
+        self._squares: npt.NDArray[np.float64] | float = 0.0
+
+    def add(self, rows: RowArray) -> None:
+        """Count rows in, `(N, V)`."""
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            block = rows[start : start + _BLOCK_ROWS].astype(np.float64)
+            self._count += len(block)
+            self._sum = self._sum + block.sum(axis=0)
+            self._squares = self._squares + (block * block).sum(axis=0)
+
+    def including(self, rows: RowArray) -> Spread:
+        """Return the spread of rows, drawn towards this one where they are few."""
+        found = Spread()
+        found.add(rows)
+        share = _FEW_ROWS / max(self._count, 1)
+        found._count += _FEW_ROWS if self._count else 0
+        found._sum = found._sum + share * self._sum
+        found._squares = found._squares + share * self._squares
+        return found
+
+    def standard(self, rows: RowArray) -> FloatArray:
+        """Return rows without mean and deviation, of length 1."""
+        mean = self._sum / max(self._count, 1)
+        deviation = np.sqrt(np.maximum(self._squares / max(self._count, 1) - mean * mean, 0))
+        wide = (rows.astype(np.float32) - np.float32(mean)) / np.float32(deviation + _LEAST_SPREAD)
+        found: FloatArray = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-6)
+        return found
+
+
 class PlaceSearch:
     """Looks for pictures of the film in one file after the other; memory does not grow.
 
+    What sets the whole film apart from the whole footage is left out: its grading, its format.
+
     Args:
         pictures_QV: Embeddings of pictures of the film.
+        footage: Spread of the embeddings of the footage.
     """
 
-    def __init__(self, pictures_QV: RowArray) -> None:
-        self._queries = _unit(pictures_QV)
+    def __init__(self, pictures_QV: RowArray, footage: Spread) -> None:
+        self._footage = footage
+        self._queries = footage.including(pictures_QV).standard(pictures_QV)
         count = len(self._queries)
         self._alike = np.full((count, MOST_PLACES), -np.inf, np.float32)
         self._files = np.full((count, MOST_PLACES), -1, np.int64)
@@ -60,7 +102,7 @@ class PlaceSearch:
             clip_seconds: Length of a clip.
         """
         for start in range(0, len(rows_TV), _BLOCK_ROWS):
-            block = _unit(rows_TV[start : start + _BLOCK_ROWS])
+            block = self._footage.standard(rows_TV[start : start + _BLOCK_ROWS])
             self._take(file, self._queries @ block.T, start, clip_seconds)
 
     def _take(self, file: int, alike_QT: FloatArray, start: int, clip_seconds: float) -> None:
@@ -107,9 +149,3 @@ class PlaceSearch:
                 hits = [hit for hit in hits if abs(hit[1] - offset) > _APART_SECONDS]
         candidates.sort(key=lambda one: -one.weight)
         return candidates[:MOST_CANDIDATES]
-
-
-def _unit(rows: RowArray) -> FloatArray:
-    wide = rows.astype(np.float32)
-    found: FloatArray = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-6)
-    return found
