@@ -146,6 +146,9 @@ def test_versions_that_differ_are_one_line() -> None:
         "--engine: ray://head:10001 has Ray 2.40.0 and Python 3.10.4, "
         "this machine has Ray 2.60.0 and Python 3.11.7"
     )
+    with pytest.raises(DeviceError, match="lets nobody in") as error:
+        _raise_as_ours("ray://head:10001", ConnectionError("ray client connection timeout"))
+    assert "RAY_AUTH_TOKEN" in error.value.hint
     with pytest.raises(DeviceError, match="hl is not installed on a node"):
         _raise_as_ours("ray", RuntimeError("x\nModuleNotFoundError: No module named 'hlcli'"))
 

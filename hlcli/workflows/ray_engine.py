@@ -22,6 +22,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -73,6 +74,7 @@ _ADDRESS = re.compile(
 )
 # What says where hl keeps its files, and how its libraries count, holds on every node.
 _PASSED_ON = re.compile(r"HL_.*|OMP_.*|MKL_.*|KMP_.*")
+_TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _NOT_PASSED_ON = ("HL_PROGRESS",)
 
 
@@ -95,6 +97,10 @@ def _ray(engine: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Ray Client sends the token of a cluster only when this is set, unlike all else of Ray.
+    if any(map(os.environ.get, _TOKENS)) or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         if engine.startswith("ray://"):
             importlib.import_module("grpc")
@@ -151,7 +157,9 @@ class RayBatch(Batch):
             }
         else:
             _check_answers(self._engine)
-        with _cluster_errors(self._engine), _own_signals():
+        with _cluster_errors(self._engine), _own_signals(), warnings.catch_warnings():
+            # What matters of them comes as an error, too.
+            warnings.simplefilter("ignore")
             self._ray.init(**options, configure_logging=False, logging_level=logging.CRITICAL)
 
     def _make_lanes(self) -> None:
@@ -519,6 +527,11 @@ def _raise_as_ours(engine: str, error: Exception) -> NoReturn:
         raise DeviceError(
             f"--engine: hl is not installed on a node of {engine}",
             hint="install the same hl into the Python of every node",
+        ) from error
+    if re.search("client connection timeout|Failed to connect to Ray|oken auth", text):
+        raise DeviceError(
+            f"--engine: {engine} lets nobody in, or is no cluster of Ray",
+            hint="give the token that ray get-auth-token shows on its head: RAY_AUTH_TOKEN=...",
         ) from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     raise DeviceError(
