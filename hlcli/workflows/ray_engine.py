@@ -97,7 +97,6 @@ def _ray(engine: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     # Ray Client sends the token of a cluster only when this is set, unlike all else of Ray.
     if any(map(os.environ.get, _TOKENS)) or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
