@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +16,7 @@ import pytest
 from cli_runner import hl
 from document_factory import make_document
 from media_factory import AudioTrack, make_video
+from speech_factory import needs_espeak
 from test_report import document_of
 from typer.testing import Result
 
@@ -27,6 +31,7 @@ from hlcli.features.sentences import Sentences, model_folder
 from hlcli.features.sound_classes import NUM_CLASSES, event_names
 from hlcli.features.store import FeatureStore
 from hlcli.features.types import FeatureSpec, VideoFeatures
+from hlcli.media.identity import content_identity
 from hlcli.workflows.find import stretches
 from hlcli.workflows.transcripts import transcript_beside
 from hlcli.zoo.manifest import default_model_name, find_detector, find_model
@@ -261,3 +266,79 @@ def test_meaning_widens_words(sentences: Sentences) -> None:
         return rows
 
     assert "Applause" in meant_sounds("thunderous ovation", synonyms=False, likeness=likeness)
+
+
+def said_in(path: Path, phrases: list[tuple[float, float, str]]) -> None:
+    """Put into the cache what a recogniser understood of a video."""
+    captions = [
+        {"start_seconds": start, "end_seconds": end, "text": text} for start, end, text in phrases
+    ]
+    kept = paths.cache_dir() / "speech" / f"{content_identity(path)[:32]}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"model": "m", "captions": captions}))
+
+
+def test_what_was_recognised_before_is_searched(tmp_path: Path) -> None:
+    video = make_video(tmp_path, name="talk.mp4", num_frames=300)
+    stored(video, {})
+    said_in(video, [(4.0, 6.0, "the budget was cut")])
+    (document,) = hlcli.find("budgets", video)
+    assert document.moments[0].reasons == ('"the budget was cut"',)
+    # A transcript beside the video is better.
+    (tmp_path / "talk.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nnothing of it\n")
+    assert hlcli.find("budgets", video) == []
+
+
+def test_a_damaged_memory_of_speech_is_no_speech(tmp_path: Path) -> None:
+    video = make_video(tmp_path, name="talk.mp4", num_frames=300)
+    stored(video, {})
+    said_in(video, [])
+    kept = paths.cache_dir() / "speech" / f"{content_identity(video)[:32]}.json"
+    for text in ("{", '{"model": "m", "captions": [1]}', "[]"):
+        kept.write_text(text)
+        assert hlcli.find("budget", video) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vosk") is not None, reason="vosk is installed")
+def test_listening_needs_its_extra(tmp_path: Path) -> None:
+    done = run("budget", make_video(tmp_path), "--listen", tmp_path)
+    assert done.exit_code == 2
+    assert 'hint: pip install "hlcli[listen]"' in done.stderr
+
+
+needs_vosk = pytest.mark.skipif(
+    importlib.util.find_spec("vosk") is None, reason="the extra [listen] is not installed"
+)
+
+
+@needs_vosk
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    video = make_video(tmp_path, name="talk.mp4", num_frames=60)
+    stored(video, {})
+    done = run("budget", video, "--listen", tmp_path)
+    assert done.exit_code == 2
+    assert f"{tmp_path} is no model of vosk" in done.stderr
+    (tmp_path / "final.mdl").write_bytes(b"no model")
+    done = run("budget", video, "--listen", tmp_path)
+    assert done.exit_code == 4
+    assert "unpack it again" in done.stderr
+
+
+@needs_vosk
+@needs_espeak
+@pytest.mark.skipif("HL_VOSK_MODEL" not in os.environ, reason="HL_VOSK_MODEL names no model")
+def test_speech_is_recognised_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = tmp_path / "said.wav"
+    words = "the people of london and paris have seen the river this morning"
+    subprocess.run(["espeak-ng", "-v", "en-us", "-s", "140", "-w", str(wave), words], check=True)
+    video = tmp_path / "talk.mp4"
+    picture = ["-f", "lavfi", "-i", "color=gray:s=64x64:r=25:d=8"]
+    command = ["ffmpeg", "-v", "error", *picture, "-i", str(wave), "-t", "8", str(video)]
+    subprocess.run(command, check=True)
+    stored(video, {})
+    (document,) = hlcli.find("london", video, listen=os.environ["HL_VOSK_MODEL"])
+    assert "london" in document.moments[0].reasons[0]
+    # Nobody listens again.
+    monkeypatch.setattr("hlcli.workflows.listen.read_waveform", None)
+    (again,) = hlcli.find("london", video, listen=os.environ["HL_VOSK_MODEL"])
+    assert again.moments == document.moments

@@ -28,6 +28,15 @@ def find(
     ],
     output: options.Output = None,
     top: Annotated[int, typer.Option("--top", metavar="N", help="The most results.")] = 10,
+    listen: Annotated[
+        Path | None,
+        typer.Option(
+            "--listen",
+            metavar="FOLDER",
+            help="Model of vosk that recognises speech where there is no transcript.",
+            show_default=False,
+        ),
+    ] = None,
     model: options.Model = None,
     device: options.Device = "auto",
     for_: layout_options.For = None,
@@ -46,7 +55,8 @@ def find(
     Looked up is what hl score stored: 521 kinds of sound, 1000 kinds of thing in the picture, and
     the words of a transcript that lies beside the video (match.srt, .vtt or .json). Nothing is
     decoded for it; a video that was not scored yet is scored. With the extra search, words that
-    mean nearly the same count, too. The results are written with -o as any moments are.
+    mean nearly the same count, too. With the extra listen, --listen recognises speech, and once
+    only. The results are written with -o as any moments are.
 
     Examples:
         hl find "dog barking" footage/
@@ -54,6 +64,8 @@ def find(
         hl find applause talk.mp4 -o applause.otio --for resolve
 
         hl find "train" footage/ --top 30 --json
+
+        hl find "budget" meeting.mp4 --listen ~/models/vosk-model-small-en-us-0.15
     """
     from hlcli.atomic import check_not_a_source
     from hlcli.rendering.settings import RenderSettings
@@ -65,7 +77,9 @@ def find(
     outputs = output_paths(output or [], for_ or [], films=True)
     on = ConsoleListener(quiet=quiet, counts_video_seconds=True)
     with on:
-        documents = find_words(words, videos, top=top, model=model, device=device, on=on)
+        documents = find_words(
+            words, videos, top=top, model=model, device=device, listen=listen, on=on
+        )
     results = sorted(
         ((document, moment) for document in documents for moment in document.moments),
         key=lambda pair: -pair[1].score,

@@ -35,6 +35,7 @@ from hlcli.media.proxies import ProxyFinder
 from hlcli.moments import Moment
 from hlcli.moments.types import Why
 from hlcli.progress import Listener
+from hlcli.workflows.listen import recognised
 from hlcli.workflows.report import ScoringChoice, scored_documents
 from hlcli.workflows.score import Pipeline
 from hlcli.workflows.transcripts import transcript_beside
@@ -42,6 +43,7 @@ from hlcli.zoo.manifest import default_model_name, find_detector, find_model
 from hlcli.zoo.weights import weights_path
 
 if TYPE_CHECKING:
+    from hlcli.features.recogniser import Recogniser
     from hlcli.features.sentences import Sentences
 
 Widening: TypeAlias = Literal["auto", "names", "words", "meaning"]
@@ -74,6 +76,7 @@ def find(
     model: str | None = None,
     device: str = "auto",
     widening: Widening = "auto",
+    listen: str | Path | None = None,
     may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
@@ -86,6 +89,8 @@ def find(
         model: The detector whose features are searched; None takes those that are stored.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps", for videos that were not scored yet.
         widening: How words become classes.
+        listen: Folder of a model of vosk, which recognises speech where no transcript is; what
+            was recognised before is searched in any case.
         may_read: Asked for each file before it is looked at, transcripts too.
         on: Notified of progress, and of videos that cannot be used; without one the first raises.
 
@@ -94,7 +99,7 @@ def find(
         moments the results, best first, with `reasons`. They are exported as any other.
 
     Raises:
-        UsageError: The query has no word, or `top` is less than 1.
+        UsageError: The query has no word, `top` is less than 1, or `listen` is no model.
         MediaError: No video can be used.
     """
     on = on or Listener()
@@ -102,11 +107,16 @@ def find(
     if top < 1:
         raise UsageError(f"--top must be at least 1, got {top}")
     given = [videos] if isinstance(videos, (str, Path)) else videos
+    recogniser = None
+    if listen is not None:
+        from hlcli.features.recogniser import Recogniser
+
+        recogniser = Recogniser(Path(listen).expanduser())
     choice = ScoringChoice(model=model, device=device)
     documents = scored_documents(
         [str(one) for one in given], None, choice, moments=False, may_read=may_read, on=on
     )
-    search = _Search(query, widening, choice, may_read, on)
+    search = _Search(query, widening, choice, recogniser, may_read, on)
     found: list[ScoresDocument] = []
     for document in {document.video.path: document for document in documents}.values():
         with on.one_file(document.video.path):
@@ -138,10 +148,12 @@ class _Search:
         query: str,
         widening: Widening,
         choice: ScoringChoice,
+        recogniser: Recogniser | None,
         may_read: MayRead,
         on: Listener,
     ) -> None:
         self._query = query
+        self._recogniser = recogniser
         self._may_read = may_read
         self._choice = choice
         self._on = on
@@ -269,12 +281,14 @@ class _Search:
         return said_T, words_T
 
     def _captions(self, document: ScoresDocument) -> Sequence[Caption]:
-        """Return the document's own transcript, or the one beside the video."""
+        """Return the document's own transcript, the one beside the video, or what is recognised."""
         if document.transcript is not None:
             return document.transcript
         path = transcript_beside(Path(document.video.path))
+        if path is None:
+            return recognised(document, self._recogniser, self._on)
         try:
-            return () if path is None else read_transcript(self._may_read(path))
+            return read_transcript(self._may_read(path))
         except HlError as error:
             self._on.warning(f"{error.message}; it is not searched")
             return ()
