@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from cli_runner import hl
 
 from hlcli.document import read_documents
+from hlcli.errors import OutputError
 from hlcli.media.identity import content_identity
 from hlcli.progress import Listener
 from hlcli.workflows import remote
@@ -149,3 +152,21 @@ def test_what_cannot_be_reached_is_said_in_words(
 
 class Full:
     free = 0
+
+
+@pytest.mark.parametrize("size", [1_000_000, 65_536 + 100])
+def test_a_disk_that_fills_up_while_fetching_is_named(
+    tmp_path: Path, bucket: s3fs.S3FileSystem, size: int
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        bucket.pipe("archive/a.mp4", bytes(size))
+        (file,) = remote.find_remote(["s3://archive/a.mp4"], Listener())
+        with pytest.raises(OutputError, match=r"the disk is full: cannot write .*disk"):
+            file.fetch(disk / "a.mp4", Listener())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

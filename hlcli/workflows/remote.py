@@ -72,13 +72,16 @@ class RemoteFile:
         done, name = 0, Download(f"fetching {target.name}")
         with said(self.address), self.store.open(self.path, "rb") as source:
             try:
-                stream = target.open("wb")
+                # Unbuffered: nothing is left that closing could fail to write.
+                stream = target.open("wb", buffering=0)
             except OSError as error:
                 raise output_error(target, error) from error
             with stream:
                 while chunk := source.read(_CHUNK_BYTES):
+                    rest = memoryview(chunk)
                     try:
-                        stream.write(chunk)
+                        while rest:
+                            rest = rest[stream.write(rest) :]
                     except OSError as error:
                         raise output_error(target, error) from error
                     done += len(chunk)
