@@ -45,6 +45,7 @@ def export(
     avoid: options.Avoid = None,
     rejects: options.Rejects = None,
     marks: options.Marks = None,
+    like: options.Like = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -83,6 +84,7 @@ def export(
         hl export scores.json -o highlights.otio --search /Volumes/footage
     """
     from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
+    from hlcli.workflows.likeness import Photographs
     from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.transcripts import read_transcripts
@@ -120,6 +122,7 @@ def export(
         visual_only=visual_only,
         outputs=[*outputs, *reject_outputs],
         transcripts=read_transcripts(transcript or [], outputs=[*outputs, *reject_outputs]),
+        like=Photographs(like) if like else None,
         on=on,
     )
     documents = relink_documents(

@@ -197,6 +197,16 @@ MemoryLimit: TypeAlias = Annotated[
         rich_help_panel=_MANY,
     ),
 ]
+Like: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--like",
+        metavar="PHOTOS",
+        help="Photographs of the event, or a folder of them: what looks like them counts for more. "
+        "Repeatable.",
+        rich_help_panel=_CHOICE,
+    ),
+]
 Search: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -46,6 +46,7 @@ def score(
     avoid: options.Avoid = None,
     rejects: options.Rejects = None,
     marks: options.Marks = None,
+    like: options.Like = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
     markers_only: layout_options.MarkersOnly = False,
@@ -106,6 +107,7 @@ def score(
     from hlcli.timeline.formats.scores import scores_text
     from hlcli.workflows.export import one_take_across
     from hlcli.workflows.jobs import job_settings_of
+    from hlcli.workflows.likeness import Photographs
     from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
     from hlcli.workflows.score import Pipeline, score_videos
@@ -141,6 +143,7 @@ def score(
         memory_limit=memory_limit,
     )
     part = None if shard is None else parse_shard(shard)
+    photographs = Photographs(like, device=device) if like else None
     scores_cache.check_shared()
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
@@ -183,6 +186,7 @@ def score(
         selection,
         visual_only=visual_only,
         said=said,
+        like=photographs,
         among=all_paths,
         jobs=settings,
         on=on,
@@ -201,6 +205,7 @@ def score(
                 visual_only=visual_only,
                 jobs=settings,
                 shard=part,
+                like=photographs,
                 on=on,
             )
         )

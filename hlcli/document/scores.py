@@ -50,6 +50,7 @@ _ROUNDING = 2e-6  # seconds are rounded to a millionth
 _OPTIONAL = (
     "unusable", "candidates", "motion", "loudness", "looks", "sounds", "sights", "speech",
     "transcript", "marks", "proxy", "draft", "picture_fingerprints", "sound_fingerprints",
+    "likeness",
 )  # fmt: skip
 
 
@@ -95,6 +96,9 @@ class ScoresDocument:
     where it is not known."""
     marks: tuple[Observation, ...] | None = None
     """What somebody marked while recording, each a frame long; None or empty without marks."""
+    likeness: tuple[float, ...] | None = None
+    """How much each clip looks like one of the photographs of `--like`, in [0, 1], T of them; None
+    without photographs."""
     proxy: str | None = None
     """Name of the proxy that was looked at instead of the video; None where it was the video."""
     draft: bool = False
@@ -172,6 +176,7 @@ class ScoresDocument:
             "moments": [_moment_json(moment) for moment in self.moments],
             "candidates": [_moment_json(moment) for moment in self.candidates] or None,
             "marks": _observations(self.marks or None),
+            "likeness": _all(self.likeness),
             "proxy": self.proxy,
             "draft": self.draft or None,
             "picture_fingerprints": self.picture_fingerprints,
@@ -224,7 +229,11 @@ class ScoresDocument:
         for name in ("picture_scores", "sound_scores"):
             given = fields.get(name) is not None
             rows[name] = fields.numbers(name, 0.0, 1.0) if given else None
-        for name, (least, most) in {"motion": (0.0, 1.0), "loudness": (-100.0, 0.0)}.items():
+        for name, (least, most) in {
+            "motion": (0.0, 1.0),
+            "loudness": (-100.0, 0.0),
+            "likeness": (0.0, 1.0),
+        }.items():
             rows[name] = fields.numbers(name, least, most) if fields.has(name) else None
         looks = fields.numbers("looks", 0.0, len(scores)) if fields.has("looks") else None
         rows["looks"] = looks
@@ -259,6 +268,7 @@ class ScoresDocument:
             sights=_parsed_observations(fields, "sights"),
             speech=fields.spans("speech") if fields.has("speech") else None,
             marks=_parsed_observations(fields, "marks"),
+            likeness=rows["likeness"],
             proxy=fields.text("proxy") if fields.has("proxy") else None,
             draft=fields.flag("draft", missing=False),
             unusable=_parsed_unusable(fields, video) if fields.has("unusable") else None,
@@ -312,6 +322,7 @@ def _chosen(document: ScoresDocument, selection: Selection) -> list[Moment]:
             document.marks or (),
             clip_seconds=document.clip_seconds,
             vote=selection.marks,
+            likeness_T=document.likeness,
         ),
         clip_seconds=document.clip_seconds,
         duration_seconds=document.video.duration_seconds,
@@ -350,6 +361,7 @@ def _evidence(document: ScoresDocument) -> Evidence:
         sights=document.sights or (),
         motion_T=row(document.motion),
         loudness_T=row(document.loudness),
+        likeness_T=row(document.likeness),
         looks_T=None if document.looks is None else np.asarray(document.looks, dtype=np.int64),
     )
 

@@ -9,18 +9,49 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from hlcli import paths
 from hlcli.atomic import atomic_write
+from hlcli.document import ScoresDocument
 from hlcli.errors import OutputError
 from hlcli.features.packed import bytes_of, pack, unpack
 from hlcli.features.types import FeatureSpec, VideoFeatures
+from hlcli.media.identity import content_identity
+from hlcli.media.proxies import ProxyFinder
 
 MAX_BYTES = 4 * 1024**3
 """Default bound of the folder: about 200 hours of video."""
 
 _HINT = "set HL_CACHE_DIR to a folder you may write to, or use --no-cache"
 _IDENTITY = re.compile(r"[0-9a-f]{16,128}")
+
+
+def stored_features(document: ScoresDocument, spec: FeatureSpec) -> VideoFeatures | None:
+    """Return the stored features of a scored video, or of the proxy that was looked at.
+
+    Args:
+        document: The scores of the video.
+        spec: What the features must have been made with.
+
+    Raises:
+        OutputError: The cache cannot be read.
+    """
+    store = FeatureStore(paths.features_dir())
+    return next(
+        (found for one in _identities(document) if (found := store.get(one, spec)) is not None),
+        None,
+    )
+
+
+def _identities(document: ScoresDocument) -> Iterator[str]:
+    """Yield by what features may be stored: the video, or the proxy that was looked at."""
+    yield document.video.sha256_head
+    if document.proxy is not None:
+        for path in ProxyFinder().candidates(Path(document.video.path)):
+            if path.name == document.proxy:
+                yield content_identity(path)
 
 
 class FeatureStore:

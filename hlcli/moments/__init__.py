@@ -36,13 +36,14 @@ Axes: T clips, E = T + 1 clip edges, S shot boundaries.
 
 from __future__ import annotations
 
-from hlcli.moments.marks import MarksVote, with_votes
+from hlcli.moments.marks import LIKENESS_WEIGHT, MarksVote, with_votes
 from hlcli.moments.reasons import Evidence, Observation, in_words, reasons_of, what_happens
 from hlcli.moments.select import measure_span, select_moments
 from hlcli.moments.speech import Pauses
 from hlcli.moments.types import Moment, Selection, Stretch, Take, Why
 
 __all__ = [
+    "LIKENESS_WEIGHT",
     "Evidence",
     "MarksVote",
     "Moment",

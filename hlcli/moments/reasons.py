@@ -42,6 +42,8 @@ _SILENCE_DBFS = -60.0
 _CUTS_IN_MOMENT = 3
 _CUTS_TIMES = 2.0
 
+_PHOTOGRAPHED = 0.5
+
 _APART_SECONDS = 5.0
 _FAR_SECONDS = 30.0
 _USUAL_COMPANY = 0.5
@@ -82,6 +84,8 @@ class Evidence:
     """Mean absolute luma change within each clip, in [0, 1], shape `(T,)`."""
     loudness_T: npt.NDArray[np.float64] | None = None
     """RMS level of each clip in dBFS, shape `(T,)`."""
+    likeness_T: npt.NDArray[np.float64] | None = None
+    """How much each clip looks like a photograph of the event, in [0, 1], shape `(T,)`."""
     looks_T: npt.NDArray[np.int64] | None = None
     """Group of pictures that look alike each clip belongs to, shape `(T,)`."""
 
@@ -98,6 +102,7 @@ def reasons_of(moment: Moment, evidence: Evidence) -> tuple[str, ...]:
         "like 0:40 and 3:12"; empty where nothing that was measured sets it apart.
     """
     return (
+        *_photographed(moment, evidence),
         *_observed(evidence.sounds, moment, evidence)[:_MOST_SOUNDS],
         *_observed(evidence.sights, moment, evidence)[:_MOST_SIGHTS],
         *_movement(moment, evidence),
@@ -173,6 +178,13 @@ def _named(
         if spoken_T.any() and _level(evidence.loudness_T[spoken_T]) >= usual + _RAISED_DB:
             return "raised voices"
     return name
+
+
+def _photographed(moment: Moment, evidence: Evidence) -> Iterator[str]:
+    inside_T = _inside(moment.start_seconds, moment.end_seconds, evidence)
+    likeness_T = evidence.likeness_T
+    if likeness_T is not None and likeness_T[inside_T].max(initial=0.0) >= _PHOTOGRAPHED:
+        yield "as photographed"
 
 
 def _movement(moment: Moment, evidence: Evidence) -> Iterator[str]:

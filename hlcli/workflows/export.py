@@ -24,6 +24,7 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import MissingMedia, Relinker
+from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.outputs import output_paths, write_outputs
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
@@ -51,6 +52,7 @@ def export(
     visual_only: bool = False,
     search: Sequence[Path] = (),
     transcripts: Sequence[str | Path] = (),
+    like: Sequence[str | Path] = (),
     on: Listener | None = None,
 ) -> list[Path]:
     """Write timelines, chapters, tables or documents without decoding, as `hl export` does.
@@ -65,6 +67,7 @@ def export(
         visual_only: Only stored scores of the picture alone.
         search: Folders to look in for videos that are no longer where they were.
         transcripts: Files of what is said, each called as its video where there are several.
+        like: Photographs of the event, and folders of them: what looks like them counts for more.
         on: Notified of what is written or could not be; without one the first problem raises.
 
     Returns:
@@ -93,7 +96,8 @@ def export(
                 may_read=any_file,
                 on=on or Listener(),
             )
-    documents = _chosen(found, selection, read, on or Listener())
+    photographs = Photographs(like) if like else None
+    documents = _chosen(found, selection, read, photographs, on or Listener())
     documents = relink_documents(
         documents, search=search, without_media=need_no_media(files), layout=layout, on=on
     )
@@ -108,6 +112,7 @@ def stored_documents(
     visual_only: bool = False,
     outputs: Sequence[Path] = (),
     transcripts: Sequence[Transcript] = (),
+    like: Photographs | None = None,
     may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
@@ -120,6 +125,7 @@ def stored_documents(
         visual_only: Only scores of the picture alone.
         outputs: Files about to be written, none of which may be one of the videos.
         transcripts: What is said, see `transcripts_of`; a document keeps its moments all the same.
+        like: Photographs; what looks like them counts for more, and all moments are chosen anew.
         may_read: Asked before anything is opened.
         on: Notified of inputs that cannot be used; without one the first raises.
 
@@ -139,7 +145,7 @@ def stored_documents(
         may_read=may_read,
         on=on,
     )
-    return _chosen(found, selection, transcripts, on)
+    return _chosen(found, selection, transcripts, like, on)
 
 
 def _found(
@@ -242,6 +248,7 @@ def _chosen(
     found: Sequence[_Found],
     selection: Selection | None,
     transcripts: Sequence[Transcript],
+    like: Photographs | None,
     on: Listener,
 ) -> list[ScoresDocument]:
     """Return documents with their transcripts, and with their own moments or those asked for."""
@@ -251,8 +258,10 @@ def _chosen(
     documents: list[ScoresDocument] = []
     has_any_own = selection is None and any(has_own for _, has_own in found)
     for (document, has_own), transcript in zip(found, said, strict=True):
-        keeps = has_own and selection is None
+        keeps = has_own and selection is None and like is None
         with on.one_file(document.video.path):
+            if like is not None:
+                document = like.likened(document, on)
             with_words = with_transcript(document, transcript, on)
             documents.append(with_words if keeps else choose_moments(with_words, selection, on))
     return documents if has_any_own else one_take_across(documents, selection, on)
@@ -426,8 +435,10 @@ def _fitted(document: ScoresDocument, here: Path) -> Relinked:
             motion=None if document.motion is None else document.motion[:count],
             loudness=None if document.loudness is None else document.loudness[:count],
             looks=None if document.looks is None else document.looks[:count],
+            likeness=None if document.likeness is None else document.likeness[:count],
             sounds=_before(document.sounds, duration),
             sights=_before(document.sights, duration),
+            marks=_before(document.marks, duration),
             shot_boundaries_seconds=tuple(
                 instant for instant in document.shot_boundaries_seconds if instant < duration
             ),

@@ -6,7 +6,7 @@ Axes: T clips, C classes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -26,12 +26,10 @@ from hlcli.features.concepts import (
 )
 from hlcli.features.picture_classes import PictureClasses, picture_names
 from hlcli.features.sound_classes import event_names
-from hlcli.features.store import FeatureStore
+from hlcli.features.store import stored_features
 from hlcli.features.types import FeatureSpec, FloatArray, VideoFeatures
 from hlcli.media.discover import MayRead, any_file
-from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
-from hlcli.media.proxies import ProxyFinder
 from hlcli.moments import Moment
 from hlcli.moments.types import Why
 from hlcli.progress import Listener
@@ -200,18 +198,16 @@ class _Search:
 
     def _features(self, document: ScoresDocument) -> VideoFeatures:
         """Return the stored features of a video; they are made again where they are gone."""
-        store = FeatureStore(paths.features_dir())
         model = self._choice.model or default_model_name()
         for name in dict.fromkeys([document.model.name, model]):
             try:
                 spec = FeatureSpec(**cast("dict[str, Any]", find_detector(name).feature_spec))
             except HlError:
                 continue  # a model that was removed since
-            for identity in self._identities(document):
-                features = store.get(identity, spec)
-                if features is not None:
-                    self._encoder = spec.visual_encoder
-                    return features
+            features = stored_features(document, spec)
+            if features is not None:
+                self._encoder = spec.visual_encoder
+                return features
         if self._pipeline is None:
             self._pipeline = Pipeline(model_name=model, device=self._choice.device)
         self._encoder = self._pipeline.encoders.spec.visual_encoder
@@ -220,15 +216,6 @@ class _Search:
             document.video.sha256_head,
             progress=self._on.progress,
         )
-
-    @staticmethod
-    def _identities(document: ScoresDocument) -> Iterator[str]:
-        """Yield by what features may be stored: the video, or the proxy that was looked at."""
-        yield document.video.sha256_head
-        if document.proxy is not None:
-            for path in ProxyFinder().candidates(Path(document.video.path)):
-                if path.name == document.proxy:
-                    yield content_identity(path)
 
     def _relevance(self, document: ScoresDocument, features: VideoFeatures) -> _Relevance:
         count = len(document.scores)

@@ -24,6 +24,7 @@ from hlcli.moments import Selection
 from hlcli.progress import Download, Listener
 from hlcli.workflows.export import choose_moments
 from hlcli.workflows.jobs import JobSettings
+from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.score import Pipeline, score_videos
 from hlcli.workflows.shard import Shard
 
@@ -129,6 +130,7 @@ def score_remote(
     visual_only: bool = False,
     jobs: JobSettings | None = None,
     shard: Shard | None = None,
+    like: Photographs | None = None,
     on: Listener,
 ) -> Generator[ScoresDocument, None, None]:
     """Yield the scores of videos that lie elsewhere, with moments, under their addresses.
@@ -140,6 +142,7 @@ def score_remote(
         visual_only: Leave the sound out even where there is some.
         jobs: How worker processes score several at once; None scores one after the other.
         shard: Which part of them; None takes all.
+        like: Photographs; what looks like them counts for more.
         on: Notified of progress, and of videos that cannot be used.
 
     Raises:
@@ -154,16 +157,20 @@ def score_remote(
             if shard is not None and not shard.has(identity):
                 continue
             stored = pipeline.stored(Path(file.path), identity, visual_only=visual_only)
+            if stored is not None and like is not None and not like.can_use(stored):
+                stored = None  # its features are gone: it is fetched again
             if stored is None:
                 batch.append(file)
             else:
                 document = replace(stored, video=replace(stored.video, path=file.address))
+                if like is not None:
+                    document = like.likened(document, on)
                 found = [choose_moments(document, selection, on)]
         yield from found
         if len(batch) >= most or sum(one.size for one in batch) >= STAGED_BYTES:
-            yield from _scored(pipeline, batch, selection, visual_only, jobs, on)
+            yield from _scored(pipeline, batch, selection, visual_only, jobs, like, on)
             batch = []
-    yield from _scored(pipeline, batch, selection, visual_only, jobs, on)
+    yield from _scored(pipeline, batch, selection, visual_only, jobs, like, on)
 
 
 def _scored(
@@ -172,6 +179,7 @@ def _scored(
     selection: Selection | None,
     visual_only: bool,
     jobs: JobSettings | None,
+    like: Photographs | None,
     on: Listener,
 ) -> Iterator[ScoresDocument]:
     if not batch:
@@ -189,7 +197,13 @@ def _scored(
                 file.fetch(target, on)
                 addresses[target] = file.address
         documents = score_videos(
-            pipeline, list(addresses), selection, visual_only=visual_only, jobs=jobs, on=on
+            pipeline,
+            list(addresses),
+            selection,
+            visual_only=visual_only,
+            like=like,
+            jobs=jobs,
+            on=on,
         )
         with contextlib.closing(documents):
             for document in documents:

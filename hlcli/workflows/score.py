@@ -29,6 +29,7 @@ from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
 from hlcli.timeline.paths import readable
 from hlcli.workflows.export import choose_moments, one_take_across
+from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
@@ -72,6 +73,7 @@ def score(
     proxies: bool = True,
     draft: bool = False,
     transcripts: Sequence[str | Path] = (),
+    like: Sequence[str | Path] = (),
     jobs: int | Literal["auto"] | None = None,
     engine: str | None = None,
     on: Listener | None = None,
@@ -88,6 +90,7 @@ def score(
         proxies: Whether a proxy beside a video is looked at in its place.
         draft: Look at keyframes alone, for a first look; see `Pipeline`.
         transcripts: Files of what is said, each called as its video where there are several.
+        like: Photographs of the event, and folders of them: what looks like them counts for more.
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
         engine: "ray" for a cluster of this machine, or the address of one that runs.
@@ -105,6 +108,7 @@ def score(
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
     read = read_transcripts(transcripts)
+    photographs = Photographs(like, device=device) if like else None
     pipeline = Pipeline(
         model_name=model, device=device, use_cache=use_cache, proxies=proxies, draft=draft
     )
@@ -117,7 +121,14 @@ def score(
     said = transcripts_of(read, paths)
     scored = list(
         score_videos(
-            pipeline, paths, selection, visual_only=visual_only, said=said, jobs=settings, on=on
+            pipeline,
+            paths,
+            selection,
+            visual_only=visual_only,
+            said=said,
+            like=photographs,
+            jobs=settings,
+            on=on,
         )
     )
     return one_take_across(scored, selection, on or Listener())
@@ -130,6 +141,7 @@ def score_videos(
     *,
     visual_only: bool = False,
     said: Sequence[Transcript | None] | None = None,
+    like: Photographs | None = None,
     among: Sequence[Path] | None = None,
     jobs: JobSettings | None = None,
     on: Listener | None = None,
@@ -142,6 +154,7 @@ def score_videos(
         selection: How much to keep; None is the default rule.
         visual_only: Leave the sound out even where there is some.
         said: The transcript of each video, see `transcripts_of`; None where there is none.
+        like: Photographs; what looks like them counts for more.
         among: All videos that were named, where `paths` are a part of them.
         jobs: How worker processes score several at once; None scores one after the other here.
         on: See `score`.
@@ -166,6 +179,9 @@ def score_videos(
             with on.one_file(paths[place]):
                 if document.damage:
                     on.warning(f"{paths[place].name}: {document.damage}; the rest was scored")
+                if like is not None:
+                    features = pipeline.features_of(document, on.progress)
+                    document = like.likened(document, on, features)
                 if said is not None:
                     document = with_transcript(document, said[place], on)
                 found = [choose_moments(document, selection, on)]
@@ -221,6 +237,7 @@ class Pipeline:
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
         self._encoders: Encoders | None = None
+        self._latest: tuple[str, VideoFeatures] | None = None
 
     def check_device(self) -> None:
         """Look whether a device that was named is there, also where stored scores need none.
@@ -262,6 +279,7 @@ class Pipeline:
             DeviceError: The device is missing or out of memory.
             OutputError: The cache folder cannot be used.
         """
+        self._latest = None
         identity = content_identity(path)
         stored = self.stored(path, identity, visual_only=visual_only)
         if stored is not None:
@@ -288,6 +306,7 @@ class Pipeline:
                     pictures=pictures,
                     progress=progress,
                 )
+                self._latest = (identity, features)
                 with stage("scored"), one_thread_a_call():
                     clip_scores = scorer.score(
                         features, modality="va" if features.has_audio and not visual_only else "v"
@@ -412,6 +431,28 @@ class Pipeline:
         from hlcli.features.types import FeatureSpec
 
         return FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
+
+    def features_of(self, document: ScoresDocument, progress: Progress) -> VideoFeatures:
+        """Return the features that a document was made of; they are made again where they are gone.
+
+        Args:
+            document: Scores by this pipeline's detector.
+            progress: Called with seconds of video done.
+
+        Raises:
+            MediaError: They are gone, and the video cannot be read.
+        """
+        from hlcli.features.store import stored_features
+
+        if self._latest is not None and self._latest[0] == document.video.sha256_head:
+            return self._latest[1]
+        stored = stored_features(document, self._spec) if self.use_cache else None
+        return stored or self.features(
+            probe(Path(document.video.path)),
+            document.video.sha256_head,
+            use_audio=False,
+            progress=progress,
+        )
 
     @property
     def encoders(self) -> Encoders:
