@@ -34,7 +34,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(manifest_module, "zoo_dir", lambda: folder)
     put(folder, detector(DATA, name="best", default=True, file="weights/best.safetensors"), DATA)
     put(folder, detector(DATA, name="other", file="weights/other.safetensors"), DATA)
-    for name in ("efficientnet-lite0", "yamnet"):
+    for name in ("efficientnet-lite0", "yamnet", "silero-vad"):
         file = f"weights/{name}.safetensors"
         put(folder, detector(DATA, name=name, kind="encoder", feature_spec=None, file=file), DATA)
     return folder
@@ -102,7 +102,7 @@ def test_damaged_default_model_is_a_problem(zoo: Path) -> None:
     assert result.stdout.splitlines()[-1] == "1 problem: scoring cannot work"
 
 
-@pytest.mark.parametrize("name", ["best", "yamnet", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["best", "yamnet", "efficientnet-lite0", "silero-vad"])
 def test_what_scoring_needs_must_be_there(name: str, zoo: Path) -> None:
     (zoo / "weights" / f"{name}.safetensors").unlink()
     code, found = report()
@@ -110,6 +110,12 @@ def test_what_scoring_needs_must_be_there(name: str, zoo: Path) -> None:
     assert [item["subject"] for item in found.values() if item["status"] == "problem"] == [
         f"model {name}"
     ]
+
+
+def test_speech_without_a_manifest_is_a_problem(zoo: Path) -> None:
+    (zoo / "silero-vad.toml").unlink()
+    code, found = report()
+    assert (code, found["model silero-vad"]["status"]) == (1, "problem")
 
 
 def test_another_models_damage_is_a_warning(zoo: Path) -> None:

@@ -78,6 +78,9 @@ def test_a_source_that_has_moved(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["-o", "reel.avi"], 2, "use one of .mp4, .mov, .mkv"),
+        (["-o", "cut.srt"], 2, "numbered.mov --transcript TRANSCRIPT -o cut.srt` writes captions"),
+        (["-o", "cut.VTT", "--copy"], 2, "--transcript TRANSCRIPT -o cut.VTT` writes captions"),
+        (["-o", "cut.csv"], 2, "numbered.mov -o cut.csv` writes"),
         (["-o", "reel.mp4", "--size", "big"], 2, "write 1280x720, 1080p or 720p"),
         (["-o", "reel.mp4", "--size", "101x64"], 2, "both numbers must be even"),
         (["-o", "reel.mp4", "--crossfade", "long"], 2, "is not a duration"),

@@ -20,7 +20,7 @@ from hlcli.cores import num_cores
 from hlcli.errors import HlError
 from hlcli.paths import cache_dir, own_models_dir
 from hlcli.zoo.folders import own_names
-from hlcli.zoo.manifest import default_model_name, find_model, known_names
+from hlcli.zoo.manifest import SPEECH_DETECTOR, default_model_name, find_model, known_names
 from hlcli.zoo.weights import is_offline, local_path, location, verify
 
 _PACKAGES = ("torch", "av", "numpy", "opentimelineio")
@@ -232,11 +232,11 @@ def _models() -> Iterator[Diagnosis]:
         status="ok" if names else "none",
         detail=f"{where}: {', '.join(names)}" if names else f"{where} has none",
     )
-    needed: set[str] = set()
+    needed = {SPEECH_DETECTOR}
     try:
         default = default_model_name()
         spec = find_model(default).feature_spec or {}
-        needed = {default, str(spec["visual_encoder"]), str(spec["audio_encoder"])}
+        needed |= {default, str(spec["visual_encoder"]), str(spec["audio_encoder"])}
         yield Diagnosis(subject="default model", status="ok", detail=default)
     except HlError as error:
         yield Diagnosis(

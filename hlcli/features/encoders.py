@@ -24,15 +24,13 @@ from hlcli.features.device import memory_errors
 from hlcli.features.encoder import AudioEncoder, Encoders, VisualEncoder
 from hlcli.features.silero_vad import SpeechDetector
 from hlcli.features.types import FeatureSpec
-from hlcli.zoo.manifest import ModelManifest, find_model
+from hlcli.zoo.manifest import SPEECH_DETECTOR, ModelManifest, find_model
 from hlcli.zoo.weights import weights_path
 
 VISUAL_ENCODER = "efficientnet-lite0"
 """The image encoder that comes with hl."""
 AUDIO_ENCODER = "yamnet"
 """The sound encoder that comes with hl."""
-SPEECH_DETECTOR = "silero-vad"
-"""What finds speech."""
 _BUILDERS = ("load_visual_encoder", "load_audio_encoder", "load_speech_detector")
 
 

@@ -20,6 +20,7 @@ of cuts.
 from __future__ import annotations
 
 import math
+import shlex
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from hlcli.rendering.shots import add_crossfades, plan_shots
 from hlcli.rendering.sound import plan_sound, write_sound
 from hlcli.rendering.workspace import check_space, move_into_place, workspace
 from hlcli.timeline.edit_list import EditList
+from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.paths import readable
 
 # A film at the default quality takes two to four times this; less is sure not to fit.
 _LEAST_BITS_PER_PIXEL = 0.02
@@ -157,10 +160,18 @@ def check_film(edit: EditList, output: Path) -> None:
         UsageError: The extension is unknown, or the output is one of the sources.
         OutputError: The timeline is empty, or the folder cannot be written.
     """
-    if output.suffix.lower() not in SUFFIXES:
+    suffix = output.suffix.lower()
+    if suffix not in SUFFIXES:
+        hint = f"use one of {', '.join(SUFFIXES)}"
+        if suffix in FORMATS:
+            # A timeline does not know what is said; the scores of its video do.
+            video = shlex.quote(readable(edit.sources[0].path)) if edit.sources else "VIDEO"
+            spoken = " --transcript TRANSCRIPT" if FORMATS[suffix].kind == "captions" else ""
+            written = shlex.quote(readable(str(output)))
+            hint = f"`hl export {video}{spoken} -o {written}` writes {FORMATS[suffix].title}"
         raise UsageError(
             f"cannot render to {output}: the extension {output.suffix or '(none)'} is no film's",
-            hint=f"use one of {', '.join(SUFFIXES)}",
+            hint=hint,
         )
     if not edit.events:
         raise OutputError(

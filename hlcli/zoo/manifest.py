@@ -37,6 +37,9 @@ Kind: TypeAlias = DetectorKind | Literal["encoder", "faces"]
 
 KINDS: tuple[Kind, ...] = ("rarity", "rasl", "subspace", "encoder", "faces")
 
+SPEECH_DETECTOR = "silero-vad"
+"""The model that finds speech; every video is looked at with it, whatever the detector."""
+
 _OTHERS = {"encoder": "an encoder", "faces": "a finder of faces"}
 _TEXTS = ("name", "version", "description", "sha256", "licence", "source", "training_data")
 _REQUIRED = (*_TEXTS, "kind", "size_bytes")
