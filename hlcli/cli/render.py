@@ -69,6 +69,27 @@ def render(
             show_default=False,
         ),
     ] = None,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--captions",
+            metavar="FILE",
+            help="Draw what is said into the picture: the transcript of the source, as .srt, .vtt "
+            "or whisper's .json. With several sources, called as its source. Repeatable.",
+            rich_help_panel=_PICTURE,
+            show_default=False,
+        ),
+    ] = None,
+    font: Annotated[
+        str | None,
+        typer.Option(
+            "--font",
+            metavar="FILE",
+            help="Font of the captions, .ttf or .otf.  [default: one of the system]",
+            rich_help_panel=_PICTURE,
+            show_default=False,
+        ),
+    ] = None,
     audio: Annotated[
         AudioOption,
         typer.Option(
@@ -129,6 +150,8 @@ def render(
 
         hl render highlights.otio -o short.mp4 --vertical --size 1080p --crossfade 500ms
 
+        hl render highlights.otio -o reel.mp4 --captions talk.srt
+
         hl render highlights.otio -o quick.mov --copy
 
         hl render highlights.otio -o clips/ --each
@@ -142,6 +165,8 @@ def render(
         vertical=vertical,
         crossfade=crossfade,
         audio=audio.value,
+        captions=bool(captions),
+        font=font,
         encoder=encoder,
         quality=quality,
         copy=copy,
@@ -149,11 +174,28 @@ def render(
     timeline, output = timeline.expanduser(), output.expanduser()
     folders = [Path(folder).expanduser() for folder in search or []]
     with ConsoleListener(quiet=quiet, counts_video_seconds=not copy) as on:
-        reports = (
-            render_each(timeline, output, settings, copy=copy, search=folders, on=on)
-            if each
-            else [render_timeline(timeline, output, settings, copy=copy, search=folders, on=on)]
-        )
+        if each:
+            reports = render_each(
+                timeline,
+                output,
+                settings,
+                copy=copy,
+                captions=captions or [],
+                search=folders,
+                on=on,
+            )
+        else:
+            reports = [
+                render_timeline(
+                    timeline,
+                    output,
+                    settings,
+                    copy=copy,
+                    captions=captions or [],
+                    search=folders,
+                    on=on,
+                )
+            ]
     for report in reports:
         say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
     on.exit_if_failed()

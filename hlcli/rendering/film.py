@@ -30,6 +30,7 @@ from hlcli.media.canvas import Colour
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.shown import ShownFrames
 from hlcli.progress import Progress, silent
+from hlcli.rendering.captions import CaptionPainter, lettering_for
 from hlcli.rendering.encode import EncoderProcess, encode_command
 from hlcli.rendering.encoders import choose_encoder
 from hlcli.rendering.media import MediaFile, even, probe_sources, timeline_size
@@ -40,6 +41,7 @@ from hlcli.rendering.sound import plan_sound, write_sound
 from hlcli.rendering.workspace import check_space, move_into_place, workspace
 from hlcli.timeline.edit_list import EditList
 from hlcli.timeline.formats import FORMATS
+from hlcli.timeline.formats.captions import captions_of
 from hlcli.timeline.paths import readable
 
 # A film at the default quality takes two to four times this; less is sure not to fit.
@@ -66,7 +68,8 @@ def render(
         progress: Called with seconds of film.
 
     Raises:
-        UsageError: The extension or the encoder is unknown, or the output is one of the sources.
+        UsageError: The extension or the encoder is unknown, or the output is one of the sources;
+            captions are asked for and no source has any; the font is none.
         MediaError: A source is missing, damaged or shorter than the timeline says.
         OutputError: The timeline is empty, or the film cannot be written.
     """
@@ -85,6 +88,7 @@ def render(
     report.remarks += shortened
     size = film_size(edit, media, settings)
     colour = _colour(edit, media, report)
+    painter = _painter(edit, settings, size, colour, report)
     tracks = plan_sound(edit, shots, sample_rate=edit.sample_rate)
     _remark_on_sound(edit, media, settings, report)
     interlaced = {
@@ -144,8 +148,8 @@ def render(
 
         try:
             with EncoderProcess(command, output, on_frames) as process:
-                for planes in maker.film(shots):
-                    process.write(planes)
+                for number, planes in enumerate(maker.film(shots)):
+                    process.write(painter.over(planes, number) if painter else planes)
                 process.finish()
         finally:
             maker.close()
@@ -227,6 +231,26 @@ def _colour(edit: EditList, media: dict[str, MediaFile], report: RenderReport) -
             "the sources state different colour spaces; the film is labelled as its first source"
         )
     return chosen
+
+
+def _painter(
+    edit: EditList,
+    settings: RenderSettings,
+    size: tuple[int, int],
+    colour: Colour,
+    report: RenderReport,
+) -> CaptionPainter | None:
+    if not settings.captions:
+        return None
+    has_transcript = any(source.captions for source in edit.sources)
+    captions = captions_of(edit) if has_transcript else []
+    if not captions:
+        report.remarks.append("nothing is said in the cut, so it has no captions")
+        return None
+    lettering, missing = lettering_for([caption.text for caption in captions], settings.font)
+    if missing:
+        report.remarks.append(missing)
+    return CaptionPainter(captions, lettering, size=size, frame_rate=edit.frame_rate, colour=colour)
 
 
 def _remark_on_sound(

@@ -26,6 +26,10 @@ class RenderSettings:
     """Length of the crossfade at each cut, in seconds; 0 cuts hard."""
     audio: AudioChoice = "mix"
     """What becomes of several sound tracks."""
+    captions: bool = False
+    """Draw what is said into the picture, where the sources have captions."""
+    font: Path | None = None
+    """Font file of the captions; None finds one on the system."""
     encoder: str = "auto"
     """Name of an ffmpeg encoder; "auto" is software, "hardware" the first that works here."""
     quality: int | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hlcli.atomic import make_folder
+from hlcli.atomic import check_not_a_source, make_folder
+from hlcli.errors import UsageError
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.rendering.copying import render_copy
@@ -13,6 +15,7 @@ from hlcli.rendering.film import render as render_edit
 from hlcli.rendering.settings import RenderReport, RenderSettings
 from hlcli.timeline.edit_list import EditList, excerpt
 from hlcli.timeline.read import read_timeline
+from hlcli.workflows.transcripts import goes_on_after, read_transcripts, transcripts_of
 
 
 def render(
@@ -21,6 +24,7 @@ def render(
     settings: RenderSettings | None = None,
     *,
     copy: bool = False,
+    captions: Sequence[str | Path] = (),
     search: Sequence[Path] = (),
     may_read: MayRead = any_file,
     on: Listener | None = None,
@@ -32,18 +36,23 @@ def render(
         film: What to write: .mp4, .mov or .mkv.
         settings: How; None is as the timeline is.
         copy: Join without encoding, from keyframe to keyframe; `settings` does not count then.
+        captions: Transcripts of the sources, drawn into the picture; with several sources, each
+            is called as its own.
         search: Folders to look in for media that is not where the timeline says.
         may_read: Asked before the timeline or its media is opened.
         on: Notified of progress, and everything that the film is not.
 
     Raises:
         UsageError: An extension or the encoder is unknown, or the film is one of the sources.
+        DocumentError: A transcript cannot be read.
         MediaError: The timeline or its media cannot be read.
         OutputError: The timeline is empty, or the film cannot be written.
     """
     on = on or Listener()
     film = Path(film)
-    return _rendered(_read(Path(timeline), search, may_read, on), film, settings, copy, on)
+    edit = _read(Path(timeline), search, may_read, on)
+    edit, settings = _captioned(edit, settings, captions, film, may_read, on)
+    return _rendered(edit, film, settings, copy, on)
 
 
 def render_each(
@@ -52,6 +61,7 @@ def render_each(
     settings: RenderSettings | None = None,
     *,
     copy: bool = False,
+    captions: Sequence[str | Path] = (),
     search: Sequence[Path] = (),
     may_read: MayRead = any_file,
     on: Listener | None = None,
@@ -67,6 +77,7 @@ def render_each(
             name and are .mp4.
         settings: See `render`.
         copy: See `render`.
+        captions: See `render`.
         search: See `render`.
         may_read: See `render`.
         on: See `render`.
@@ -77,6 +88,7 @@ def render_each(
     on = on or Listener()
     timeline, output = Path(timeline), Path(output)
     edit = _read(timeline, search, may_read, on)
+    edit, settings = _captioned(edit, settings, captions, output, may_read, on)
     if not output.suffix:
         make_folder(output, hint="name a folder you may write to")
     pattern = output / f"{timeline.stem}.mp4" if output.is_dir() else output
@@ -97,6 +109,45 @@ def _read(timeline: Path, search: Sequence[Path], may_read: MayRead, on: Listene
     for note in read.notes:
         on.remark(f"{timeline.name}: {note}")
     return read.edit
+
+
+def _captioned(
+    edit: EditList,
+    settings: RenderSettings | None,
+    names: Sequence[str | Path],
+    film: Path,
+    may_read: MayRead,
+    on: Listener,
+) -> tuple[EditList, RenderSettings | None]:
+    """Give the sources of a timeline the captions that shall be drawn."""
+    if settings is not None and settings.font is not None:
+        may_read(settings.font)
+    if not names:
+        return edit, settings
+    paths = [may_read(Path(name).expanduser()) for name in names]
+    check_not_a_source(film, paths)
+    seen = [event.source for event in edit.events if event.video_track is not None]
+    videos = list(dict.fromkeys(source.path for source in seen or edit.sources))
+    read = transcripts_of(read_transcripts(paths), videos, option="--captions")
+    lengths = {source.path: float(source.duration_seconds) for source in edit.sources}
+    said = {}
+    for path, transcript in zip(videos, read, strict=True):
+        if transcript is None:
+            continue
+        if words := goes_on_after(transcript, path, lengths[path]):
+            on.warning(words)
+            continue
+        said[path] = transcript.captions
+    if edit.events and not said:
+        raise UsageError(
+            f"{film}: no transcript is left to make captions of",
+            hint="name the transcript of the source, not of the cut: --captions talk.srt",
+        )
+    events = tuple(
+        replace(event, source=replace(event.source, captions=said.get(event.source.path, ())))
+        for event in edit.events
+    )
+    return replace(edit, events=events), replace(settings or RenderSettings(), captions=True)
 
 
 def _rendered(

@@ -146,6 +146,8 @@ def render_settings_of(
     vertical: bool = False,
     crossfade: Length | None = None,
     audio: AudioChoice = "mix",
+    captions: bool = False,
+    font: str | Path | None = None,
     encoder: str = "auto",
     quality: int | None = None,
     copy: bool = False,
@@ -154,21 +156,37 @@ def render_settings_of(
     """Return how a film is made.
 
     Raises:
-        UsageError: A size or a length cannot be read, or `copy` goes with something else.
+        UsageError: A size or a length cannot be read, `copy` goes with something else, or a font
+            has no captions to be for.
     """
+    if font is not None and not captions:
+        raise UsageError(
+            f"{spelled('font')} is the font of the captions, and there are none",
+            hint=f"name them: {spelled('captions')} talk.srt",
+        )
     fade = 0.0 if crossfade is None else _seconds(crossfade, spelled("crossfade"))
     settings = RenderSettings(
         size=parse_size(size, vertical=vertical, option=spelled("size")),
         vertical=vertical,
         crossfade_seconds=Fraction(str(fade)),
         audio=audio,
+        captions=captions,
+        font=None if font is None else Path(font).expanduser(),
         encoder=encoder,
         quality=quality,
     )
     if copy and settings != RenderSettings():
         names = [
             spelled(name)
-            for name in ("size", "vertical", "crossfade", "audio", "encoder", "quality")
+            for name in (
+                "size",
+                "vertical",
+                "crossfade",
+                "audio",
+                "captions",
+                "encoder",
+                "quality",
+            )
         ]
         raise UsageError(
             f"{spelled('copy')} changes nothing in picture and sound, so it goes with none of "

@@ -58,7 +58,10 @@ def read_transcripts(
 
 
 def transcripts_of(
-    transcripts: Sequence[Transcript], videos: Sequence[str | Path]
+    transcripts: Sequence[Transcript],
+    videos: Sequence[str | Path],
+    *,
+    option: str = "--transcript",
 ) -> list[Transcript | None]:
     """Return the transcript of each video: the only one of the only video, else by the name.
 
@@ -79,7 +82,7 @@ def transcripts_of(
         ]
         if not belongs and videos:
             raise UsageError(
-                f"--transcript {transcript.path}: none of the {len(videos)} videos is called so",
+                f"{option} {transcript.path}: none of the {len(videos)} videos is called so",
                 hint="with several videos, a transcript is called as its own: talk.mp4, talk.srt",
             )
         for index in belongs:
@@ -116,6 +119,23 @@ def _is_transcript(path: Path) -> bool:
         return False
 
 
+def goes_on_after(transcript: Transcript, video: str, duration: float) -> str:
+    """Return a sentence about a transcript that is too long for its video; "" where it fits.
+
+    Args:
+        transcript: The transcript.
+        video: Path of the video.
+        duration: Its length, in seconds.
+    """
+    last = max(caption.end_seconds for caption in transcript.captions)
+    if last <= duration + TOLERATED_SECONDS:
+        return ""
+    return (
+        f"{transcript.path} goes on to {last:.1f} s, {readable(media_path(video).name)} ends at "
+        f"{duration:.1f} s: it is of another film, and was left out"
+    )
+
+
 def with_transcript(
     document: ScoresDocument, transcript: Transcript | None, on: Listener
 ) -> ScoresDocument:
@@ -125,12 +145,8 @@ def with_transcript(
     captions = transcript.captions
     video = readable(media_path(document.video.path).name)
     duration = document.video.duration_seconds
-    last = max(caption.end_seconds for caption in captions)
-    if last > duration + TOLERATED_SECONDS:
-        on.warning(
-            f"{transcript.path} goes on to {last:.1f} s, {video} ends at {duration:.1f} s: it is "
-            "of another film, and was left out"
-        )
+    if words := goes_on_after(transcript, document.video.path, duration):
+        on.warning(words)
         return document
     seconds = sum(caption.end_seconds - caption.start_seconds for caption in captions)
     if document.speech is not None and seconds >= _LEAST_SECONDS:
