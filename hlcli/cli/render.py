@@ -150,7 +150,7 @@ def render(
 
         hl render highlights.otio -o short.mp4 --vertical --size 1080p --crossfade 500ms
 
-        hl render highlights.otio -o reel.mp4 --captions talk.srt
+        hl render talk.otio -o reel.mp4 --captions talk.srt
 
         hl render highlights.otio -o quick.mov --copy
 
