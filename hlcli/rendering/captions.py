@@ -40,7 +40,7 @@ _BLACK, _GREY, _WHITE = 16, 128, 235
 _WHITE_OF_CURVE = {16: 143, 18: 180}
 """White of graphics (203 cd/m2) in the luma of PQ and HLG, by ITU-R BT.2408."""
 
-Mask = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
