@@ -15,7 +15,7 @@ from document_factory import make_document
 from finetune_factory import make_take
 
 from hlcli.document import ScoresDocument, find_moments
-from hlcli.media.camera_marks import read_camera_marks
+from hlcli.media.camera_marks import has_log, read_camera_marks
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 from hlcli.moments import Observation, Selection, with_votes
@@ -134,6 +134,63 @@ def test_a_log_beside_the_video(video: Path) -> None:
     found, problems = read_camera_marks(probe(video))
     assert [mark.name for mark in found] == ["one"]
     assert "line 2 of GX010001.marks.txt begins with no time like 00:12:03" in problems[0]
+
+
+def sony_xml(*packets: tuple[int, str]) -> str:
+    """As public copies of such files show it; no camera's own was at hand."""
+    rows = "".join(
+        f'<KlvPacket key="060E2B34010101050301020A02000000" frameCount="{frame}" '
+        f'lengthValue="{len(name.encode()):02X}{name.encode().hex().upper()}" status="spot"/>'
+        for frame, name in packets
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<NonRealTimeMeta xmlns="urn:schemas-professionalDisc:nonRealTimeMeta:ver.2.20">'
+        f'<Duration value="200"/><KlvPacketTable>{rows}</KlvPacketTable></NonRealTimeMeta>'
+    )
+
+
+def test_shot_marks_of_sony(video: Path) -> None:
+    clip = video.rename(video.with_name("C0001.MP4"))
+    beside = clip.with_name("C0001M01.XML")
+    # The hexadecimal of a real file, for the start of the recording.
+    assert "095F5265635374617274" in sony_xml((0, "_RecStart"))
+    beside.write_text(
+        sony_xml((0, "_RecStart"), (50, "_ShotMark1"), (75, "_ShotMark2"), (100, "Tor für uns"))
+    )
+    assert [(at, name) for at, name, _ in marks(clip)] == [
+        (2.0, "Shot Mark 1"),
+        (3.0, "Shot Mark 2"),
+        (4.0, "Tor für uns"),
+    ]
+    assert has_log(clip)
+    beside.rename(clip.with_name("C0002M01.XML"))
+    assert marks(clip) == []
+    assert not has_log(clip)
+    card = clip.parent / "M4ROOT" / "CLIP"
+    card.mkdir(parents=True)
+    (card / "C0001M01.XML").write_text(sony_xml((125, "_ShotMark1")))
+    assert [at for at, *_ in marks(clip)] == [5.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (sony_xml((0, "_RecStart"), (200, "_ShotMark1")), "1 of 2 marks lie outside the video"),
+        (sony_xml((50, "_ShotMark1"))[:-30], "the marks of its Sony XML cannot be read: "),
+        ("", "the marks of its Sony XML cannot be read: "),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "defines entities, which no camera does"),
+        (sony_xml((50, "_ShotMark1")).replace('"50"', '"x"'), "has no frame or no name"),
+        (sony_xml((50, "_ShotMark1")).replace('"0A', '"0Z'), "has no frame or no name"),
+    ],
+)
+def test_a_sony_xml_that_does_not_fit_is_one_line(video: Path, text: str, said: str) -> None:
+    video.with_name("GX010001.marks.txt").write_text("00:00:03 kept\n")
+    video.with_name("GX010001M01.XML").write_text(text)
+    found, problems = read_camera_marks(probe(video))
+    assert [mark.name for mark in found] == ["kept"]
+    assert len(problems) == 1
+    assert said in problems[0]
 
 
 def mark(at: float, sure: float = 1.0) -> Observation:

@@ -4,16 +4,19 @@
   in `moov/udta/GPMF`, where the device "HLMT" has one structure for each, with its kind (MANL is
   the button, others are what the camera found by itself) and how sure the camera is.
 * Chapters of MP4, MOV and Matroska.
+* Sony's shot marks, in the XML that the camera writes with each clip: C0001M01.XML of C0001.MP4.
 * A log NAME.marks.txt or NAME.marks.csv beside NAME.mp4, one mark a line: `00:12:03 great laugh`.
 
-GoPro publishes neither box; both are read as public readers read them. Everything here is somebody
-else's data, so whatever does not fit is left out, with a line.
+Neither maker publishes these; they are read as public readers and public copies of such files
+describe them. Everything here is somebody else's data, so whatever does not fit is left out, with a
+line.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,6 +40,9 @@ _SIZES = {
 _TYPE = "LLLllfFff"
 """The structure of a HiLight where the file does not say it: times, place, kind, two weights."""
 _TIME_FIELD = 2
+_ESSENCE_MARK = "060e2b34010101050301020a02000000"
+"""The SMPTE label of a named mark."""
+_SHOT_MARK = re.compile(r"_ShotMark(\d)")
 _UNTITLED = re.compile(r"Chapter \d+")
 _LINE = re.compile(
     r"[\"']?(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.](\d{1,6})|[:;](\d{2,3}))?[\"']?(?:[\s,;]+(.*))?"
@@ -50,14 +56,15 @@ class CameraMark:
     seconds: Fraction
     """When, from the first video frame."""
     name: str
-    """What it is called: "HiLight", the title of a chapter, the words of a log."""
+    """What it is called: "HiLight", "Shot Mark 1", the title of a chapter, the words of a log."""
     confidence: float = 1.0
     """How sure a camera is of what it found by itself, in [0, 1]; 1 for a person."""
 
 
 def has_log(video: Path) -> bool:
-    """Whether a log of marks lies beside a video."""
-    return any(video.with_name(video.stem + suffix).is_file() for suffix in LOG_SUFFIXES)
+    """Whether a file of marks lies beside a video, which may have changed since it was read."""
+    logs = [video.with_name(video.stem + suffix) for suffix in LOG_SUFFIXES]
+    return any(log.is_file() for log in logs) or _sony_xml(video) is not None
 
 
 def read_camera_marks(info: MediaInfo) -> tuple[list[CameraMark], list[str]]:
@@ -71,11 +78,12 @@ def read_camera_marks(info: MediaInfo) -> tuple[list[CameraMark], list[str]]:
     for what, read in (
         ("its HiLight tags", _hilights),
         ("its chapters", _chapters),
+        ("the marks of its Sony XML", _shot_marks),
         ("the log of marks beside it", _log),
     ):
         try:
             found += read(info)
-        except (*READ_ERRORS, HlError, struct.error) as error:
+        except (*READ_ERRORS, HlError, struct.error, ET.ParseError) as error:
             problems.append(f"{what} cannot be read: {error}")
     if any(mark.name.startswith("HiLight") for mark in found):
         # FFmpeg reads GoPro's HMMT as chapters, too, without titles.
@@ -184,6 +192,52 @@ def _chapters(info: MediaInfo) -> Iterator[CameraMark]:
             # One that begins with the video marks nothing.
             if at > info.video_start_seconds:
                 yield CameraMark(seconds=at - info.video_start_seconds, name=title)
+
+
+def _sony_xml(video: Path) -> Path | None:
+    """Return the XML that a Sony camera wrote with a clip; None without one.
+
+    It lies beside the clip, or in the folder for clips of the card that the clip lies on.
+    """
+    names = [f"{video.stem}{ending}" for ending in ("M01.XML", "M01.xml", "m01.xml")]
+    card = video.parent.parent
+    folders = [video.parent]
+    for below in ("M4ROOT/CLIP", "PRIVATE/M4ROOT/CLIP", "XDROOT/Clip", "Clip"):
+        folders += [video.parent / below, card / below]
+    folders.append(card / "CLIP")
+    return next((folder / name for folder in folders for name in names
+                 if (folder / name).is_file()), None)  # fmt: skip
+
+
+def _shot_marks(info: MediaInfo) -> Iterator[CameraMark]:
+    """Each mark is a KlvPacket: the frame it is at, and its name in hexadecimal after its length.
+
+    Names that begin with an underscore are the camera's own notes (_RecStart) but for shot marks;
+    others were given by the person who planned the shooting.
+    """
+    path = _sony_xml(info.path)
+    if path is None:
+        return
+    with path.open("rb") as stream:
+        data = stream.read(_MOST_BYTES)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise ValueError(f"{path.name} defines entities, which no camera does")
+    for packet in ET.fromstring(data).iterfind(".//{*}KlvPacketTable/{*}KlvPacket"):
+        if packet.get("key", _ESSENCE_MARK).lower() != _ESSENCE_MARK:
+            continue
+        try:
+            frame = int(packet.get("frameCount", ""))
+            value = bytes.fromhex(packet.get("lengthValue", ""))
+        except ValueError as error:
+            raise ValueError(f"a mark of {path.name} has no frame or no name: {error}") from error
+        name = value[1 : 1 + value[0]].decode("utf-8", "replace").strip() if value else ""
+        shot_mark = _SHOT_MARK.fullmatch(name)
+        if name.startswith("_") and shot_mark is None:
+            continue
+        yield CameraMark(
+            seconds=frame / info.frame_rate,
+            name=f"Shot Mark {shot_mark[1]}" if shot_mark else name[:200] or "mark",
+        )
 
 
 def _log(info: MediaInfo) -> Iterator[CameraMark]:
