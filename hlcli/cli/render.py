@@ -99,6 +99,27 @@ def render(
             rich_help_panel=_SOUND,
         ),
     ] = AudioOption.mix,
+    music: Annotated[
+        str | None,
+        typer.Option(
+            "--music",
+            metavar="FILE",
+            help="Music under the film, lower where its own sound is loud; too short, it starts "
+            "again, and it fades out at the end.",
+            rich_help_panel=_SOUND,
+            show_default=False,
+        ),
+    ] = None,
+    music_level: Annotated[
+        float | None,
+        typer.Option(
+            "--music-level",
+            metavar="DB",
+            help="Level of the music in dB; 0 is as in its file.  [default: -10]",
+            rich_help_panel=_SOUND,
+            show_default=False,
+        ),
+    ] = None,
     encoder: Annotated[
         str,
         typer.Option(
@@ -167,6 +188,8 @@ def render(
         audio=audio.value,
         captions=bool(captions),
         font=font,
+        music=music,
+        music_level=music_level,
         encoder=encoder,
         quality=quality,
         copy=copy,

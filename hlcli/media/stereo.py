@@ -134,6 +134,13 @@ class SoundTrack:
                 return
         yield from _silence(num_samples - given, self._sample_rate)
 
+    def whole(self) -> Iterator[Stereo]:
+        """Yield all of its sound from the first sample on, in blocks, leaving out gaps."""
+        self._stack.close()
+        self._open()
+        for _, block in self._blocks():
+            yield block
+
     def _from(self, start_seconds: Fraction, start: int) -> Iterator[tuple[int, Stereo]]:
         """Yield blocks with their places, from some way before the start on."""
         for back in (*STEPS_BACK_SECONDS, None):

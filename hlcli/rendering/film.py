@@ -29,11 +29,13 @@ from hlcli.errors import OutputError, UsageError
 from hlcli.media.canvas import Colour
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.shown import ShownFrames
+from hlcli.media.stereo import probe_sound
 from hlcli.progress import Progress, silent
 from hlcli.rendering.captions import CaptionPainter, lettering_for
 from hlcli.rendering.encode import EncoderProcess, encode_command
 from hlcli.rendering.encoders import choose_encoder
 from hlcli.rendering.media import MediaFile, even, probe_sources, timeline_size
+from hlcli.rendering.music import add_music
 from hlcli.rendering.pictures import PictureMaker
 from hlcli.rendering.settings import SUFFIXES, RenderReport, RenderSettings
 from hlcli.rendering.shots import add_crossfades, plan_shots
@@ -74,8 +76,9 @@ def render(
         OutputError: The timeline is empty, or the film cannot be written.
     """
     settings = settings or RenderSettings()
-    check_film(edit, output)
+    check_film(edit, output, settings)
     media = probe_sources(edit)
+    music = None if settings.music is None else probe_sound(settings.music)
     program = find_ffmpeg()
     encoder = choose_encoder(program, settings.encoder, settings.quality)
     report = RenderReport(path=output, num_frames=edit.num_frames, encoder=encoder.name)
@@ -101,6 +104,7 @@ def render(
     seconds = edit.num_frames / edit.frame_rate
     num_samples = math.floor(seconds * edit.sample_rate + Fraction(1, 2))
     num_sounds = len(tracks) if settings.audio == "all" else min(1, len(tracks))
+    num_sounds += 0 if music is None else 2
     check_space(
         output,
         round(size[0] * size[1] * edit.num_frames * _LEAST_BITS_PER_PIXEL / 8)
@@ -118,6 +122,16 @@ def render(
                 "sound", done / edit.sample_rate, total / edit.sample_rate
             ),
         )
+        if music is not None:
+            with_music = add_music(
+                sounds[0] if sounds else None,
+                music,
+                folder,
+                level_db=settings.music_level_db,
+                num_samples=num_samples,
+                sample_rate=edit.sample_rate,
+            )
+            sounds = [with_music, *sounds[1:]]
         loudest = max((sound.peak for sound in sounds), default=0.0)
         if loudest > 1:
             report.remarks.append(
@@ -157,7 +171,7 @@ def render(
     return report
 
 
-def check_film(edit: EditList, output: Path) -> None:
+def check_film(edit: EditList, output: Path, settings: RenderSettings | None = None) -> None:
     """Refuse what cannot be rendered, before any work is done for it.
 
     Raises:
@@ -182,7 +196,8 @@ def check_film(edit: EditList, output: Path) -> None:
             f"the timeline {edit.name} is empty: there is nothing to render",
             hint="export it with moments: --top 3 takes the best ones",
         )
-    check_not_a_source(output, [Path(source.path) for source in edit.sources])
+    music = [] if settings is None or settings.music is None else [settings.music]
+    check_not_a_source(output, [*(Path(source.path) for source in edit.sources), *music])
     if output.is_dir():
         raise OutputError(f"{output} is a folder", hint="name a file: -o reel.mp4")
     check_folder(output)

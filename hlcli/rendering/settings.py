@@ -13,6 +13,9 @@ AudioChoice: TypeAlias = Literal["mix", "all", "first"]
 SUFFIXES = (".mp4", ".mov", ".mkv")
 """Containers that can be rendered to."""
 
+MUSIC_LEVEL_DB = -10.0
+"""Default level of music: under a film's own sound, which is not mastered as songs are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderSettings:
@@ -30,6 +33,10 @@ class RenderSettings:
     """Draw what is said into the picture, where the sources have captions."""
     font: Path | None = None
     """Font file of the captions; None finds one on the system."""
+    music: Path | None = None
+    """Sound file to lay under the film; None for none."""
+    music_level_db: float = MUSIC_LEVEL_DB
+    """Level of the music, in dB; 0 is as in its file."""
     encoder: str = "auto"
     """Name of an ffmpeg encoder; "auto" is software, "hardware" the first that works here."""
     quality: int | None = None

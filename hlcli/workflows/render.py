@@ -120,8 +120,9 @@ def _captioned(
     on: Listener,
 ) -> tuple[EditList, RenderSettings | None]:
     """Give the sources of a timeline the captions that shall be drawn."""
-    if settings is not None and settings.font is not None:
-        may_read(settings.font)
+    for file in () if settings is None else (settings.font, settings.music):
+        if file is not None:
+            may_read(file)
     if not names:
         return edit, settings
     paths = [may_read(Path(name).expanduser()) for name in names]

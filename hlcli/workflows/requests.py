@@ -13,7 +13,7 @@ from typing import TypeAlias
 from hlcli.errors import UsageError
 from hlcli.moments import MarksVote, Selection, Stretch
 from hlcli.parsing import parse_duration, parse_frame_rate, parse_size, parse_stretch
-from hlcli.rendering.settings import AudioChoice, RenderSettings
+from hlcli.rendering.settings import MUSIC_LEVEL_DB, AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
 from hlcli.timeline.paths import media_path, without_dots
 
@@ -148,6 +148,8 @@ def render_settings_of(
     audio: AudioChoice = "mix",
     captions: bool = False,
     font: str | Path | None = None,
+    music: str | Path | None = None,
+    music_level: float | None = None,
     encoder: str = "auto",
     quality: int | None = None,
     copy: bool = False,
@@ -157,12 +159,22 @@ def render_settings_of(
 
     Raises:
         UsageError: A size or a length cannot be read, `copy` goes with something else, or a font
-            has no captions to be for.
+            has no captions, or a level no music, to be for.
     """
     if font is not None and not captions:
         raise UsageError(
             f"{spelled('font')} is the font of the captions, and there are none",
             hint=f"name them: {spelled('captions')} talk.srt",
+        )
+    if music_level is not None and music is None:
+        raise UsageError(
+            f"{spelled('music_level')} is the level of the music, and there is none",
+            hint=f"name it: {spelled('music')} song.mp3",
+        )
+    if music_level is not None and not -60 <= music_level <= 20:
+        raise UsageError(
+            f"{spelled('music_level')}: {music_level:g} dB is outside -60 to 20",
+            hint="0 is as in the file, -10 the default",
         )
     fade = 0.0 if crossfade is None else _seconds(crossfade, spelled("crossfade"))
     settings = RenderSettings(
@@ -172,6 +184,8 @@ def render_settings_of(
         audio=audio,
         captions=captions,
         font=None if font is None else Path(font).expanduser(),
+        music=None if music is None else Path(music).expanduser(),
+        music_level_db=MUSIC_LEVEL_DB if music_level is None else music_level,
         encoder=encoder,
         quality=quality,
     )
@@ -184,6 +198,7 @@ def render_settings_of(
                 "crossfade",
                 "audio",
                 "captions",
+                "music",
                 "encoder",
                 "quality",
             )
