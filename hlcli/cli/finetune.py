@@ -62,8 +62,8 @@ def finetune(
         bool,
         typer.Option(
             "--from-marks",
-            help="Learn from marks set while recording: GoPro HiLights, chapters, a log "
-            "NAME.marks.txt beside a file.",
+            help="Learn from marks set while recording: GoPro HiLights, Sony shot "
+            "marks, chapters, a log NAME.marks.txt beside a file.",
         ),
     ] = False,
     search: options.Search = None,

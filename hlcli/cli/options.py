@@ -230,8 +230,8 @@ Marks: TypeAlias = Annotated[
     typer.Option(
         "--marks",
         metavar="strong|weak|ignore",
-        help="How much marks set while recording count: GoPro HiLights, chapters, a log "
-        "NAME.marks.txt beside the video.  [default: weak]",
+        help="How much marks set while recording count: GoPro HiLights, Sony shot "
+        "marks, chapters, a log NAME.marks.txt beside the video.  [default: weak]",
         show_default=False,
         rich_help_panel=_SHAPE,
     ),

@@ -12,6 +12,7 @@ from hlcli.addresses import is_address
 from hlcli.errors import MediaNotFoundError
 from hlcli.media.proxies import without_proxies
 from hlcli.media.source import plain_path
+from hlcli.media.spanned import chapter_of
 from hlcli.progress import Listener
 
 MayRead: TypeAlias = Callable[[Path], Path]
@@ -73,10 +74,10 @@ def find_videos(
     """Return the videos that files, folders and glob patterns name, each once.
 
     Files are taken whatever their ending, in the order given. Folders are searched to the
-    bottom and sorted as people count (`shot2` before `shot10`); hidden files are left out. A
-    name that exists is never read as a pattern, so `take[1].mp4` works. Patterns are expanded
-    here because Windows shells do not. Of folders and patterns, proxies whose originals are there
-    are left out: they show the same.
+    bottom and sorted as people count (`shot2` before `shot10`), the chapters of a GoPro recording
+    one after the other; hidden files are left out. A name that exists is never read as a pattern,
+    so `take[1].mp4` works. Patterns are expanded here because Windows shells do not. Of folders
+    and patterns, proxies whose originals are there are left out: they show the same.
 
     Args:
         inputs: What the user typed, at least one.
@@ -150,7 +151,9 @@ def _natural(paths: Iterable[Path]) -> list[Path]:
 
 def _natural_key(path: Path) -> tuple[list[list[tuple[int, int, str]]], str]:
     # The ending apart: `take.mp4` comes before `take2.mp4`, although "." comes after no digit.
-    names = [*path.parent.parts, path.stem, path.suffix]
+    chapter = chapter_of(path.stem)
+    stem = path.stem if chapter is None else f"{chapter[0]} {chapter[1]}"
+    names = [*path.parent.parts, stem, path.suffix]
     key = [
         [
             (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)

@@ -12,11 +12,13 @@ from typing import TypeAlias
 
 from hlcli import scores_cache
 from hlcli.atomic import check_not_a_source
+from hlcli.clock_text import clock_text
 from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_documents
 from hlcli.document.takes import choose_across
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
+from hlcli.media.spanned import chapter_of
 from hlcli.media.unusable import in_words
 from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
@@ -24,6 +26,7 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import MissingMedia, Relinker
+from hlcli.timeline.timecode import start_frame
 from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.outputs import output_paths, write_outputs
 from hlcli.workflows.requests import check_stretches
@@ -227,8 +230,12 @@ def one_take_across(
     Args:
         documents: All documents of the run with the moments that `choose_moments` chose.
         selection: How they were chosen.
-        on: Told which file has other moments for it.
+        on: Told which file has other moments for it, and which files are one recording.
     """
+    for recording in one_recording([document.video for document in documents]):
+        names = ", ".join(readable(media_path(video.path).name) for video in recording)
+        length = sum(video.duration_seconds for video in recording)
+        on.remark(f"one recording of {clock_text(length)} in {len(recording)} files: {names}")
     chosen = selection or Selection()
     if chosen.keep_takes or len(documents) < 2:
         return list(documents)
@@ -242,6 +249,42 @@ def one_take_across(
                 "other files have a better take of; --keep-takes keeps every take"
             )
     return result
+
+
+def one_recording(videos: Sequence[VideoRecord]) -> list[list[VideoRecord]]:
+    """Return the files that a camera split one recording into, in the order of time.
+
+    They are called so, show pictures of one size and rate, and the timecode of each goes on within
+    a second of where the one before it ends.
+
+    Args:
+        videos: The files of a run; recordings of one file are not returned.
+    """
+    by_name: dict[tuple[Path, str], list[tuple[int, VideoRecord]]] = {}
+    for video in videos:
+        path = Path(video.path)
+        if video.start_timecode is not None and (chapter := chapter_of(path.stem)) is not None:
+            by_name.setdefault((path.parent, chapter[0]), []).append((chapter[1], video))
+    found: list[list[VideoRecord]] = []
+    for files in by_name.values():
+        previous = -1
+        for number, video in sorted(files, key=lambda pair: pair[0]):
+            if number == previous + 1 and found and _goes_on(found[-1][-1], video):
+                found[-1].append(video)
+            else:
+                found.append([video])
+            previous = number
+    return [recording for recording in found if len(recording) > 1]
+
+
+def _goes_on(video: VideoRecord, following: VideoRecord) -> bool:
+    shapes = {(one.width, one.height, one.frame_rate, len(one.audio)) for one in (video, following)}
+    if len(shapes) > 1:
+        return False
+    start, expected = (
+        start_frame(one.start_timecode, one.frame_rate) for one in (following, video)
+    )
+    return abs(start - expected - video.num_frames) <= video.frame_rate
 
 
 def _chosen(
