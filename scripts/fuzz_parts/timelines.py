@@ -51,6 +51,8 @@ _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _QUOTED = re.compile(rb'"[^"<>]{0,400}"|>[^<>]{1,400}<')
 _LINE = re.compile(rb"[^\n]*\n")
 _ELEMENT = re.compile(rb"<(\w[\w-]*)[^<>]*>.*?</\1>", re.S)
+_REACH = 20_000
+"""Bytes in which something to replace is looked for."""
 _MARKS = b"""file,start,end,label
 a.mov,0:00.5,1.5,keep
 a.mov,00:00:01:00,00:00:01:12,drop
@@ -272,7 +274,9 @@ def _replaced(
 ) -> bytes:
     """Replace one match that is drawn; `repeats` puts it there so many times instead."""
     # One drawn place, and the first match after it: the list of all takes too long.
-    match = pattern.search(data, chance.randrange(len(data) or 1)) or pattern.search(data)
+    # Within bounds, too: a pair of tags is looked for from each opening on, to the end.
+    start = chance.randrange(len(data) or 1)
+    match = pattern.search(data, start, start + _REACH) or pattern.search(data, 0, _REACH)
     if match is None:
         return data
     if repeats is not None:
