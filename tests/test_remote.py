@@ -46,6 +46,7 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> s3fs.S3FileSystem:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # of a test before, with its credentials or none
     store = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
     if store.exists("archive"):
         store.rm("archive", recursive=True)
