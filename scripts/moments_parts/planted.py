@@ -112,14 +112,7 @@ def _make(
             "-r", str(RATE), "-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1", str(piece),
         )  # fmt: skip
         pieces.append(piece)
-    names = work / "pieces.txt"
-    names.write_text("".join(f"file '{piece.name}'\n" for piece in pieces))
-    run_ffmpeg(
-        "-f", "concat", "-safe", "0", "-i", str(names), "-c:v", "libx264", "-preset", "veryfast",
-        "-crf", "23", "-c:a", "aac", str(path),
-    )  # fmt: skip
-    for piece in [*pieces, names]:
-        piece.unlink()
+    join_pieces(path, pieces)
 
 
 def _inputs(
@@ -195,7 +188,20 @@ def _words(rng: np.random.Generator, count: int) -> str:
 
 
 def run_ffmpeg(*arguments: str) -> None:
+    """Run ffmpeg on one core."""
     subprocess.run(["ffmpeg", "-y", "-v", "error", "-threads", "1", *arguments], check=True)
+
+
+def join_pieces(path: Path, pieces: list[Path]) -> None:
+    """Make one file of pieces that lie in one folder; the pieces are removed."""
+    names = pieces[0].with_name("pieces.txt")
+    names.write_text("".join(f"file '{piece.name}'\n" for piece in pieces))
+    run_ffmpeg(
+        "-f", "concat", "-safe", "0", "-i", str(names), "-c:v", "libx264", "-preset", "veryfast",
+        "-crf", "23", "-c:a", "aac", str(path),
+    )  # fmt: skip
+    for piece in [*pieces, names]:
+        piece.unlink()
 
 
 @dataclass

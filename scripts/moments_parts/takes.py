@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from hlcli.document import ScoresDocument
-from moments_parts.planted import HEIGHT, RATE, WIDTH, run_ffmpeg
+from moments_parts.planted import HEIGHT, RATE, WIDTH, join_pieces, run_ffmpeg
 
 _OF_ONE_TAKE = 0.5
 """A moment shows a take if so many of its seconds, or of the take's, lie in it."""
@@ -122,14 +122,7 @@ def _make(path: Path, parts: list[tuple[Path, _Variation]], work: Path) -> None:
             "-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1", str(piece),
         )  # fmt: skip
         pieces.append(piece)
-    names = work / "pieces.txt"
-    names.write_text("".join(f"file '{piece.name}'\n" for piece in pieces))
-    run_ffmpeg(
-        "-f", "concat", "-safe", "0", "-i", str(names), "-c:v", "libx264", "-preset", "veryfast",
-        "-crf", "23", "-c:a", "aac", str(path),
-    )  # fmt: skip
-    for piece in [*pieces, names]:
-        piece.unlink()
+    join_pieces(path, pieces)
 
 
 @dataclass
