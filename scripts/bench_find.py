@@ -227,8 +227,7 @@ def main() -> None:
     parser.add_argument("--animals", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     arguments = parser.parse_args()
-    table = find_detector(default_model_name()).feature_spec
-    spec = FeatureSpec(**cast("dict[str, Any]", table))
+    spec = FeatureSpec.from_table(find_detector(default_model_name()).feature_spec)
     classes = PictureClasses(weights_path(find_model(spec.visual_encoder)))
     sentences = None if model_folder() is None else Sentences()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
 
 import media_factory
 import numpy as np
@@ -27,7 +26,7 @@ TYPES = 4
 
 
 def spec_of(model: str = "rasl") -> FeatureSpec:
-    return FeatureSpec(**cast("dict[str, Any]", find_model(model).feature_spec))
+    return FeatureSpec.from_table(find_model(model).feature_spec)
 
 
 def types_of(number: int, *, seconds: int = 40) -> list[int]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import opentimelineio as otio
@@ -43,8 +43,7 @@ def run(*arguments: object) -> Result:
 
 
 def default_spec() -> FeatureSpec:
-    table = find_detector(default_model_name()).feature_spec
-    return FeatureSpec(**cast("dict[str, Any]", table))
+    return FeatureSpec.from_table(find_detector(default_model_name()).feature_spec)
 
 
 def stored(path: Path, heard: dict[str, tuple[int, int, float]]) -> ScoresDocument:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,11 @@ class FeatureSpec:
     """A, the length of one audio feature vector."""
     extraction_version: int = 1
     """Raised whenever sampling, resizing or the front end changes."""
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, object] | None) -> FeatureSpec:
+        """Return the specification in the manifest of a detector, which has checked it."""
+        return cls(**cast("dict[str, Any]", table))
 
     def digest(self) -> str:
         """Hex sha256 of all fields: equal exactly when the features would be."""

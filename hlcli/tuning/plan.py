@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from hlcli.errors import TrainingError, UnknownModelError, UsageError
 from hlcli.features.device import resolve_device
@@ -173,7 +172,7 @@ def make_plan(
     check_contradictions(annotations)
     if annotations:
         notes += _check_matched(annotations, footage)
-    spec = FeatureSpec(**cast("dict[str, Any]", parent.feature_spec))
+    spec = FeatureSpec.from_table(parent.feature_spec)
     estimate = estimate_run(
         footage.files,
         spec,

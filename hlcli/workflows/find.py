@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -201,7 +201,7 @@ class _Search:
         model = self._choice.model or default_model_name()
         for name in dict.fromkeys([document.model.name, model]):
             try:
-                spec = FeatureSpec(**cast("dict[str, Any]", find_detector(name).feature_spec))
+                spec = FeatureSpec.from_table(find_detector(name).feature_spec)
             except HlError:
                 continue  # a model that was removed since
             features = stored_features(document, spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -116,4 +116,4 @@ def _spec(document: ScoresDocument) -> FeatureSpec:
     from hlcli.features.types import FeatureSpec
 
     manifest = find_detector(document.model.name)
-    return FeatureSpec(**cast("dict[str, Any]", manifest.feature_spec))
+    return FeatureSpec.from_table(manifest.feature_spec)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from hlcli import paths, scores_cache
 from hlcli.clock_text import clock_text
@@ -430,7 +430,7 @@ class Pipeline:
         """What the detector's features are made with, known without loading a network."""
         from hlcli.features.types import FeatureSpec
 
-        return FeatureSpec(**cast("dict[str, Any]", self.manifest.feature_spec))
+        return FeatureSpec.from_table(self.manifest.feature_spec)
 
     def features_of(self, document: ScoresDocument, progress: Progress) -> VideoFeatures:
         """Return the features that a document was made of; they are made again where they are gone.

@@ -56,7 +56,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     manifest = find_model(default_model_name())
-    spec = FeatureSpec(**cast("dict[str, Any]", manifest.feature_spec))
+    spec = FeatureSpec.from_table(manifest.feature_spec)
     scorer = load_scorer(
         weights_path(manifest),
         kind=detector_kind(manifest),
