@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -185,6 +186,11 @@ class ModelRecord:
             version=fields.text("version"),
             sha256=fields.text("sha256", r"[0-9a-f]{64}"),
         )
+
+
+def file_name(path: str) -> str:
+    """Return the name of the file at a path of this system or another."""
+    return re.split(r"[/\\]", path)[-1]
 
 
 def rounded(value: float | Fraction) -> float:

@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from hlcli import __version__
 from hlcli.atomic import write_text
 from hlcli.document.fields import HINT, Fields
-from hlcli.document.records import Modality, ModelRecord, VideoRecord, rounded
+from hlcli.document.records import Modality, ModelRecord, VideoRecord, file_name, rounded
 from hlcli.document.takes import choose_one_take
 from hlcli.document.transcript import Caption, pauses_of
 from hlcli.errors import DocumentError
@@ -310,8 +309,8 @@ def find_moments(document: ScoresDocument, selection: Selection | None = None) -
         selection: How much to keep; None is the default rule.
     """
     selection = selection or Selection()
-    name = re.split(r"[/\\]", document.video.path)[-1]
-    return choose_one_take(document, selection.of_video(name), _chosen)
+    of_video = selection.of_video(file_name(document.video.path))
+    return choose_one_take(document, of_video, _chosen)
 
 
 def _chosen(document: ScoresDocument, selection: Selection) -> list[Moment]:

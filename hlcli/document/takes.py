@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hlcli.clock_text import clock_text
+from hlcli.document.records import file_name
 from hlcli.moments import Moment, Selection, Stretch, Take, measure_span
-from hlcli.moments.takes import FloatArray, Footage, Span, choose_without_repeats, is_take, takes_of
+from hlcli.moments.takes import (
+    FloatArray,
+    Footage,
+    Span,
+    choose_without_repeats,
+    is_take,
+    repeated,
+    takes_of,
+)
 
 if TYPE_CHECKING:
     from hlcli.document.scores import ScoresDocument
@@ -112,7 +120,7 @@ def choose_across(
         moments, and moments have the takes in other files as alternatives.
     """
     files = {
-        place: _File(document, footage, selection.of_video(_name(document.video.path)))
+        place: _File(document, footage, selection.of_video(file_name(document.video.path)))
         for place, document in enumerate(documents)
         if (footage := footage_of(document)) is not None
     }
@@ -171,15 +179,14 @@ def _leave_out_repeats(
     changed: set[int] = set()
     for place, moment in ranked:
         others = [(there, better) for there, better in kept if there != place]
-        spans = [span for there, better in others for span in find(there, better, place)]
-        span = is_take(moment, spans)
-        if span is None and any(is_take(b, find(place, moment, there)) for there, b in others):
-            span = moment.start_seconds, moment.end_seconds
+        takes = [span for there, better in others for span in find(there, better, place)]
+        span = repeated(
+            moment, takes, ((better, find(place, moment, there)) for there, better in others)
+        )
         if span is None or is_pinned(place, moment):
             kept.append((place, moment))
             continue
-        start, end = min(span[0], moment.start_seconds), max(span[1], moment.end_seconds)
-        files[place].left_out.append((start, end))
+        files[place].left_out.append(span)
         changed.add(place)
     return sorted(changed)
 
@@ -230,8 +237,4 @@ def _with_takes(moment: Moment, place: int, takes: Sequence[tuple[int, Take]]) -
 
 
 def _names(path: str | None) -> list[str]:
-    return [] if path is None else [_name(path)]
-
-
-def _name(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1]
+    return [] if path is None else [file_name(path)]

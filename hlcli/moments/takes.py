@@ -14,7 +14,7 @@ Axes: T clips, P numbers of a picture's fingerprint, S of a sound's, M clips com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -195,6 +195,25 @@ def is_take(moment: Moment, spans: Sequence[Span]) -> Span | None:
     return None
 
 
+def repeated(
+    moment: Moment, takes: Sequence[Span], others: Iterable[tuple[Moment, Sequence[Span]]]
+) -> Span | None:
+    """Return what to leave out for a moment that repeats a better one; None where it does not.
+
+    Args:
+        moment: The moment.
+        takes: The takes of better moments, in the moment's own file.
+        others: Better moments, each with the takes of this moment in their files: a take may be
+            found from one of two alone.
+    """
+    span = is_take(moment, takes)
+    if span is None and any(is_take(better, spans) for better, spans in others):
+        span = moment.start_seconds, moment.end_seconds
+    if span is None:
+        return None
+    return min(span[0], moment.start_seconds), max(span[1], moment.end_seconds)
+
+
 def choose_without_repeats(
     choose: Callable[[list[Span]], list[Moment]],
     find: Callable[[Moment], list[Span]],
@@ -227,13 +246,10 @@ def _repeats(
     for moment in moments:
         if moment in kept:
             continue
-        spans = [span for better in kept for span in find(better)]
-        span = is_take(moment, spans)
-        if span is None and any(is_take(better, find(moment)) for better in kept):
-            span = moment.start_seconds, moment.end_seconds
+        takes = [span for better in kept for span in find(better)]
+        span = repeated(moment, takes, ((better, find(moment)) for better in kept))
         if span is None:
             kept.append(moment)
         else:
-            start, end = min(span[0], moment.start_seconds), max(span[1], moment.end_seconds)
-            repeats.append((moment, (start, end)))
+            repeats.append((moment, span))
     return repeats
