@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from hlcli.matching.film import Shot, find_shots
 from hlcli.matching.geometry import find_placements, refined
 from hlcli.matching.search import Candidate, PlaceSearch, Spread
 from hlcli.matching.signature import signatures
+from hlcli.media.clips import true_runs
 from hlcli.media.grey import GreyFrames, GreyReader, Rect
 from hlcli.media.probe import MediaInfo
 from hlcli.progress import Progress, silent
@@ -322,7 +322,7 @@ class _Sources:
 
     def _close(self) -> None:
         if self._reader is not None:
-            self._reader[1].__exit__(None, None, None)
+            self._reader[1].close()
             self._reader = None
 
 
@@ -334,7 +334,7 @@ def _claims(shot: Shot, found: Sequence[_Found]) -> Iterator[MatchedShot]:
     while candidates:
         best = max(candidates, key=lambda one: float(_gain(one.line.alike_F, left).sum()))
         candidates.remove(best)
-        run = _longest_run(_smooth(best.line.alike_F) >= LEAST_ALIKE, left)
+        run = _longest_run((_smooth(best.line.alike_F) >= LEAST_ALIKE) & left)
         if len(run) < _SHORTEST_FRAMES:
             continue
         if float(best.line.alike_F[run.start : run.stop].mean()) < _LEAST_SURE:
@@ -347,7 +347,7 @@ def _claims(shot: Shot, found: Sequence[_Found]) -> Iterator[MatchedShot]:
     alike = np.stack([_smooth(one.line.alike_F) for one in chosen])
     owner = np.where(alike.max(axis=0) >= LEAST_ALIKE, alike.argmax(axis=0), -1)
     for index, one in enumerate(chosen):
-        run = _to_the_edges(_longest_run(owner == index, np.ones(len(owner), bool)), len(owner))
+        run = _to_the_edges(_longest_run(owner == index), len(owner))
         part = one.line.alike_F[run.start : run.stop]
         if len(run) < _SHORTEST_FRAMES or float(part.mean()) < _LEAST_SURE:
             continue
@@ -387,16 +387,9 @@ def _smooth(alike_F: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return found
 
 
-def _longest_run(wanted: npt.NDArray[np.bool_], left: npt.NDArray[np.bool_]) -> range:
-    best, start = range(0), None
-    for place, is_in in enumerate([*(wanted & left), False]):
-        if is_in and start is None:
-            start = place
-        elif not is_in and start is not None:
-            if place - start > len(best):
-                best = range(start, place)
-            start = None
-    return best
+def _longest_run(wanted: npt.NDArray[np.bool_]) -> range:
+    """Return the first of the longest runs of True; empty where there is none."""
+    return max((range(*run) for run in true_runs(wanted)), key=len, default=range(0))
 
 
 def _joined(shots: Sequence[MatchedShot], footage: Sequence[MediaInfo]) -> list[MatchedShot]:
@@ -440,8 +433,3 @@ def _rest(shots: Sequence[MatchedShot], frames: range) -> Iterator[range]:
         at = shot.film.stop
     if at < frames.stop:
         yield range(at, frames.stop)
-
-
-def frame_of(seconds: float, rate: Fraction) -> int:
-    """Return the frame whose start is nearest to an instant."""
-    return round(seconds * float(rate))

@@ -100,7 +100,6 @@ class PictureReader:
         self._finished: dict[int, SegmentResult] = {}
         self._merged = _Merged(plan)
         self._signals: PictureSignals | None = None
-        self._is_started = False
         count = max(1, min(num_workers, len(plan.segments)))
         # One segment alone: the decoder's own threads share the work instead.
         num_threads = max(1, num_workers) if count == 1 and len(plan.segments) == 1 else 1
@@ -136,9 +135,8 @@ class PictureReader:
 
     def start(self) -> None:
         """Begin to decode, some pictures ahead of the first one asked for."""
-        if not self._is_started:
-            self._is_started = True
-            for thread in self._threads:
+        for thread in self._threads:
+            if thread.ident is None:
                 thread.start()
 
     @property

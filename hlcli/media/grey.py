@@ -62,6 +62,10 @@ class GreyReader:
         trace: TracebackType | None,
     ) -> None:
         """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; more than one call does no harm."""
         self._shown.close()
 
     def frames(self, numbers: range) -> Iterator[GreyFrames]:

@@ -216,7 +216,7 @@ class Batch(abc.ABC):
         self._seconds_total += file.seconds
         self._put(file)
 
-    def _has_scored(self, file: File, message: dict[str, Any]) -> None:
+    def _has_scored(self, file: File, message: dict[str, Any]) -> ScoresDocument:
         document = ScoresDocument.from_json(message["document"], source=str(file.path))
         for place in file.places:
             video = replace(document.video, path=str(self._files[place]))
@@ -233,6 +233,7 @@ class Batch(abc.ABC):
             self._stage_seconds[name] = self._stage_seconds.get(name, 0.0) + seconds
         if self._settings.retry_failed:
             SetAside.forget(file.identity, self._pipeline.manifest.sha256)
+        return document
 
     def _has_failed(self, file: File, error: HlError) -> None:
         if not file.identity:

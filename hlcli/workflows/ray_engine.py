@@ -136,7 +136,6 @@ class RayBatch(Batch):
         self._calls: dict[Any, int] = {}
         self._resources_at = float("-inf")
         self._num_slots = 1
-        self._failed_starts = 0
         self._connect()
         try:
             self._make_lanes()
@@ -303,7 +302,6 @@ class RayBatch(Batch):
             except Exception as error:  # noqa: BLE001
                 self._has_failed_as_a_task(files, error)
                 continue
-            self._failed_starts = 0
             answered = 0
             for message in messages:
                 event = message["event"]
@@ -345,19 +343,19 @@ class RayBatch(Batch):
                     file, self._set_aside(file, "each time its node or the process there was lost")
                 )
 
-    def _has_scored(self, file: File, message: dict[str, Any]) -> None:
-        super()._has_scored(file, message)
+    def _has_scored(self, file: File, message: dict[str, Any]) -> ScoresDocument:
+        document = super()._has_scored(file, message)
         # Nodes may have stored it where this machine does not look: `hl export` needs no cluster.
         if self._pipeline.use_cache:
             modality: Modality = "v" if self._visual_only else "va"
             sha256 = self._pipeline.manifest.sha256
             try:
-                document = ScoresDocument.from_json(message["document"], source=str(file.path))
                 found = scores_cache.find(file.identity, sha256, modality, draft=document.draft)
                 if found is None:
                     scores_cache.put(document, modality)
             except OutputError as error:
                 self._on.warning(f"scores of {file.path} are not stored: {error}")
+        return document
 
     def _running(self) -> Mapping[int, tuple[File, float]]:
         return {number: (files[0], 0.0) for number, files in self._tasks.values()}
