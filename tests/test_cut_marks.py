@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -201,6 +202,24 @@ def test_a_name_that_no_file_can_have_matches_nothing(tmp_path: Path, raw: Path)
     files = footage(raw)
     for name in ("take\0.mp4", "a" * 5000, "\ud800.mp4"):
         assert isinstance(files.find(MissingMedia(path=name), base=raw), str)
+
+
+def test_links_of_a_path_of_any_length_are_not_followed(
+    tmp_path: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One of 130,000 names took over a minute of the processor.
+    followed: list[int] = []
+    follow = os.path.realpath
+
+    def counting(path: Path) -> str:
+        followed.append(len(str(path)))
+        return follow(path)
+
+    files = footage(raw)
+    monkeypatch.setattr(os.path, "realpath", counting)
+    assert isinstance(files.find(MissingMedia(path="a/" * 100_000 + "take.mp4"), base=raw), str)
+    assert followed, "the files of the footage"
+    assert max(followed) <= 4096
 
 
 def test_copies_teach_once(tmp_path: Path, raw: Path) -> None:

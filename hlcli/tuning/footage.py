@@ -23,6 +23,8 @@ from hlcli.timeline.edit_list import Source
 from hlcli.timeline.paths import media_path, readable
 from hlcli.timeline.relink import MissingMedia, difference, name_key
 
+_MOST_OF_PATH = 32_767
+"""Letters of the longest path that any system has (Windows)."""
 STAGE = "looking at the footage"
 """Name of the stage that counts files."""
 
@@ -259,8 +261,10 @@ def _same(name: str, other: str) -> bool:
 
 
 def _place(path: Path) -> str:
-    try:
-        return name_key(os.path.realpath(path))
-    except (OSError, ValueError):
-        # A name that no file can have, as one with a zero byte: it is in no place.
-        return name_key(str(path))
+    # Following links takes time that grows with the square of a path's length, and a timeline or a
+    # list of marks can write any length.
+    if len(str(path)) <= _MOST_OF_PATH:
+        # A name that no file can have, as one with a zero byte, is in no place.
+        with contextlib.suppress(OSError, ValueError):
+            return name_key(os.path.realpath(path))
+    return name_key(str(path))
