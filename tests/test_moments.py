@@ -154,6 +154,17 @@ def test_a_far_shot_boundary_is_left_alone() -> None:
     assert spans(choose(scores, top=1, shots=[1.7, 7.3])) == [(2.5, 6.5)]
 
 
+def test_a_moment_inside_one_shot_is_widened_to_the_shots_near_ends() -> None:
+    scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1]  # 2.5 to 6.5
+    # Each end is measured to the cut outside it, by itself: up to 0.75 s.
+    assert spans(choose(scores, top=1, shots=[1.8, 7.2])) == [(1.8, 7.2)]
+    assert spans(choose(scores, top=1, shots=[1.8, 7.3])) == [(1.8, 6.5)]
+    assert spans(choose(scores, top=1, shots=[1.7, 7.2])) == [(2.5, 7.2)]
+    # The ends of the video are no cuts: nothing is seen of what is left out before them.
+    scores = [0.1, 0.9, 0.9, 0.9, 0.1]
+    assert spans(choose(scores, top=1, handles_seconds=0.3)) == [(0.7, 4.3)]
+
+
 def test_snapping_never_breaks_the_minimum() -> None:
     scores = [0.0] * 10
     scores[5] = 1.0

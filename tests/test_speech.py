@@ -130,6 +130,12 @@ def test_the_ends_of_the_video_stay() -> None:
     assert (moment.start_seconds, moment.end_seconds) == pytest.approx((0.0, 5.15))
 
 
+def test_a_first_moment_may_begin_in_the_pause_at_the_start_of_the_video() -> None:
+    scores = [0.1] + [0.9] * 4 + [0.1] * 10
+    [moment] = choose(scores, [(0.4, 5.7), (6.2, 15.0)], [], top=1, handles_seconds=0.4)
+    assert (moment.start_seconds, moment.end_seconds) == pytest.approx((0.25, 5.85))
+
+
 def test_touching_moments_share_their_end() -> None:
     scores = [0.1] * 4 + [0.9] * 8 + [0.1] * 4
     found = choose(scores, [(0.0, 8.2), (8.6, 16.0)], [], threshold=0.5, max_duration_seconds=4)

@@ -48,9 +48,11 @@ def grow_candidates(curve: Curve, selection: Selection) -> list[ClipSpan]:
             break
         instant = float(curve.centres_T[peak])
         place = bisect.bisect_right(starts, instant)
-        usable = curve.room(instant)
-        low = max(usable[0], spans[place - 1].end if place else 0.0)
-        high = min(usable[1], starts[place] if place < len(starts) else curve.duration)
+        usable = low, high = curve.room(instant)
+        if place:
+            low = max(low, spans[place - 1].end)
+        if place < len(starts):
+            high = min(high, starts[place])
         if not low <= instant < high:
             continue
         if threshold is None:
@@ -316,21 +318,16 @@ def settle(
     fragments_AB = np.zeros(lengths_AB.shape)
     lost_AB = np.zeros(lengths_AB.shape)
     costs_AB = np.zeros(lengths_AB.shape)
-    for axis, instants, pieces, cut, wanted, core in (
-        (0, starts_A, before_A, cut_A, start, span.core_start),
-        (1, ends_B, after_B, cut_B, end, span.core_end),
-    ):
-        inwards = instants - core if axis == 0 else core - instants
-        rest = (
-            instants - curve.last_shot(instants)
-            if axis == 0
-            else (curve.next_shot(instants) - instants)
-        )
-        at_video_end = instants - rest <= 0 if axis == 0 else instants + rest >= curve.duration
+    last_A, next_B = curve.last_shot(starts_A), curve.next_shot(ends_B)
+    for shape, instants, wanted, pieces, cut, inwards, rest, at_video_end in (
+        ((-1, 1), starts_A, start, before_A, cut_A,
+         starts_A - span.core_start, starts_A - last_A, last_A <= 0),
+        ((1, -1), ends_B, end, after_B, cut_B,
+         span.core_end - ends_B, next_B - ends_B, next_B >= curve.duration),
+    ):  # fmt: skip
         short = pieces < shortest - EPSILON
         across = np.where(cut, short * shortest / 2, shortest)
         alone = np.where(~cut & ~at_video_end & (rest <= SNAP_SECONDS), SNAP_SECONDS, 0.0)
-        shape = (-1, 1) if axis == 0 else (1, -1)
         fragments_AB += several_AB & (~cut & short).reshape(shape)
         lost_AB += np.maximum(inwards, 0).reshape(shape)
         costs_AB += np.where(several_AB, across.reshape(shape), alone.reshape(shape))
@@ -361,7 +358,7 @@ def _absorb(
         and spans[place - 1].end > low
         and curve.edges_E[peak + 1] - starts[place - 1] <= selection.longest_seconds
     ):
-        limit = min(high, starts[place] if place < len(starts) else curve.duration)
+        limit = min(high, starts[place]) if place < len(starts) else high
         spans[place - 1].end = min(float(curve.edges_E[peak + 1]), limit)
         spans[place - 1].core_end = spans[place - 1].end
     elif (
@@ -369,6 +366,6 @@ def _absorb(
         and starts[place] < high
         and spans[place].end - curve.edges_E[peak] <= selection.longest_seconds
     ):
-        limit = max(low, spans[place - 1].end if place else 0.0)
+        limit = max(low, spans[place - 1].end) if place else low
         starts[place] = max(float(curve.edges_E[peak]), limit)
         spans[place].start = spans[place].core_start = starts[place]

@@ -113,9 +113,11 @@ def _move(
     """Move both ends of a span; what touches it moves with it, or has moved before."""
     touches_left = left is not None and span.start - left.end <= EPSILON
     touches_right = right is not None and right.start - span.end <= EPSILON
-    usable = curve.room(float(curve.centres_T[span.peak]))
-    low = max(usable[0], left.end if left is not None else 0.0)
-    high = min(usable[1], right.start if right is not None else curve.duration)
+    low, high = curve.room(float(curve.centres_T[span.peak]))
+    if left is not None:
+        low = max(low, left.end)
+    if right is not None:
+        high = min(high, right.start)
     starts = _places(span.start, -1, low, high, curve, selection, pauses)
     shares_end = right is not None and touches_right and not curve.on_cut(span.end)
     if right is not None and shares_end:
