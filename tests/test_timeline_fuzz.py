@@ -76,7 +76,7 @@ TIMECODES = (
     None, "00:00:00:00", "01:00:00;00", "00:59:59:10", "16:37:10;02", "01:00:00:99", "23:59:58:00",
 )  # fmt: skip
 fuzz = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
