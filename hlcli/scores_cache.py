@@ -21,7 +21,7 @@ from hlcli.errors import DocumentError, MediaNotFoundError, OutputError
 if TYPE_CHECKING:
     from hlcli.document.records import Modality
 
-_VERSION = 3  # raised when a document of an earlier hl lacks what choosing moments needs
+_VERSION = 4  # raised when a document of an earlier hl lacks what choosing moments needs
 MAX_STORED = 100_000
 """About how many documents are kept; the oldest go first. An hour of video takes about
 550 kB."""

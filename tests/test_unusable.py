@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hlcli.cli.show import moments_table
 from hlcli.document import ScoresDocument, read_documents
 from hlcli.errors import DocumentError
 from hlcli.media.clips import ClipGrid
-from hlcli.media.frames import read_pictures
+from hlcli.media.frames import PictureSignals, read_pictures
 from hlcli.media.probe import probe
 from hlcli.media.unusable import Unusable, find_unusable, in_words
 from hlcli.moments import Selection, select_moments
@@ -106,6 +106,19 @@ def blurred(index: int, image: Image) -> None:
     image[:] = np.asarray(PIL.Image.fromarray(image).filter(PIL.ImageFilter.GaussianBlur(14)))
 
 
+def out_of_focus(index: int, image: Image) -> None:
+    """The focus is lost: large things can still be made out."""
+    camera(index, image)
+    image[:] = np.asarray(PIL.Image.fromarray(image).filter(PIL.ImageFilter.GaussianBlur(4)))
+
+
+def pocket(index: int, image: Image) -> None:
+    """What little light comes through cloth, and noise."""
+    light = 10 + 45 * np.exp(-np.hypot(ROWS - 90, COLUMNS - 160 - 30 * np.sin(index / 20)) / 90)
+    noise = np.random.default_rng(index).integers(-2, 3, image.shape)
+    image[:] = np.clip(light[:, :, None] * (1.2, 0.9, 0.8) + noise, 0, 255)
+
+
 def encoded(path: Path, paint: Paint, num_frames: int) -> Path:
     """Encode paintings as they are; `make_video` puts marks on its frames."""
     with av.open(str(path), "w") as container:
@@ -131,20 +144,25 @@ def found_in(folder: Path, *parts: tuple[Paint, int]) -> list[Unusable]:
     return left_out_of(encoded(folder / "video.mp4", paint, ends[-1]))
 
 
-def left_out_of(path: Path) -> list[Unusable]:
-    """Find what is unusable in a file."""
+def signals_of(path: Path) -> PictureSignals:
+    """Measure a file."""
     info = probe(path)
     grid = ClipGrid.covering(info.duration_seconds)
     with read_pictures(info, grid, picture_size=224, num_workers=1) as reader:
         for _ in reader:
             pass
-        signals = reader.signals
+        return reader.signals
+
+
+def left_out_of(path: Path) -> list[Unusable]:
+    """Find what is unusable in a file."""
+    signals = signals_of(path)
     return find_unusable(
         signals.measures,
         signals.motion_T,
         signals.shot_boundaries_seconds,
         clip_seconds=1.0,
-        duration_seconds=float(info.duration_seconds),
+        duration_seconds=float(probe(path).duration_seconds),
     )
 
 
@@ -159,6 +177,7 @@ def left_out_of(path: Path) -> list[Unusable]:
         (slide, "text card"),
         (frozen, "frozen picture"),
         (blurred, "blurred picture"),
+        (out_of_focus, "blurred picture"),
     ],
 )
 def test_each_kind_is_found_where_it_lies(tmp_path: Path, paint: Paint, reason: str) -> None:
@@ -202,9 +221,106 @@ def crane(index: int, image: Image) -> None:
     image[:] = np.roll(scenery(), -3 * index, axis=0)[:HEIGHT, 100 : 100 + WIDTH]
 
 
-@pytest.mark.parametrize("paint", [dark_concert, white_out, soft_portrait, bright_night, crane])
+def another_soft_shot(index: int, image: Image) -> None:
+    """A shot of something else, out of focus throughout, as it may be meant."""
+    image[:] = scenery(8)[:HEIGHT, index : index + WIDTH] // 2
+    image[:] = np.asarray(PIL.Image.fromarray(image).filter(PIL.ImageFilter.GaussianBlur(5)))
+
+
+def action_camera(index: int, image: Image) -> None:
+    """A camera on somebody who runs: no two frames show the same place."""
+    top, left = np.random.default_rng(index).integers(0, (64, 600)).tolist()
+    image[:] = scenery()[top : top + HEIGHT, left : left + WIDTH]
+
+
+def quiet_landscape(index: int, image: Image) -> None:
+    """Hills in haze, where hardly anything moves."""
+    hills = 150 + scenery()[:HEIGHT, :WIDTH] // 12
+    hills[90:] -= 50
+    image[:] = hills + np.random.default_rng(index).integers(0, 4, image.shape)
+
+
+def dim_concert(index: int, image: Image) -> None:
+    """One lamp above a stage, far away."""
+    image[:] = 6 + scenery()[:HEIGHT, :WIDTH] // 16
+    image[30:36, 150 + index % 40 : 156 + index % 40] = 200
+
+
+@pytest.mark.parametrize(
+    "paint",
+    [dark_concert, white_out, soft_portrait, bright_night, crane, another_soft_shot, action_camera,
+     quiet_landscape, dim_concert],
+)  # fmt: skip
 def test_what_only_looks_like_it_stays(tmp_path: Path, paint: Paint) -> None:
-    assert found_in(tmp_path, (camera, 4), (paint, 5), (camera, 4)) == []
+    assert found_in(tmp_path, (camera, 4), (paint, 7), (camera, 4)) == []
+
+
+def test_a_camera_left_running_in_a_pocket(tmp_path: Path) -> None:
+    (found,) = found_in(tmp_path, (camera, 5), (pocket, 9), (camera, 5))
+    assert (found.reason, found.start_seconds, found.end_seconds) == (
+        "camera left running", pytest.approx(5, abs=1.0), pytest.approx(14, abs=1.0),
+    )  # fmt: skip
+
+
+def test_a_shot_that_comes_into_focus_stays(tmp_path: Path) -> None:
+    assert found_in(tmp_path, (out_of_focus, 3), (camera, 6)) == []
+
+
+QUIET, LOUD = -58.0, -20.0
+"""Levels of a quiet place and of a loud one, in dBFS: a microphone is never at -100."""
+
+
+@pytest.fixture(scope="module")
+def sixteen_seconds(tmp_path_factory: pytest.TempPathFactory) -> PictureSignals:
+    """One shot of a camera."""
+    return signals_of(encoded(tmp_path_factory.mktemp("sound") / "a.mp4", camera, 16 * RATE))
+
+
+def with_sound(
+    signals: PictureSignals, sound: Sequence[float] | None, cuts: Sequence[float] = ()
+) -> list[Unusable]:
+    """Find what is unusable in a video with a sound track of these levels, in dBFS."""
+    return find_unusable(
+        signals.measures,
+        signals.motion_T,
+        cuts,
+        clip_seconds=1.0,
+        duration_seconds=16.0,
+        loudness_T=None if sound is None else np.array(sound, dtype=np.float32),
+    )
+
+
+@pytest.mark.parametrize("level", [QUIET, LOUD])
+def test_where_the_sound_drops_out_nothing_can_be_used(
+    sixteen_seconds: PictureSignals, level: float
+) -> None:
+    sound = [level] * 5 + [-100.0] * 4 + [level] * 7
+    found = Unusable(start_seconds=5.0, end_seconds=9.0, reason="missing sound")
+    assert with_sound(sixteen_seconds, sound, cuts=[2.0, 7.2, 12.0]) == [found]
+    # Sound that stops or begins at a cut is edited so.
+    assert with_sound(sixteen_seconds, sound, cuts=[4.6]) == []
+    assert with_sound(sixteen_seconds, sound, cuts=[9.4]) == []
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        None,
+        [-100.0] * 16,
+        [LOUD] * 10 + [-100.0] * 6,
+        [-100.0] * 6 + [LOUD] * 10,
+        [LOUD] * 6 + [-85.0] * 4 + [LOUD] * 6,
+        [LOUD] * 7 + [-100.0] * 2 + [LOUD] * 7,
+        [LOUD, LOUD, *[-100.0] * 4, LOUD] + [-100.0, LOUD] * 4 + [LOUD],
+        [LOUD] * 3 + [-100.0] * 10 + [LOUD] * 3,
+    ],
+    ids=["no sound", "silent", "ends early", "starts late", "very quiet", "short", "noise gate",
+         "mostly silent"],
+)  # fmt: skip
+def test_silence_that_may_be_meant_stays(
+    sixteen_seconds: PictureSignals, sound: list[float] | None
+) -> None:
+    assert with_sound(sixteen_seconds, sound) == []
 
 
 @pytest.mark.parametrize("paint", [slide, frozen, blurred])

@@ -1,4 +1,4 @@
-"""Finds stretches that nobody keeps: black, colour bars, credits, text cards, frozen and blurred.
+"""Finds stretches that nobody keeps: black, colour bars, credits, text cards, lost focus and sound.
 
 Each kind is a rule on what was measured of every clip while it was decoded. A rule fires late
 rather than wrongly: a dark concert, a white-out in snow and a soft shot stay. A kind that makes up
@@ -34,11 +34,14 @@ CREDITS = "credits"
 CARD = "text card"
 FROZEN = "frozen picture"
 BLURRED = "blurred picture"
-REASONS = (BLACK, BARS, COVERED, CREDITS, CARD, FROZEN, BLURRED)
+LEFT_RUNNING = "camera left running"
+NO_SOUND = "missing sound"
+REASONS = (BLACK, BARS, COVERED, CREDITS, CARD, FROZEN, BLURRED, LEFT_RUNNING, NO_SOUND)
 """All kinds; where two fit, the earlier one is named."""
 
 _SHORTEST_SECONDS = {
     BLACK: 1, BARS: 1, COVERED: 2, CREDITS: 4, CARD: 2, FROZEN: 3, BLURRED: 2,
+    LEFT_RUNNING: 6, NO_SOUND: 3,
 }  # fmt: skip
 _SEES_NOTHING = (BLACK, BARS, COVERED)
 # A cut nearer than this to the end of a stretch is its end, in clips.
@@ -51,6 +54,14 @@ _LEAST_TEXT = 0.22
 _MOST_TEXTURE = 0.2
 _SHARP_TEXT = 2.2
 _TEXT_ONLY = 0.4
+# A picture that loses its focus keeps its brightness, its colours and most of its contrast.
+_FOCUS_CLIPS = 8
+_SHARP_BEFORE = 2
+_MOST_FOCUS_LEFT = 0.25
+# No microphone is as quiet as this; one that is switched off is.
+_DIGITAL_SILENCE_DBFS = -90.0
+# With more gaps than this, silence is how the sound is made: a noise gate, speech by a machine.
+_MOST_GAPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +88,7 @@ def find_unusable(
     *,
     clip_seconds: float,
     duration_seconds: float,
+    loudness_T: npt.NDArray[np.float32] | None = None,
 ) -> list[Unusable]:
     """Find what cannot be used in a video.
 
@@ -86,13 +98,15 @@ def find_unusable(
         shot_boundaries_seconds: Instants at which a new shot starts, ascending, in seconds.
         clip_seconds: Length of one clip, in seconds.
         duration_seconds: Length of the video, in seconds.
+        loudness_T: RMS level of each clip in dBFS, shape `(T,)`; None without sound.
 
     Returns:
         Stretches that do not overlap, in order; their ends lie on cuts where one is near.
     """
-    masks = _masks(pictures, motion_T)
-    taken_T = np.zeros(len(motion_T), dtype=bool)
     cuts = np.asarray(shot_boundaries_seconds, dtype=np.float64)
+    masks = _masks(pictures, motion_T)
+    masks[NO_SOUND] = _sound_gaps(loudness_T, cuts / clip_seconds, len(motion_T))
+    taken_T = np.zeros(len(motion_T), dtype=bool)
     found: list[Unusable] = []
     for reason in REASONS:
         mask_T = masks[reason] & ~taken_T
@@ -142,7 +156,9 @@ def _masks(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> dict
     text_T = pictures.edges_T / (pictures.edges_T + pictures.texture_T + 1e-3)
     black_T = (luma_T < 0.06) & (contrast_T < 0.015)
     even_T = (contrast_T < 0.008) & (pictures.frozen_T > 0.9)
-    covered_T = (luma_T < 0.12) & (contrast_T < 0.025) & (pictures.edges_T < 1e-3) & ~black_T
+    # One small lamp has an edge: that is a stage, or the sky at night.
+    without_edge_T = pictures.edges_T < 5e-5
+    covered_T = (luma_T < 0.12) & (contrast_T < 0.025) & without_edge_T & ~black_T
     page_T = (text_T > _TEXT_ONLY) & (pictures.edges_T > 0.003) & (pictures.texture_T < 0.06)
     # A leader counts: it stands still but for once a second.
     still_T = (motion_T < 0.006) | ((pictures.frozen_T > 0.8) & (motion_T < 0.05))
@@ -158,11 +174,19 @@ def _masks(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> dict
     like_card_T = (text_T > 0.25) & (pictures.background_T > 0.6) & (pictures.texture_T < 0.12)
     seen = pictures.sharpness_T[~(black_T | even_T | covered_T | card_T)]
     usual = float(np.median(seen)) if len(seen) else 0.0
+    # A soft shot may be meant; here nothing at all can be made out.
     blurred_T = (
-        (pictures.sharpness_T < 0.5)
+        (pictures.sharpness_T < 0.25)
         & (pictures.sharpness_T < 0.2 * usual)
         & (pictures.edges_T < 1e-3)
         & (pictures.texture_T < 0.05)
+    )
+    left_running_T = (
+        (luma_T < 0.15)
+        & (contrast_T < 0.06)
+        & without_edge_T
+        & (pictures.sharpness_T < 1.5)
+        & (motion_T < 0.03)
     )
     return {
         BLACK: black_T | even_T,
@@ -170,9 +194,64 @@ def _masks(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> dict
         COVERED: covered_T,
         CREDITS: _credits(pictures, text_T, page_T),
         CARD: _with_surroundings(card_T, like_card_T),
-        FROZEN: (pictures.frozen_T > 0.85) & (motion_T < 5e-4) & ~black_T,
-        BLURRED: blurred_T & ~black_T & ~covered_T,
+        FROZEN: _frozen(pictures, motion_T) & ~black_T,
+        BLURRED: (blurred_T | _lost_focus(pictures)) & ~black_T & ~covered_T,
+        LEFT_RUNNING: left_running_T,
     }
+
+
+def _frozen(pictures: PictureMeasures, motion_T: npt.NDArray[np.float32]) -> Mask:
+    """Mark clips of one repeated frame, which changes at key frames alone.
+
+    A quiet landscape from a tripod changes by a trace all the time, even compressed.
+    """
+    mask_T: Mask = (pictures.frozen_T > 0.85) & (motion_T < 5e-4)
+    for start, end in true_runs(mask_T):
+        mask_T[start:end] = np.median(motion_T[start:end]) < 1e-5
+    return mask_T
+
+
+def _lost_focus(pictures: PictureMeasures) -> Mask:
+    """Mark clips that are far less sharp than the same view was a few seconds before.
+
+    A soft shot that was never sharp may be meant; so may one that becomes sharp.
+    """
+    soft_T = (pictures.sharpness_T < 0.6) & (pictures.edges_T < 0.004)
+    mask_T: Mask = np.zeros_like(soft_T)
+    for place in np.flatnonzero(soft_T).tolist():
+        before = slice(max(0, place - _FOCUS_CLIPS), place)
+        contrast = pictures.contrast_T[place] / np.maximum(pictures.contrast_T[before], 1e-3)
+        sharp = (
+            (pictures.sharpness_T[place] < _MOST_FOCUS_LEFT * pictures.sharpness_T[before])
+            & (np.abs(pictures.luma_T[place] - pictures.luma_T[before]) < 0.05)
+            & (np.abs(pictures.saturation_T[place] - pictures.saturation_T[before]) < 0.06)
+            & (contrast > 0.3)
+            & (contrast < 1.05)
+        )
+        mask_T[place] = np.count_nonzero(sharp) >= _SHARP_BEFORE
+    return mask_T
+
+
+def _sound_gaps(
+    loudness_T: npt.NDArray[np.float32] | None, cuts: npt.NDArray[np.float64], num_clips: int
+) -> Mask:
+    """Mark where a sound track drops out within a shot and comes back; `cuts` are in clips.
+
+    Sound that starts late, ends early or stops at a cut is left: it may be edited so.
+    """
+    mask_T: Mask = np.zeros(num_clips, dtype=bool)
+    if loudness_T is None:
+        return mask_T
+    gaps = [
+        run for run in true_runs(loudness_T < _DIGITAL_SILENCE_DBFS)
+        if run[0] > 0 and run[1] < num_clips
+    ]  # fmt: skip
+    if len(gaps) <= _MOST_GAPS:
+        for start, end in gaps:
+            # The sound may stop and begin anywhere in the clips around the gap.
+            at_cut = (np.abs(cuts - (start - 0.5)) <= 1) | (np.abs(cuts - (end + 0.5)) <= 1)
+            mask_T[start:end] = not at_cut.any()
+    return mask_T
 
 
 def _credits(pictures: PictureMeasures, text_T: npt.NDArray[np.float32], page_T: Mask) -> Mask:

@@ -567,6 +567,7 @@ class Pipeline:
                     features.shot_boundaries_seconds,
                     clip_seconds=1.0,
                     duration_seconds=round(duration, 6),
+                    loudness_T=features.loudness_T,
                 )
             ),
             "motion": tuple(round(float(value), 4) for value in features.motion_T),

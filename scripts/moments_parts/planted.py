@@ -23,7 +23,7 @@ JUNK = (
     "black", "covered lens", "colour bars", "slate", "leader", "title card", "slide", "credits",
     "frozen picture", "strong blur", "slight blur", "shaking", "floor",
 )  # fmt: skip
-NOT_LOOKED_FOR = ("slight blur", "shaking", "floor")
+NOT_LOOKED_FOR = ("shaking", "floor")
 """Kinds that `hlcli.media.unusable` leaves alone."""
 GOOD = ("as it is", "dark and noisy", "nearly white", "soft")
 _SIZE = f"{WIDTH}:{HEIGHT}"
