@@ -13,14 +13,16 @@ from typing import Any
 import media_factory
 import pytest
 from finetune_factory import make_take
+from render_factory import cuts, source_of
 
 pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
 from mcp import Client, StdioServerParameters
 
 from hlcli.serve.agents import make_server
+from hlcli.timeline.formats import write_edit
 
-TOOLS = {"score", "moments", "export", "check", "render", "learn"}
+TOOLS = {"score", "moments", "export", "find", "match", "check", "render", "learn"}
 Ask = Callable[..., Coroutine[Any, Any, tuple[bool, Any]]]
 
 
@@ -112,6 +114,8 @@ def test_bad_arguments_are_answered_in_words(tmp_path: Path) -> None:
     text = tmp_path / "in" / "a.mp4"
     text.write_text("no video")
     (tmp_path / "in" / "bad.otio").write_text("{}")
+    video = media_factory.make_video(tmp_path / "in", name="b.mov", num_frames=5)
+    write_edit(tmp_path / "in" / "good.otio", cuts([(source_of(video), 0, 5)]))
 
     async def conversation(ask: Ask) -> None:
         inside = str(tmp_path / "in")
@@ -134,6 +138,48 @@ def test_bad_arguments_are_answered_in_words(tmp_path: Path) -> None:
             ("check", {"timeline": str(outside)}, "outside"),
             ("render", {"timeline": f"{inside}/bad.otio", "film": f"{inside}/x.mp4"}, "bad.otio"),
             ("render", {"timeline": f"{inside}/bad.otio", "film": "/x.mp4"}, "outside"),
+            ("score", {"paths": [str(text)], "like": [str(outside)]}, "outside"),
+            ("score", {"paths": [str(text)], "transcript": [f"{inside}/link.mp4"]}, "outside"),
+            ("score", {"paths": [str(text)], "pin": ["soon"]}, "pin"),
+            ("score", {"paths": [str(text)], "proxies": "maybe"}, "proxies"),
+            ("moments", {"paths": [str(text)], "like": [str(outside)]}, "outside"),
+            (
+                "export",
+                {"paths": [inside], "outputs": [f"{inside}/x.otio"], "rejects": "/x.otio"},
+                "outside",
+            ),
+            (
+                "render",
+                {
+                    "timeline": f"{inside}/good.otio",
+                    "film": f"{inside}/x.mp4",
+                    "music": str(outside),
+                },
+                "outside",
+            ),
+            (
+                "render",
+                {
+                    "timeline": f"{inside}/good.otio",
+                    "film": f"{inside}/x.mp4",
+                    "captions": [f"{inside}/link.mp4"],
+                },
+                "outside",
+            ),
+            (
+                "render",
+                {"timeline": f"{inside}/good.otio", "film": f"{inside}/x.mp4", "font": "/x.ttf"},
+                "font",
+            ),
+            ("find", {"words": "the", "paths": [inside]}, "nothing to look for"),
+            ("find", {"words": "dog", "paths": [str(outside)]}, "outside"),
+            ("match", {"film": str(outside), "footage": [inside]}, "outside"),
+            (
+                "match",
+                {"film": str(text), "footage": [inside], "outputs": [str(tmp_path / "x.otio")]},
+                "outside",
+            ),
+            ("learn", {"footage": [inside], "name": "x", "films": [str(outside)]}, "outside"),
             ("learn", {"footage": [inside], "name": "A B"}, "cannot be the name"),
             ("learn", {"footage": [inside], "name": "x", "cuts": [str(outside)]}, "outside"),
         ):

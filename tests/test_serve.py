@@ -18,6 +18,7 @@ from document_factory import make_document
 from finetune_factory import make_take
 from media_factory import AudioTrack, click_track, make_video
 from PIL import Image
+from render_factory import ffmpeg
 from serve_factory import Served, serving
 from typer.testing import CliRunner
 
@@ -180,6 +181,61 @@ def test_export_cuts_again_and_render_makes_the_film(
     assert Path(path) == served.jobs_folder / film["id"] / "files/cut.mp4"
     assert Path(path).stat().st_size > 1000
     assert not (served.jobs_folder / film["id"] / "tmp").exists()
+    (footage / "cut.srt").write_text("1\n00:00:00,000 --> 00:00:06,000\nhello\n")
+    options = {"captions": [str(footage / "cut.srt")], "music": str(footage / "match.mp4")}
+    film = served.wait(served.post("render", [timeline], size="64x48", each=True, **options)["id"])
+    assert film["state"] == "done", film
+    assert [Path(one).name for one in film["results"]["files"]] == ["cut-01.mp4"]
+    assert not any("captions" in remark for remark in film["remarks"])
+    # A film of many names is asked for, too, before one of them is written over.
+    (footage / "reel-07.mp4").write_bytes(b"x")
+    value = {
+        "kind": "render",
+        "paths": [str(timeline)],
+        "options": {"each": True, "output": str(footage / "reel.mp4")},
+    }
+    taken = served.call("POST", "/v1/jobs", value)
+    assert (taken.status, taken.json["message"]) == (
+        409,
+        f"{footage / 'reel-07.mp4'} is there already",
+    )
+    (footage / "reel-07.mp4").unlink()
+
+
+def test_pins_marks_and_transcripts_count_as_on_the_command_line(
+    served: Served, scored: str, footage: Path
+) -> None:
+    (footage / "match.marks.txt").write_text("0:01 here\n")
+    (footage / "said.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\na goal\n")
+    options = {
+        "pin": ["0:01-0:02"],
+        "marks": "strong",
+        "transcript": [str(footage / "said.vtt")],
+        "handles": 0,
+        "top": 1,
+        "output": "said.srt",
+    }
+    job = served.wait(served.post("score", [footage / "match.mp4"], **options)["id"])
+    (footage / "match.marks.txt").unlink()
+    assert job["state"] == "done", job
+    (document,) = served.call("GET", f"/v1/jobs/{job['id']}/scores").json["documents"]
+    assert [mark["name"] for mark in document["marks"]] == ["here"]
+    assert [one["text"] for one in document["transcript"]] == ["a goal"]
+    moments = {(one["start_seconds"], one["end_seconds"]) for one in document["moments"]}
+    assert (1.0, 2.0) in moments
+    assert "a goal" in Path(job["results"]["files"][0]).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_film_is_found_in_its_footage(served: Served, scored: str, footage: Path) -> None:
+    film = footage / "copy" / "film.mov"
+    film.parent.mkdir()
+    ffmpeg("-i", footage / "match.mp4", "-c", "copy", film)
+    value = {"film": str(film), "output": "found.otio"}
+    job = served.wait(served.post("match", [footage / "match.mp4"], **value)["id"])
+    film.unlink()
+    assert job["state"] == "done", job
+    assert [Path(one).name for one in job["results"]["files"]] == ["found.otio"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -328,6 +384,35 @@ def test_words_are_found_in_what_may_be_read(served: Served, footage: Path) -> N
         ({"kind": "find", "paths": ["FOOTAGE"], "options": {"words": "dog", "output": "x"}}, 422),
         ({"kind": "find", "paths": ["/etc"], "options": {"words": "dog"}}, 403),
         ({"kind": "score", "paths": ["FOOTAGE/*.mp4"]}, 404),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"like": ["/etc"]}}, 403),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"transcript": ["/etc/x.srt"]}}, 403),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"marks": "loud"}}, 400),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"pin": ["soon"]}}, 400),
+        ({"kind": "score", "paths": ["FOOTAGE"], "options": {"proxies": "some"}}, 422),
+        ({"kind": "export", "paths": ["FOOTAGE"], "options": {"rejects": "/x.otio"}}, 403),
+        ({"kind": "export", "paths": ["FOOTAGE"], "options": {"rejects": "x.exe"}}, 400),
+        ({"kind": "render", "paths": ["FOOTAGE"], "options": {"music": "/etc/passwd"}}, 403),
+        ({"kind": "render", "paths": ["FOOTAGE"], "options": {"captions": ["../a.srt"]}}, 403),
+        ({"kind": "render", "paths": ["FOOTAGE"], "options": {"font": "FOOTAGE/match.mp4"}}, 400),
+        ({"kind": "render", "paths": ["FOOTAGE"], "options": {"music_level": 3}}, 400),
+        (
+            {
+                "kind": "finetune",
+                "paths": ["FOOTAGE"],
+                "options": {"name": "x", "from_film": ["/etc"]},
+            },
+            403,
+        ),
+        ({"kind": "match", "paths": ["FOOTAGE"]}, 422),
+        ({"kind": "match", "paths": ["FOOTAGE"], "options": {"film": "/etc/passwd"}}, 403),
+        (
+            {
+                "kind": "match",
+                "paths": ["FOOTAGE"],
+                "options": {"film": "FOOTAGE/match.mp4", "output": "FOOTAGE/match.mp4"},
+            },
+            400,
+        ),
     ],
 )
 def test_what_can_be_known_at_once_is_said_at_once(

@@ -30,7 +30,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from serve_factory import Served, children, is_alive, serving, until
 
-from hlcli.errors import OutputError
+from hlcli.errors import MediaNotFoundError, OutputError
+from hlcli.media.photographs import find_photographs
 from hlcli.serve import connection, guard
 from hlcli.serve import queue as serve_queue
 from hlcli.serve.allowed import Allowed
@@ -41,6 +42,7 @@ from hlcli.serve.refusal import RequestError
 from hlcli.serve.store import MAX_FINISHED, JobStore
 from hlcli.stopping import EXIT_INTERRUPTED
 from hlcli.workers import process
+from hlcli.workflows.score import Pipeline
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="kill -9, ps and links are POSIX")
 
@@ -252,6 +254,14 @@ def test_links_out_of_the_roots_are_followed_and_refused(served: Served, footage
             "options": {"output": str(footage / name), "overwrite": True},
         }
         assert served.call("POST", "/v1/jobs", value).status == 403, name
+    # Not what is read beside the work, either.
+    for kind, options in (
+        ("render", {"music": str(footage / "link.mp4")}),
+        ("score", {"like": [str(footage / "up")]}),
+        ("match", {"film": str(footage / "link.mp4")}),
+    ):
+        value = {"kind": kind, "paths": [str(footage / "match.mp4")], "options": options}
+        assert served.call("POST", "/v1/jobs", value).status == 403, kind
     # In a folder they are left out.
     folder = footage / "folder"
     folder.mkdir()
@@ -259,6 +269,29 @@ def test_links_out_of_the_roots_are_followed_and_refused(served: Served, footage
     job = served.wait(served.post("export", [folder])["id"])
     assert (job["state"], job["error"]["exit_code"]) == ("failed", None)
     assert "outside the folders" in job["error"]["message"]
+
+
+@POSIX
+def test_what_lies_beside_a_video_is_guarded_too(tmp_path: Path) -> None:
+    """A proxy and a log that are links out of the roots, and a photograph in a folder of them."""
+    root = tmp_path / "root"
+    root.mkdir()
+    make_video(tmp_path, name="secret.mp4")
+    (tmp_path / "secret.txt").write_text("0:00 a secret\n")
+    video = make_video(root, name="a.mp4")
+    (root / "a_proxy.mp4").symlink_to(tmp_path / "secret.mp4")
+    (root / "a.marks.txt").symlink_to(tmp_path / "secret.txt")
+    (root / "photo.jpg").symlink_to(tmp_path / "secret.mp4")
+    may_read = Allowed(roots=(root.resolve(),)).may_read
+    told: list[str] = []
+    document = Pipeline(device="cpu", use_cache=False, proxies=True, may_read=may_read).score(
+        video, visual_only=True, remark=told.append
+    )
+    assert (document.proxy, document.marks) == (None, ())
+    assert sum("outside the folders" in words for words in told) == 2, told
+    assert "a secret" not in str(told)
+    with pytest.raises(MediaNotFoundError, match="no photograph in the folder"):
+        find_photographs([root], may_read)
 
 
 @POSIX

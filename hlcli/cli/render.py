@@ -177,8 +177,7 @@ def render(
 
         hl render highlights.otio -o clips/ --each
     """
-    from hlcli.workflows.render import render as render_timeline
-    from hlcli.workflows.render import render_each
+    from hlcli.workflows.render import render_films
     from hlcli.workflows.requests import render_settings_of
 
     settings = render_settings_of(
@@ -197,28 +196,16 @@ def render(
     timeline, output = timeline.expanduser(), output.expanduser()
     folders = [Path(folder).expanduser() for folder in search or []]
     with ConsoleListener(quiet=quiet, counts_video_seconds=not copy) as on:
-        if each:
-            reports = render_each(
-                timeline,
-                output,
-                settings,
-                copy=copy,
-                captions=captions or [],
-                search=folders,
-                on=on,
-            )
-        else:
-            reports = [
-                render_timeline(
-                    timeline,
-                    output,
-                    settings,
-                    copy=copy,
-                    captions=captions or [],
-                    search=folders,
-                    on=on,
-                )
-            ]
+        reports = render_films(
+            timeline,
+            output,
+            settings,
+            each=each,
+            copy=copy,
+            captions=captions or [],
+            search=folders,
+            on=on,
+        )
     for report in reports:
         say(f"wrote {report.path}: {report.num_frames} frames, {report.encoder}", quiet=quiet)
     on.exit_if_failed()

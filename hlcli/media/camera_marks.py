@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from hlcli.errors import HlError
 from hlcli.media.container import READ_ERRORS, open_media
+from hlcli.media.discover import MayRead, any_file
 from hlcli.media.probe import MediaInfo
 
 LOG_SUFFIXES = (".marks.txt", ".marks.csv")
@@ -67,11 +68,14 @@ def has_log(video: Path) -> bool:
     return any(log.is_file() for log in logs) or _sony_xml(video) is not None
 
 
-def read_camera_marks(info: MediaInfo) -> tuple[list[CameraMark], list[str]]:
+def read_camera_marks(
+    info: MediaInfo, may_read: MayRead = any_file
+) -> tuple[list[CameraMark], list[str]]:
     """Return the marks of a video in the order of time, and a sentence for what cannot be used.
 
     Args:
         info: What `probe` said about it.
+        may_read: Asked before a file beside it is opened.
     """
     found: list[CameraMark] = []
     problems: list[str] = []
@@ -82,7 +86,7 @@ def read_camera_marks(info: MediaInfo) -> tuple[list[CameraMark], list[str]]:
         ("the log of marks beside it", _log),
     ):
         try:
-            found += read(info)
+            found += read(info, may_read)
         except (*READ_ERRORS, HlError, struct.error, ET.ParseError) as error:
             problems.append(f"{what} cannot be read: {error}")
     if any(mark.name.startswith("HiLight") for mark in found):
@@ -97,7 +101,7 @@ def read_camera_marks(info: MediaInfo) -> tuple[list[CameraMark], list[str]]:
     return sorted(unique.values(), key=lambda mark: mark.seconds)[:_MOST_MARKS], problems
 
 
-def _hilights(info: MediaInfo) -> Iterator[CameraMark]:
+def _hilights(info: MediaInfo, may_read: MayRead) -> Iterator[CameraMark]:
     if "mov" not in info.container:
         return
     with info.path.open("rb") as stream:
@@ -184,7 +188,7 @@ def _one_structured(data: bytes, types: str) -> Iterator[CameraMark]:
         )
 
 
-def _chapters(info: MediaInfo) -> Iterator[CameraMark]:
+def _chapters(info: MediaInfo, may_read: MayRead) -> Iterator[CameraMark]:
     with open_media(info.path) as container:
         for number, chapter in enumerate(container.chapters(), start=1):
             at = chapter["start"] * (chapter["time_base"] or Fraction(1))
@@ -205,11 +209,12 @@ def _sony_xml(video: Path) -> Path | None:
     for below in ("M4ROOT/CLIP", "PRIVATE/M4ROOT/CLIP", "XDROOT/Clip", "Clip"):
         folders += [video.parent / below, card / below]
     folders.append(card / "CLIP")
-    return next((folder / name for folder in folders for name in names
+    # Most of these folders are not there, and a share answers each question in a millisecond.
+    return next((folder / name for folder in folders if folder.is_dir() for name in names
                  if (folder / name).is_file()), None)  # fmt: skip
 
 
-def _shot_marks(info: MediaInfo) -> Iterator[CameraMark]:
+def _shot_marks(info: MediaInfo, may_read: MayRead) -> Iterator[CameraMark]:
     """Each mark is a KlvPacket: the frame it is at, and its name in hexadecimal after its length.
 
     Names that begin with an underscore are the camera's own notes (_RecStart) but for shot marks;
@@ -218,7 +223,7 @@ def _shot_marks(info: MediaInfo) -> Iterator[CameraMark]:
     path = _sony_xml(info.path)
     if path is None:
         return
-    with path.open("rb") as stream:
+    with may_read(path).open("rb") as stream:
         data = stream.read(_MOST_BYTES)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise ValueError(f"{path.name} defines entities, which no camera does")
@@ -240,12 +245,12 @@ def _shot_marks(info: MediaInfo) -> Iterator[CameraMark]:
         )
 
 
-def _log(info: MediaInfo) -> Iterator[CameraMark]:
+def _log(info: MediaInfo, may_read: MayRead) -> Iterator[CameraMark]:
     for suffix in LOG_SUFFIXES:
         log = info.path.with_name(info.path.stem + suffix)
         if not log.is_file():
             continue
-        with log.open("rb") as stream:
+        with may_read(log).open("rb") as stream:
             text = stream.read(_MOST_BYTES).decode("utf-8-sig", "replace")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip() or line.lstrip().startswith("#"):

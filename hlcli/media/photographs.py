@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import warnings
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from hlcli.errors import MediaNotFoundError, MediaUnreadableError
+from hlcli.errors import HlError, MediaNotFoundError, MediaUnreadableError
+from hlcli.media.discover import MayRead, any_file
 
 _HEIC = (".heic", ".heif", ".hif")
 _SUFFIXES = (
@@ -22,23 +24,24 @@ _DRAFT = 4
 """JPEG is decoded at this many times the size that is wanted: faster, and no less sharp."""
 
 
-def find_photographs(inputs: Sequence[str | Path]) -> list[Path]:
+def find_photographs(inputs: Sequence[str | Path], may_read: MayRead = any_file) -> list[Path]:
     """Return the photographs of some files and folders, each once, in the order given.
 
     Args:
         inputs: Files, whatever their ending, and folders, which are looked through to the bottom.
+        may_read: Asked for each input, and for each picture of a folder, which is left out then.
 
     Raises:
         MediaNotFoundError: An input does not exist, or there is no picture in a folder.
     """
     found: dict[Path, None] = {}
     for text in inputs:
-        path = Path(text).expanduser()
+        path = may_read(Path(text).expanduser())
         if not path.exists():
             raise MediaNotFoundError(
                 f"no such photograph or folder: {path}", hint="check the spelling"
             )
-        inside = list(_inside(path)) if path.is_dir() else [path]
+        inside = list(_inside(path, may_read)) if path.is_dir() else [path]
         if not inside:
             raise MediaNotFoundError(
                 f"no photograph in the folder {path}",
@@ -48,11 +51,12 @@ def find_photographs(inputs: Sequence[str | Path]) -> list[Path]:
     return list(found)
 
 
-def _inside(folder: Path) -> Iterator[Path]:
+def _inside(folder: Path, may_read: MayRead) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in _SUFFIXES and not hidden and path.is_file():
-            yield path
+            with contextlib.suppress(HlError):
+                yield may_read(path)
 
 
 def read_photograph(path: Path, *, size: int) -> npt.NDArray[np.uint8]:

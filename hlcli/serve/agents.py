@@ -6,26 +6,37 @@ Paths are taken and refused as `hl serve` does: whole paths, below the roots, li
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field, ValidationError
 
 from hlcli import __version__
 from hlcli.errors import HlError
 from hlcli.progress import Listener
 from hlcli.serve.allowed import Allowed
+from hlcli.serve.requests import (
+    AnyOptions,
+    ExportOptions,
+    FindOptions,
+    FinetuneOptions,
+    MatchOptions,
+    RenderOptions,
+    ScoreOptions,
+)
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
-    from hlcli.moments import MarksVote
 
 INSTRUCTIONS = """hl finds the moments worth keeping in raw video and writes timelines for editors.
-Usual order: score, moments (other lengths, without decoding), export, check, render. learn makes a
-model from an editor's cut or marks. All paths are whole paths below the folders that hl mcp was
+Usual order: score, moments (other lengths, without decoding), export, check, render. find looks for
+words, match for the shots of a finished film, learn makes a model from an editor's cut, film or
+marks. All paths are whole paths below the folders that hl mcp was
 started with. Scoring takes about a tenth of the video's length, the first time only."""
 
 
@@ -74,92 +85,128 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
     allowed = Allowed(roots=tuple(root.resolve() for root in roots))
     server = MCPServer("hl", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR")
 
-    def tool(function: Callable[..., dict[str, Any]]) -> None:
-        server.add_tool(_with_errors(function), structured_output=False)
+    def named(paths: Sequence[str]) -> list[str]:
+        return [str(allowed.existing(path)) for path in paths]
 
-    def videos_of(paths: Sequence[str], on: Listener) -> list[Path]:
-        from hlcli.media.discover import find_videos
-
-        named = [str(allowed.existing(path)) for path in paths]
-        return find_videos(named, may_read=allowed.may_read, on=on)
-
-    def score(
-        paths: list[str],
-        target_duration: str | None = None,
-        top: int | None = None,
-        threshold: float | None = None,
-        marks: str | None = None,
-        model: str | None = None,
-        visual_only: bool = False,
-    ) -> dict[str, Any]:
+    def score(paths: list[str], *, options: ScoreOptions) -> dict[str, Any]:
         """Find the moments worth keeping in videos (files or folders). Decodes them the first time.
 
         At most one of target_duration ("90s", "1m30s"), top (a number) and threshold (0 to 1).
         """
-        from hlcli.workflows.export import one_take_across
-        from hlcli.workflows.requests import selection_of
-        from hlcli.workflows.score import Pipeline, score_videos
+        from hlcli.workflows.score import score
 
-        selection = selection_of(
-            target_duration=target_duration, top=top, threshold=threshold, marks=_vote(marks)
-        )
         on = _Remarks()
-        pipeline = Pipeline(model_name=model, device=device)
-        found = videos_of(paths, on)
-        scored = score_videos(pipeline, found, selection, visual_only=visual_only, on=on)
-        documents = one_take_across(list(scored), selection, on)
+        documents = score(
+            named(paths),
+            options.selection(),
+            model=options.model,
+            device=device,
+            visual_only=options.visual_only,
+            use_cache=not options.no_cache,
+            proxies=options.proxies == "auto",
+            draft=options.draft,
+            transcripts=options.transcript,
+            like=options.like,
+            may_read=allowed.may_read,
+            on=on,
+        )
         return on.answer(documents, videos=[_video(document) for document in documents])
 
-    def moments(
-        paths: list[str],
-        target_duration: str | None = None,
-        top: int | None = None,
-        threshold: float | None = None,
-        marks: str | None = None,
-    ) -> dict[str, Any]:
+    def moments(paths: list[str], *, options: ExportOptions) -> dict[str, Any]:
         """Choose moments anew from videos that were scored, or from scores documents (.json)."""
         on = _Remarks()
-        documents = _stored(
-            paths, on, target_duration=target_duration, top=top, threshold=threshold, marks=marks
-        )
+        documents = stored(paths, options, on)
         return on.answer(documents, videos=[_video(document) for document in documents])
 
     def export(
         paths: list[str],
         outputs: list[str],
         program: str | None = None,
-        target_duration: str | None = None,
-        top: int | None = None,
-        threshold: float | None = None,
-        marks: str | None = None,
+        *,
+        options: ExportOptions,
     ) -> dict[str, Any]:
         """Write timelines, tables or documents of scored videos; the extension says what.
 
         outputs: .otio, .fcpxml, .xml, .edl, .aaf, .mlt, .kdenlive, .llc, .csv, .json, ... or an
         existing folder. program: resolve, premiere, finalcut, avid, shotcut, kdenlive, ...
         """
-        from hlcli.timeline.build import Layout
         from hlcli.workflows.export import need_no_media, relink_documents
-        from hlcli.workflows.outputs import output_paths, write_outputs
+        from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
 
         targets = [program] if program else []
-        files = output_paths([str(allowed.resolved(path)) for path in outputs], targets)
+        files, rejects = (
+            output_paths([str(allowed.resolved(path)) for path in texts], targets)
+            for texts in (outputs, filter(None, [options.rejects]))
+        )
         on = _Remarks()
-        documents = _stored(
-            paths, on, target_duration=target_duration, top=top, threshold=threshold, marks=marks,
-            outputs=files,
-        )  # fmt: skip
         documents = relink_documents(
-            documents,
+            stored(paths, options, on, outputs=[*files, *rejects]),
+            search=[allowed.existing(path) for path in options.search],
             without_media=need_no_media(files),
-            layout=Layout(),
+            layout=options.layout(),
             may_read=allowed.may_read,
             on=on,
         )
         written = write_outputs(
-            files, documents, targets=targets, layout=Layout(), may_read=allowed.may_read, on=on
+            files,
+            documents,
+            targets=targets,
+            layout=options.layout(),
+            may_read=allowed.may_read,
+            on=on,
+        )
+        written += write_rejects(
+            rejects, documents, targets=targets, layout=options.layout(), on=on
         )
         return on.answer(written, files=list(map(str, written)))
+
+    def find(words: str, paths: list[str], *, options: FindOptions) -> dict[str, Any]:
+        """Find where words are heard, seen or said, best first. Scores what was not scored yet."""
+        from hlcli.workflows.find import find
+
+        on = _Remarks()
+        documents = find(
+            words,
+            named(paths),
+            top=options.top,
+            model=options.model,
+            device=device,
+            may_read=allowed.may_read,
+            on=on,
+        )
+        return on.answer(documents, videos=[_video(document) for document in documents])
+
+    def match(
+        film: str,
+        footage: list[str],
+        outputs: list[str] | None = None,
+        program: str | None = None,
+        *,
+        options: MatchOptions,
+    ) -> dict[str, Any]:
+        """Find where each shot of a finished film is in the footage it was cut from.
+
+        outputs: timelines to write, by their extension.
+        """
+        from hlcli.workflows.match import match
+
+        on = _Remarks()
+        conform = match(
+            allowed.existing(film),
+            named(footage),
+            [allowed.resolved(path) for path in outputs or ()],
+            targets=[program] if program else [],
+            layout=options.layout(),
+            model=options.model,
+            device=device,
+            may_read=allowed.may_read,
+            on=on,
+        )
+        found = conform.to_json()
+        files = list(map(str, conform.files))
+        return on.answer(
+            [found], files=files, **{key: found[key] for key in ("shots", "unmatched")}
+        )
 
     def check(timeline: str, program: str | None = None) -> dict[str, Any]:
         """Check a timeline against what an editing program is known to refuse or misplace."""
@@ -177,23 +224,22 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
             }
         }
 
-    def render(
-        timeline: str,
-        film: str,
-        size: str | None = None,
-        vertical: bool = False,
-        each: bool = False,
-        copy: bool = False,
-    ) -> dict[str, Any]:
+    def render(timeline: str, film: str, *, options: RenderOptions) -> dict[str, Any]:
         """Make the film of a timeline: .mp4, .mov or .mkv. each: one film for each cut."""
-        from hlcli.workflows import render as workflow
-        from hlcli.workflows.requests import render_settings_of
+        from hlcli.workflows.render import render_films
 
-        settings = render_settings_of(size=size, vertical=vertical, copy=copy)
         on = _Remarks()
-        path, output = allowed.existing(timeline), allowed.resolved(film)
-        make = workflow.render_each if each else _alone(workflow.render)
-        reports = make(path, output, settings, copy=copy, may_read=allowed.may_read, on=on)
+        reports = render_films(
+            allowed.existing(timeline),
+            allowed.resolved(film),
+            options.settings(),
+            each=options.each,
+            copy=options.copy_,
+            captions=options.captions,
+            search=[allowed.existing(path) for path in options.search],
+            may_read=allowed.may_read,
+            on=on,
+        )
         films = [{"film": str(report.path), "frames": report.num_frames} for report in reports]
         return on.answer(films, films=films)
 
@@ -201,28 +247,33 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
         footage: list[str],
         name: str,
         cuts: list[str] | None = None,
-        labels: list[str] | None = None,
-        from_marks: bool = False,
-        parent: str | None = None,
+        films: list[str] | None = None,
+        *,
+        options: FinetuneOptions,
     ) -> dict[str, Any]:
-        """Make a model of an editor's taste from finished cuts, tables of marks or camera marks.
+        """Make a model of an editor's taste from finished cuts or films, or from marks.
 
-        cuts: timelines of the footage. labels: .csv with file,start,end,label (keep or drop).
-        Then score with model=name.
+        cuts: timelines of the footage. films: finished films of it. Then score with model=name.
         """
-        from hlcli.tuning.plan import FinetuneSettings
+        from hlcli.media.discover import find_videos
+        from hlcli.tuning.plan import STEPS, FinetuneSettings
         from hlcli.workflows.finetune import finetune
 
         on = _Remarks()
-        videos = videos_of(footage, on)
+        videos = find_videos(named(footage), may_read=allowed.may_read, on=on)
         settings = FinetuneSettings(
             name=name,
             footage=tuple(map(str, videos)),
             cuts=tuple(allowed.existing(path) for path in cuts or ()),
-            labels=tuple(allowed.existing(path) for path in labels or ()),
-            from_marks=from_marks,
-            parent=parent,
+            films=tuple(allowed.existing(path) for path in films or ()),
+            labels=tuple(allowed.existing(path) for path in options.labels),
+            from_marks=options.from_marks,
+            search=tuple(allowed.existing(path) for path in options.search),
+            parent=options.parent,
             device=device,
+            steps=STEPS if options.steps is None else options.steps,
+            adapt=options.adapt,
+            seed=options.seed,
         )
         outcome = finetune(settings, may_read=allowed.may_read, on=on)
         assert outcome is not None  # one process
@@ -235,54 +286,117 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
             warnings=list(outcome.card.warnings),
         )
 
-    def _stored(
-        paths: Sequence[str],
-        on: Listener,
-        *,
-        target_duration: str | None,
-        top: int | None,
-        threshold: float | None,
-        marks: str | None,
-        outputs: Sequence[Path] = (),
+    def stored(
+        paths: Sequence[str], options: ExportOptions, on: Listener, outputs: Sequence[Path] = ()
     ) -> list[ScoresDocument]:
         from hlcli.workflows.export import stored_documents
-        from hlcli.workflows.requests import selection_of
+        from hlcli.workflows.likeness import Photographs
+        from hlcli.workflows.transcripts import read_transcripts
 
+        may_read = allowed.may_read
+        transcripts = read_transcripts(options.transcript, outputs=outputs, may_read=may_read)
+        like = Photographs(options.like, device=device, may_read=may_read)
         return stored_documents(
-            [str(allowed.existing(path)) for path in paths],
-            selection_of(
-                target_duration=target_duration, top=top, threshold=threshold, marks=_vote(marks)
-            ),
+            named(paths),
+            options.selection(),
+            model=options.model,
+            visual_only=options.visual_only,
             outputs=outputs,
-            may_read=allowed.may_read,
+            transcripts=transcripts,
+            like=like if options.like else None,
+            may_read=may_read,
             on=on,
         )
 
-    for function in (score, moments, export, check, render, learn):
-        tool(function)
+    for run, given in (
+        (score, ScoreOptions),
+        (moments, ExportOptions),
+        (export, ExportOptions),
+        (find, FindOptions),
+        (match, MatchOptions),
+        (check, None),
+        (render, RenderOptions),
+        (learn, FinetuneOptions),
+    ):
+        server.add_tool(_as_tool(run, given), structured_output=False)
     return server
 
 
-def _with_errors(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Turn what hl raises on purpose into the error of a tool, in words."""
-    import functools
+_ELSEWHERE = {
+    "output", "overwrite", "for_", "words", "film", "name", "from_cut", "from_film",
+}  # fmt: skip
+"""Options of jobs of `hl serve` that are arguments of the tools themselves, or mean nothing there:
+a file that somebody changed is kept in any case."""
+_ONLY_TIMELINES = {
+    "order", "markers_only", "track_per_source", "start_timecode", "frame_rate", "map_path",
+    "search", "rejects",
+}  # fmt: skip
+"""Options that do nothing where no timeline is written."""
 
-    @functools.wraps(function)
-    def run(*arguments: Any, **named: Any) -> dict[str, Any]:
+
+def _as_tool(
+    run: Callable[..., dict[str, Any]], given: type[AnyOptions] | None
+) -> Callable[..., dict[str, Any]]:
+    """Return a function for the SDK: its arguments are those of `run` and each of the options.
+
+    What hl raises on purpose becomes the error of a tool, in words.
+
+    Args:
+        run: Does the work; takes `options` where there are some.
+        given: What the options are, as `hl serve` takes them; None for none.
+    """
+    signature = inspect.signature(run, eval_str=True)
+    parameters = [one for one in signature.parameters.values() if one.name != "options"]
+    left_out = _ELSEWHERE | (_ONLY_TIMELINES if run.__name__ in ("score", "moments") else set())
+    fields = {} if given is None else given.model_fields
+    names = {
+        field.alias or name: name
+        for name, field in fields.items()
+        if name not in left_out and name not in signature.parameters
+    }
+    # Without bounds: hl checks those, and its words say what to do.
+    types = {} if given is None else get_type_hints(given)
+    for shown, name in names.items():
+        field = fields[name]
+        about = Field(description=field.description, json_schema_extra=field.json_schema_extra)
+        parameters.append(
+            inspect.Parameter(
+                shown,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.get_default(call_default_factory=True),
+                annotation=Annotated[types[name], about],
+            )
+        )
+
+    def tool(**values: Any) -> dict[str, Any]:
         try:
-            return function(*arguments, **named)
+            if given is None:
+                return run(**values)
+            chosen = {name: values.pop(shown) for shown, name in names.items()}
+            own = {name: values[name] for name in fields.keys() & values.keys()}
+            return run(**values, options=_checked(given, chosen | own))
         except HlError as error:
             raise ToolError(in_words(error)) from error
 
-    return run
+    tool.__name__, tool.__doc__ = run.__name__, inspect.getdoc(run)
+    tool.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return tool
 
 
-def _alone(render: Callable[..., Any]) -> Callable[..., list[Any]]:
-    return lambda *arguments, **named: [render(*arguments, **named)]
+def _checked(given: type[AnyOptions], values: dict[str, Any]) -> AnyOptions:
+    """Return options, refused in hl's own words where it has some.
 
-
-def _vote(marks: str | None) -> MarksVote | None:
-    return marks  # type: ignore[return-value]  # `Selection` checks it
+    Raises:
+        ToolError: One has a wrong shape.
+        HlError: One is refused.
+    """
+    given.model_construct(**values).check()
+    try:
+        return given.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"][:1]))
+        raise ToolError(f"{name}: {first['msg']}") from error
 
 
 def _video(document: ScoresDocument) -> dict[str, Any]:

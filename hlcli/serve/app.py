@@ -28,7 +28,7 @@ from hlcli.serve.answers import (
 from hlcli.serve.job import Job, State
 from hlcli.serve.page import add_page
 from hlcli.serve.refusal import problem, problem_of, status_of
-from hlcli.serve.requests import Choice, JobRequest, PairRequest, PickedRequest
+from hlcli.serve.requests import Choice, JobRequest, PairRequest, PickedRequest, Vote
 from hlcli.serve.review_calls import add_review_calls
 from hlcli.serve.service import Service
 
@@ -166,6 +166,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
         handles: Written = None,
         keep_all: bool | None = None,
         keep_takes: bool | None = None,
+        marks: Vote = None,
     ) -> Response:
         """Return scores and moments, chosen anew where a parameter says how."""
         choice = Choice(
@@ -177,6 +178,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
             handles=handles,
             keep_all=keep_all,
             keep_takes=keep_takes,
+            marks=marks,
         )
         return reply({"documents": service.scores(service.queue.get(job_id), choice)})
 

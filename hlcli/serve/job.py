@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from hlcli.serve.allowed import Allowed
 
-Kind = Literal["score", "export", "render", "finetune", "proxy", "find"]
+Kind = Literal["score", "export", "render", "finetune", "proxy", "find", "match"]
 """What is done."""
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 """Where it stands."""

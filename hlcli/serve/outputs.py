@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from hlcli.serve.allowed import Allowed, is_own_name
 from hlcli.serve.refusal import RequestError
-from hlcli.serve.requests import ExportOptions, RenderOptions
+from hlcli.serve.requests import ExportOptions, MatchOptions, RenderOptions
 
 
 def check_export_outputs(
-    options: ExportOptions, allowed: Allowed, sources: list[Path]
+    options: ExportOptions | MatchOptions, allowed: Allowed, sources: list[Path]
 ) -> list[Path]:
-    """Return the files outside the job's own folder that an export will write.
+    """Return the files outside the job's own folder that an export or a match will write.
+
+    Args:
+        options: What is asked for.
+        allowed: What may be touched.
+        sources: Files that are read.
 
     Raises:
         HlError: An extension is unknown, a path is outside or a source, a file is there already.
@@ -21,7 +28,8 @@ def check_export_outputs(
     from hlcli.atomic import check_not_a_source
     from hlcli.workflows.outputs import check_output
 
-    texts = options.outputs
+    rejects = options.rejects if isinstance(options, ExportOptions) else None
+    texts = [*options.outputs, *filter(None, [rejects])]
     for name in filter(is_own_name, texts):
         # The job's own folder is not there yet: any that can be written stands for it.
         check_output(Path(tempfile.gettempdir()) / name, options.targets)
@@ -33,13 +41,20 @@ def check_export_outputs(
     return outputs
 
 
-def check_film_output(options: RenderOptions, allowed: Allowed) -> list[Path]:
+def check_film_output(
+    options: RenderOptions, allowed: Allowed, sources: Sequence[Path] = ()
+) -> list[Path]:
     """Return the film that a job will write outside its own folder, if any.
 
+    Args:
+        options: What is asked for.
+        allowed: What may be touched.
+        sources: Files that are read.
+
     Raises:
-        HlError: It is no film, outside, or there already.
+        HlError: It is no film, outside, a source, or there already.
     """
-    from hlcli.atomic import check_folder
+    from hlcli.atomic import check_folder, check_not_a_source
     from hlcli.rendering.settings import SUFFIXES
 
     if options.output is None:
@@ -50,7 +65,12 @@ def check_film_output(options: RenderOptions, allowed: Allowed) -> list[Path]:
             f"{path.name[:200]} is no film", hint=f"use {', '.join(SUFFIXES)}", status=400
         )
     check_folder(path)
+    check_not_a_source(path, sources)
     _check_free(path, overwrite=options.overwrite)
+    numbered = re.compile(rf"{re.escape(path.stem)}-\d+{re.escape(path.suffix)}", re.IGNORECASE)
+    for other in sorted(path.parent.iterdir()) if options.each else ():
+        if numbered.fullmatch(other.name):
+            _check_free(other, overwrite=options.overwrite)
     return [path]
 
 

@@ -27,6 +27,7 @@ _LANES = {
     "score": "device",
     "finetune": "device",
     "render": "device",
+    "match": "device",
     "export": "light",
     "find": "light",
     # Whoever waits for it looks at a player without a picture.

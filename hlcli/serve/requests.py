@@ -23,6 +23,18 @@ Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Length = Seconds | Annotated[str, StringConstraints(min_length=1, max_length=40)]
 Paths = Annotated[list[Text], Field(min_length=1, max_length=MAX_PATHS)]
 Files = Annotated[list[Text], Field(max_length=MAX_PATHS)]
+Stretches = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=500)]] | None,
+    Field(max_length=MAX_PATHS, description='["12:30-12:40"], several videos ["NAME:12:30-12:40"]'),
+]
+Vote = Annotated[
+    str | None,
+    Field(
+        max_length=20,
+        description="how much marks count that were set while recording",
+        json_schema_extra={"enum": ["strong", "weak", "ignore"]},
+    ),
+]
 
 
 class _Options(BaseModel):
@@ -32,6 +44,11 @@ class _Options(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by their names."""
         return self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True, mode="json")
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return []
 
 
 class Choice(_Options):
@@ -45,6 +62,9 @@ class Choice(_Options):
     handles: Length | None = None
     keep_all: bool | None = None
     keep_takes: bool | None = None
+    pin: Stretches = None
+    avoid: Stretches = None
+    marks: Vote = None
 
     def selection(self) -> Selection | None:
         """Return the rule by which moments are chosen; None where nothing is said about it.
@@ -72,8 +92,18 @@ class ExportOptions(Choice):
     frame_rate: Annotated[str, StringConstraints(max_length=30)] | float | None = None
     map_path: Files = []
     search: Files = []
+    transcript: Annotated[
+        Files, Field(description="what is said: .srt, .vtt, whisper's .json")
+    ] = []
+    like: Annotated[Files, Field(description="photographs of the event, or folders of them")] = []
     output: Text | Files | None = None
+    rejects: Annotated[Text | None, Field(description="timeline of what nobody can use")] = None
     overwrite: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return [*self.transcript, *self.like]
 
     @property
     def targets(self) -> list[str]:
@@ -82,9 +112,7 @@ class ExportOptions(Choice):
         Raises:
             UsageError: One is unknown.
         """
-        from hlcli.timeline.formats import check_target
-
-        return list(dict.fromkeys(check_target(name).name for name in _as_list(self.for_)))
+        return _targets(self.for_)
 
     @property
     def outputs(self) -> list[str]:
@@ -123,6 +151,8 @@ class ExportOptions(Choice):
 class ScoreOptions(ExportOptions):
     """Options of `hl score`."""
 
+    proxies: Literal["auto", "off"] = "auto"
+    draft: Annotated[bool, Field(description="keyframes alone, for a first look")] = False
     no_cache: bool = False
 
 
@@ -135,11 +165,21 @@ class RenderOptions(_Options):
     vertical: bool = False
     crossfade: Length | None = None
     audio: Literal["mix", "all", "first"] = "mix"
+    captions: Annotated[Files, Field(description="transcripts to draw into the picture")] = []
+    font: Text | None = None
+    music: Annotated[Text | None, Field(description="sound file to lay under the film")] = None
+    music_level: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    each: Annotated[bool, Field(description="one film for each cut")] = False
     encoder: Word = "auto"
     quality: Annotated[int, Field(ge=0, le=51)] | None = None
     # `copy` is a method of pydantic's models.
     copy_: Annotated[bool, Field(alias="copy")] = False
     search: Files = []
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return [*self.captions, *filter(None, (self.font, self.music))]
 
     def settings(self) -> RenderSettings:
         """Return how the film is made.
@@ -154,6 +194,10 @@ class RenderOptions(_Options):
             vertical=self.vertical,
             crossfade=self.crossfade,
             audio=self.audio,
+            captions=bool(self.captions),
+            font=self.font,
+            music=self.music,
+            music_level=self.music_level,
             encoder=self.encoder,
             quality=self.quality,
             copy=self.copy_,
@@ -169,13 +213,22 @@ class FinetuneOptions(_Options):
     """Options of `hl finetune`."""
 
     name: Word
-    from_cut: Files = []
-    labels: Files = []
+    from_cut: Annotated[Files, Field(description="timelines of finished cuts")] = []
+    from_film: Annotated[Files, Field(description="finished films of this footage")] = []
+    labels: Annotated[
+        Files, Field(description=".csv with file,start,end,label (keep or drop), or timelines")
+    ] = []
+    from_marks: Annotated[bool, Field(description="learn from marks set while recording")] = False
     search: Files = []
     parent: Word | None = None
     steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
     adapt: bool | None = None
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return [*self.from_cut, *self.from_film, *self.labels]
 
     def check(self) -> None:
         """Refuse a name that is taken, now and not after hours."""
@@ -200,6 +253,55 @@ class FindOptions(_Options):
         from hlcli.workflows.find import check_query
 
         check_query(self.words)
+
+
+class MatchOptions(_Options):
+    """Options of `hl match`; the job's paths are the footage."""
+
+    film: Annotated[Text, Field(description="the finished film")]
+    model: Word | None = None
+    for_: Annotated[Word | list[Word] | None, Field(alias="for")] = None
+    map_path: Files = []
+    output: Text | Files | None = None
+    overwrite: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return [self.film]
+
+    @property
+    def targets(self) -> list[str]:
+        """Programs that timelines are for, each once.
+
+        Raises:
+            UsageError: One is unknown.
+        """
+        return _targets(self.for_)
+
+    @property
+    def outputs(self) -> list[str]:
+        """Files to write, as the client names them."""
+        return _as_list(self.output)
+
+    def layout(self) -> Layout:
+        """Return how paths are written.
+
+        Raises:
+            UsageError: A pair of folders cannot be read.
+        """
+        from hlcli.workflows.requests import layout_of
+
+        return layout_of(map_path=self.map_path, spelled=str)
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before any work is done.
+
+        Raises:
+            UsageError: A value cannot be read, or a program is unknown.
+        """
+        self.layout()
+        _ = self.targets
 
 
 class ScoreRequest(BaseModel):
@@ -247,7 +349,18 @@ class FindRequest(BaseModel):
     options: FindOptions
 
 
-AnyRequest: TypeAlias = ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest | FindRequest
+class MatchRequest(BaseModel):
+    """Find where a film comes from."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["match"]
+    paths: Paths
+    options: MatchOptions
+
+
+AnyRequest: TypeAlias = (
+    ScoreRequest | ExportRequest | RenderRequest | FinetuneRequest | FindRequest | MatchRequest
+)
 """A job to do."""
 
 JobRequest = Annotated[AnyRequest, Field(discriminator="kind")]
@@ -292,18 +405,28 @@ class TicketRequest(BaseModel):
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-OPTIONS: dict[str, type[ExportOptions | RenderOptions | FinetuneOptions | FindOptions]] = {
+AnyOptions: TypeAlias = ExportOptions | RenderOptions | FinetuneOptions | FindOptions | MatchOptions
+"""Options of a job."""
+
+OPTIONS: dict[str, type[AnyOptions]] = {
     "score": ScoreOptions,
     "export": ExportOptions,
     "render": RenderOptions,
     "finetune": FinetuneOptions,
     "find": FindOptions,
+    "match": MatchOptions,
 }
 """Options by kind of job."""
 
 
 def _as_list(value: str | list[str] | None) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _targets(names: str | list[str] | None) -> list[str]:
+    from hlcli.timeline.formats import check_target
+
+    return list(dict.fromkeys(check_target(name).name for name in _as_list(names)))
 
 
 def folders(texts: list[str]) -> list[Path]:

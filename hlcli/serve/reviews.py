@@ -224,16 +224,16 @@ class Reviews:
         """
         review, documents = self._edited(name)
         options.check()
-        if options.selection() is not None:
+        if options.selection() is not None or options.like:
             raise RequestError(
                 "a review has chosen its moments already",
-                hint="leave target_duration, top, threshold, durations and handles out",
+                hint="leave out what chooses moments: top, handles, pin, marks, like and the like",
                 status=400,
             )
         allowed = self.allowed()
         sources = [allowed.resolved(document.video.path) for document in documents]
         outputs = check_export_outputs(options, allowed, sources)
-        for text in options.search:
+        for text in (*options.files, *options.search):
             allowed.existing(text)
         return self._submit(
             "export",
@@ -250,13 +250,18 @@ class Reviews:
         """
         review, documents = self._edited(name)
         options.check()
-        if options.copy_:
+        if options.copy_ or options.each:
+            name = "copy" if options.copy_ else "each"
             raise RequestError(
-                "copy goes with a timeline, not with a review",
-                hint="export a timeline, then render that with copy",
+                f"{name} goes with a timeline, not with a review",
+                hint=f"export a timeline, then render that with {name}",
                 status=400,
             )
-        outputs = check_film_output(options, self.allowed())
+        allowed = self.allowed()
+        read = [allowed.existing(text) for text in options.files]
+        for text in options.search:
+            allowed.existing(text)
+        outputs = check_film_output(options, allowed, read)
         return self._submit(
             "render",
             (self._snapshot(review, documents),),
@@ -270,9 +275,11 @@ class Reviews:
         Raises:
             HlError: Nothing is kept, the name is taken, or a video is missing.
         """
-        if options.labels or options.from_cut:
+        if options.files:
             raise RequestError(
-                "a review brings its own labels", hint="leave labels and from_cut out", status=400
+                "a review brings its own labels",
+                hint="leave labels, from_cut and from_film out",
+                status=400,
             )
         options.check()
         with self._lock:

@@ -20,7 +20,7 @@ from hlcli.serve.requests import (
     Choice,
     ExportOptions,
     FindOptions,
-    FinetuneOptions,
+    MatchOptions,
     RenderOptions,
 )
 from hlcli.serve.review_store import ReviewStore
@@ -121,15 +121,12 @@ class Service:
         options.check()
         paths = [allowed.existing(text) for text in request.paths]
         outputs: list[Path] = []
-        searched = [] if isinstance(options, FindOptions) else options.search
-        if isinstance(options, FinetuneOptions):
-            for text in (*options.from_cut, *options.labels):
-                allowed.existing(text)
-        elif isinstance(options, RenderOptions):
-            outputs = check_film_output(options, allowed)
-        elif isinstance(options, ExportOptions):
-            outputs = check_export_outputs(options, allowed, paths)
-        for text in searched:
+        read = [allowed.existing(text) for text in options.files]
+        if isinstance(options, RenderOptions):
+            outputs = check_film_output(options, allowed, read)
+        elif isinstance(options, (ExportOptions, MatchOptions)):
+            outputs = check_export_outputs(options, allowed, [*paths, *read])
+        for text in () if isinstance(options, (FindOptions, MatchOptions)) else options.search:
             if not allowed.existing(text).is_dir():
                 raise RequestError(f"{text} is no folder", status=403)
         return self.queue.submit(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hlcli.errors import HlError, UnexpectedError
+from hlcli.errors import HlError, UnexpectedError, UsageError
 from hlcli.progress import Listener, counts_bytes
 from hlcli.serve.allowed import Allowed, is_own_name
 from hlcli.serve.job import Job, Result
@@ -17,6 +17,7 @@ from hlcli.serve.requests import (
     ExportOptions,
     FindOptions,
     FinetuneOptions,
+    MatchOptions,
     RenderOptions,
     ScoreOptions,
     folders,
@@ -120,32 +121,41 @@ def run_task(task: Task) -> Result:
 
 
 def _score(task: Task) -> Result:
-    from hlcli.media.discover import find_videos
-    from hlcli.workflows.export import one_take_across
-    from hlcli.workflows.score import Pipeline, score_videos
+    from hlcli.workflows.score import score
 
     options = ScoreOptions.model_validate(task.job.options)
-    pipeline = Pipeline(
-        model_name=options.model, device=task.device, use_cache=not options.no_cache
+    documents = score(
+        task.job.paths,
+        options.selection(),
+        model=options.model,
+        device=task.device,
+        visual_only=options.visual_only,
+        use_cache=not options.no_cache,
+        proxies=options.proxies == "auto",
+        draft=options.draft,
+        transcripts=options.transcript,
+        like=options.like,
+        may_read=task.allowed.may_read,
+        on=task.on,
     )
-    paths = find_videos(task.job.paths, may_read=task.allowed.may_read, on=task.on)
-    scored = score_videos(
-        pipeline, paths, options.selection(), visual_only=options.visual_only, on=task.on
-    )
-    documents = one_take_across(list(scored), options.selection(), task.on)
     return _write(task, documents, options)
 
 
 def _export(task: Task) -> Result:
     from hlcli.workflows.export import relink_documents, stored_documents
+    from hlcli.workflows.likeness import Photographs
+    from hlcli.workflows.transcripts import read_transcripts
 
-    options = ExportOptions.model_validate(task.job.options)
+    options, may_read = ExportOptions.model_validate(task.job.options), task.allowed.may_read
+    like = Photographs(options.like, device=task.device, may_read=may_read)
     documents = stored_documents(
         task.job.paths,
         options.selection(),
         model=options.model,
         visual_only=options.visual_only,
-        may_read=task.allowed.may_read,
+        transcripts=read_transcripts(options.transcript, may_read=may_read),
+        like=like if options.like else None,
+        may_read=may_read,
         on=task.on,
     )
     documents = relink_documents(
@@ -177,8 +187,30 @@ def _find(task: Task) -> Result:
     return Result()
 
 
+def _match(task: Task) -> Result:
+    from hlcli.workflows.match import match
+
+    options, allowed = MatchOptions.model_validate(task.job.options), task.allowed
+    named = [_output(task, text) for text in options.outputs]
+    conform = match(
+        allowed.existing(options.film),
+        task.job.paths,
+        named or [task.own_folder()],
+        targets=options.targets,
+        layout=options.layout(),
+        model=options.model,
+        device=task.device,
+        may_read=allowed.may_read,
+        on=task.on,
+    )
+    found, missing = len(conform.found.shots), len(conform.found.unmatched)
+    task.on.remark(f"{found} shots found; {missing} stretches of the film are not in the footage")
+    task.on.raise_if_nothing(conform.files)
+    return Result(files=list(map(str, conform.files)))
+
+
 def _render(task: Task) -> Result:
-    from hlcli.workflows.render import render
+    from hlcli.workflows.render import render_films
 
     options = RenderOptions.model_validate(task.job.options)
     timeline = task.allowed.existing(task.job.paths[0])
@@ -189,16 +221,19 @@ def _render(task: Task) -> Result:
     else:
         film = task.own_folder() / f"{timeline.stem}.mp4"
     task.on.progress("rendering", 0, 0)
-    report = render(
+    reports = render_films(
         timeline,
         film,
         options.settings(),
+        each=options.each,
         copy=options.copy_,
+        captions=options.captions,
         search=folders(options.search),
         may_read=task.allowed.may_read,
         on=task.on,
     )
-    return Result(files=[str(report.path)])
+    task.on.raise_if_nothing(reports)
+    return Result(files=[str(report.path) for report in reports])
 
 
 def _render_documents(task: Task, path: Path, options: RenderOptions) -> Result:
@@ -207,9 +242,25 @@ def _render_documents(task: Task, path: Path, options: RenderOptions) -> Result:
     from hlcli.timeline.build import Layout
     from hlcli.workflows.export import relink_documents
     from hlcli.workflows.outputs import write_outputs
+    from hlcli.workflows.transcripts import read_transcripts, transcripts_of, with_transcript
 
+    if options.each:
+        raise UsageError(
+            "each goes with a timeline, not with scores", hint="export a timeline, and render that"
+        )
+    documents = read_documents(path)
+    if options.captions:
+        said = transcripts_of(
+            read_transcripts(options.captions, may_read=task.allowed.may_read),
+            [document.video.path for document in documents],
+            option="captions",
+        )
+        documents = [
+            with_transcript(document, transcript, task.on)
+            for document, transcript in zip(documents, said, strict=True)
+        ]
     documents = relink_documents(
-        read_documents(path),
+        documents,
         search=folders(options.search),
         layout=Layout(),
         may_read=task.allowed.may_read,
@@ -254,7 +305,9 @@ def _finetune(task: Task) -> Result:
         name=options.name,
         footage=tuple(map(str, videos)),
         cuts=tuple(allowed.existing(text) for text in options.from_cut),
+        films=tuple(allowed.existing(text) for text in options.from_film),
         labels=tuple(allowed.existing(text) for text in options.labels),
+        from_marks=options.from_marks,
         search=tuple(folders(options.search)),
         parent=options.parent,
         device=task.device,
@@ -296,6 +349,7 @@ _TASKS: dict[str, Callable[[Task], Result]] = {
     "finetune": _finetune,
     "proxy": _proxy,
     "find": _find,
+    "match": _match,
 }
 
 
@@ -313,16 +367,13 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
     """Write the scores, and the timelines that are asked for."""
     from hlcli.atomic import check_not_a_source
     from hlcli.timeline.formats import TARGETS
-    from hlcli.workflows.outputs import write_outputs
+    from hlcli.workflows.outputs import write_outputs, write_rejects
 
     task.on.raise_if_nothing(documents)
     # Said now: where a timeline cannot be written, the scores are there all the same.
     documents = _keep_scores(task, documents)
     sources = [Path(document.video.path) for document in documents]
-    outputs: list[tuple[Path, list[str]]] = []
-    for text in options.outputs:
-        path = task.own_folder() / text if is_own_name(text) else task.allowed.resolved(text)
-        outputs.append((path, options.targets))
+    outputs = [(_output(task, text), options.targets) for text in options.outputs]
     if not outputs and options.targets:
         stem = f"{sources[0].stem}-highlights" if len(sources) == 1 else "highlights"
         for name in options.targets:
@@ -344,7 +395,20 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
             )
     if outputs:
         task.on.raise_if_nothing(written)
+    if options.rejects is not None:
+        written += write_rejects(
+            [_output(task, options.rejects)],
+            documents,
+            targets=options.targets[:1],
+            layout=options.layout(),
+            on=task.on,
+        )
     return Result(files=list(map(str, written)))
+
+
+def _output(task: Task, text: str) -> Path:
+    """Return the file that a client means: a name alone lies in the job's own folder."""
+    return task.own_folder() / text if is_own_name(text) else task.allowed.resolved(text)
 
 
 def _named(task: Task, document: ScoresDocument) -> ScoresDocument:

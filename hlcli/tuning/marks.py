@@ -74,7 +74,8 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
     notes: list[str] = []
     for done, file in enumerate(footage.files):
         progress("looking for marks", done, len(footage.files))
-        marks, problems = read_camera_marks(probe(footage.may_read(file.path)))
+        info = probe(footage.may_read(file.path))
+        marks, problems = read_camera_marks(info, footage.may_read)
         notes += [f"{file.path.name}: {problem}" for problem in problems]
         for mark in marks:
             start = max(Fraction(0), mark.seconds - Fraction(BEFORE_SECONDS))

@@ -14,6 +14,7 @@ import numpy as np
 
 from hlcli.document import ScoresDocument
 from hlcli.errors import MediaError, MediaUnreadableError
+from hlcli.media.discover import MayRead, any_file
 from hlcli.media.photographs import find_photographs, read_photograph
 from hlcli.progress import Listener
 from hlcli.timeline.paths import media_path, readable
@@ -31,13 +32,20 @@ class Photographs:
     Args:
         inputs: Pictures, and folders of pictures.
         device: Where they are encoded: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        may_read: Asked before one is opened.
 
     Raises:
         MediaNotFoundError: One does not exist, or there is no picture in a folder.
     """
 
-    def __init__(self, inputs: Sequence[str | Path], *, device: str = "auto") -> None:
-        self._paths = find_photographs(inputs)
+    def __init__(
+        self,
+        inputs: Sequence[str | Path],
+        *,
+        device: str = "auto",
+        may_read: MayRead = any_file,
+    ) -> None:
+        self._paths = find_photographs(inputs, may_read)
         self._device = device
         self._rows: dict[str, RowArray] = {}
         self._error: MediaUnreadableError | None = None

@@ -46,6 +46,8 @@ class Conform:
     edit: EditList
     """The same as a timeline: as long as the film, at its rate, with gaps where nothing was
     found."""
+    files: tuple[Path, ...] = ()
+    """What was written."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values: docs/guides/match.md."""
@@ -161,8 +163,7 @@ def match(
         found=found,
         edit=edit_list(record, records, found, path_maps=layout.path_maps),
     )
-    _write(conform, paths, targets, may_read, on)
-    return conform
+    return replace(conform, files=_write(conform, paths, targets, may_read, on))
 
 
 def edit_list(
@@ -281,7 +282,9 @@ def _timelines(outputs: Sequence[Path], targets: Sequence[str], film: Path) -> l
 
 def _write(
     conform: Conform, paths: Sequence[Path], targets: Sequence[str], may_read: MayRead, on: Listener
-) -> None:
+) -> tuple[Path, ...]:
+    """Write the outputs, and return those that could be."""
+    written: list[Path] = []
     names = [check_target(name).name for name in targets]
     sources = [Path(one.path) for one in (conform.film, *conform.footage)]
     for path in paths:
@@ -298,6 +301,8 @@ def _write(
                     write_edit(path, conform.edit, target=fitting[0] if fitting else None)
             count = len(conform.edit.events)
             on.wrote(path, f"{count} {'shot' if count == 1 else 'shots'}")
+            written.append(path)
+    return tuple(written)
 
 
 def films_as_cuts(

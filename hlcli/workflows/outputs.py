@@ -121,8 +121,9 @@ def write_outputs(
         with on.one_file(path):
             check_output(path, targets, films=film is not None)
             if film is not None and path.suffix.lower() in SUFFIXES and not path.is_dir():
-                for document in documents:
-                    may_read(Path(document.video.path))
+                read = [Path(document.video.path) for document in documents]
+                for file in (*read, *filter(None, (film.font, film.music))):
+                    may_read(file)
                 written += _write_film(path, documents, film, targets, layout or Layout(), on)
                 continue
             for file, target, part in output_files(path, documents, targets):

@@ -55,6 +55,31 @@ def render(
     return _rendered(edit, film, settings, copy, on)
 
 
+def render_films(
+    timeline: str | Path,
+    output: str | Path,
+    settings: RenderSettings | None = None,
+    *,
+    each: bool = False,
+    copy: bool = False,
+    captions: Sequence[str | Path] = (),
+    search: Sequence[Path] = (),
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+) -> list[RenderReport]:
+    """Render a timeline to one film, or with `each` to one for each cut; see those two."""
+    if each:
+        return render_each(
+            timeline, output, settings, copy=copy, captions=captions, search=search,
+            may_read=may_read, on=on,
+        )  # fmt: skip
+    report = render(
+        timeline, output, settings, copy=copy, captions=captions, search=search,
+        may_read=may_read, on=on,
+    )  # fmt: skip
+    return [report]
+
+
 def render_each(
     timeline: str | Path,
     output: str | Path,
@@ -125,11 +150,11 @@ def _captioned(
             may_read(file)
     if not names:
         return edit, settings
-    paths = [may_read(Path(name).expanduser()) for name in names]
-    check_not_a_source(film, paths)
+    transcripts = read_transcripts(names, may_read=may_read)
+    check_not_a_source(film, [one.path for one in transcripts])
     seen = [event.source for event in edit.events if event.video_track is not None]
     videos = list(dict.fromkeys(source.path for source in seen or edit.sources))
-    read = transcripts_of(read_transcripts(paths), videos, option="--captions")
+    read = transcripts_of(transcripts, videos, option="--captions")
     lengths = {source.path: float(source.duration_seconds) for source in edit.sources}
     said = {}
     for path, transcript in zip(videos, read, strict=True):

@@ -173,10 +173,13 @@ def scored_documents(
                         content_identity(path), sha256, "v" if choice.visual_only else None
                     )
                     if stored is not None:
-                        document = as_of_now(stored, path)
+                        document = as_of_now(stored, path, may_read)
                     else:
                         pipeline = pipeline or Pipeline(
-                            model_name=choice.model, device=choice.device, proxies=True
+                            model_name=choice.model,
+                            device=choice.device,
+                            proxies=True,
+                            may_read=may_read,
                         )
                         on.begins(path, number, len(videos))
                         document = pipeline.score(

@@ -20,7 +20,7 @@ from hlcli.document import ModelRecord, ScoresDocument, VideoRecord
 from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.camera_marks import has_log, read_camera_marks
 from hlcli.media.clips import ClipGrid
-from hlcli.media.discover import find_videos
+from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import ProxyFinder, difference
@@ -76,6 +76,7 @@ def score(
     like: Sequence[str | Path] = (),
     jobs: int | Literal["auto"] | None = None,
     engine: str | None = None,
+    may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[ScoresDocument]:
     """Score videos and choose their moments, as `hl score` does.
@@ -94,6 +95,7 @@ def score(
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
         engine: "ray" for a cluster of this machine, or the address of one that runs.
+        may_read: Asked before a file is opened in this process: worker processes ask nobody.
         on: Notified of progress, and of videos that cannot be scored; without one the first such
             video raises, and what was scored before it is in the cache.
 
@@ -107,12 +109,17 @@ def score(
         UsageError: `jobs` is no number of processes, or `engine` is none.
     """
     named = [videos] if isinstance(videos, (str, Path)) else videos
-    read = read_transcripts(transcripts)
-    photographs = Photographs(like, device=device) if like else None
+    read = read_transcripts(transcripts, may_read=may_read)
+    photographs = Photographs(like, device=device, may_read=may_read) if like else None
     pipeline = Pipeline(
-        model_name=model, device=device, use_cache=use_cache, proxies=proxies, draft=draft
+        model_name=model,
+        device=device,
+        use_cache=use_cache,
+        proxies=proxies,
+        draft=draft,
+        may_read=may_read,
     )
-    paths = find_videos([str(video) for video in named], on=on)
+    paths = find_videos([str(video) for video in named], may_read=may_read, on=on)
     settings = None
     if jobs is not None or engine is not None:
         from hlcli.workflows.jobs import job_settings_of
@@ -213,6 +220,7 @@ class Pipeline:
         proxies: Whether a proxy beside a video is looked at in its place.
         draft: Look at keyframes alone, however far apart. Where something better is stored, or
             keyframes are as near as a full result needs, that is what comes out.
+        may_read: Asked before a proxy or a log of marks beside a video is opened.
 
     Raises:
         UnknownModelError: No detector has that name.
@@ -227,12 +235,14 @@ class Pipeline:
         use_cache: bool = True,
         proxies: bool = False,
         draft: bool = False,
+        may_read: MayRead = any_file,
     ) -> None:
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
         self.uses_proxies = proxies
         self.draft = draft
+        self._may_read = may_read
         self._proxies = ProxyFinder() if proxies else None
         self._load_error: HlError | None = None
         self._scorer: Scorer | None = None
@@ -321,7 +331,7 @@ class Pipeline:
             visual_only=visual_only,
             proxy=None if proxy is None else readable(proxy.path.name),
             draft=pictures is not None and pictures.plan.is_draft,
-            marks=_marks(info, remark),
+            marks=_marks(info, remark, self._may_read),
         )
 
     def _proxy_of(self, info: MediaInfo, remark: Callable[[str], None]) -> MediaInfo | None:
@@ -330,7 +340,7 @@ class Pipeline:
             return None
         for path in self._proxies.candidates(info.path):
             try:
-                found = probe(path)
+                found = probe(self._may_read(path))
             except HlError as error:
                 why: str | None = f"cannot be read: {error.message}"
             else:
@@ -362,7 +372,7 @@ class Pipeline:
             stored = scores_cache.find(identity, self.manifest.sha256, modality, draft=True)
         if stored is None or (stored.proxy is not None and self._proxies is None):
             return None
-        return replace(as_of_now(stored, path), moments=())
+        return replace(as_of_now(stored, path, self._may_read), moments=())
 
     def features(
         self,
@@ -586,24 +596,29 @@ class Pipeline:
         }
 
 
-def as_of_now(stored: ScoresDocument, path: Path) -> ScoresDocument:
+def as_of_now(stored: ScoresDocument, path: Path, may_read: MayRead = any_file) -> ScoresDocument:
     """Return stored scores with the place of their video now, and the marks of its log now.
 
     Args:
         stored: Scores of the video's content.
         path: Where the video is: it may have been moved or renamed since.
+        may_read: Asked before a log beside it is opened.
 
     Raises:
         MediaError: There is a log beside the video, which cannot be read.
     """
     stored = replace(stored, video=replace(stored.video, path=str(path.absolute())))
     # A log may have been written beside it since.
-    return replace(stored, marks=_marks(probe(path), ignore)) if has_log(path) else stored
+    if not has_log(path):
+        return stored
+    return replace(stored, marks=_marks(probe(path), ignore, may_read))
 
 
-def _marks(info: MediaInfo, remark: Callable[[str], None]) -> tuple[Observation, ...]:
+def _marks(
+    info: MediaInfo, remark: Callable[[str], None], may_read: MayRead
+) -> tuple[Observation, ...]:
     """Return the marks of a video, and tell them."""
-    marks, problems = read_camera_marks(info)
+    marks, problems = read_camera_marks(info, may_read)
     for problem in problems:
         remark(f"{info.path.name}: {problem}")
     if marks:

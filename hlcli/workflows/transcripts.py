@@ -11,6 +11,7 @@ from hlcli.atomic import check_not_a_source
 from hlcli.document import Caption, ScoresDocument, read_transcript
 from hlcli.document.transcript import SUFFIXES, agreement
 from hlcli.errors import DocumentError, UsageError
+from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import media_path, readable
@@ -31,7 +32,11 @@ class Transcript:
 
 
 def read_transcripts(
-    names: Sequence[str | Path], *, outputs: Sequence[Path] = (), are_all: bool = False
+    names: Sequence[str | Path],
+    *,
+    outputs: Sequence[Path] = (),
+    are_all: bool = False,
+    may_read: MayRead = any_file,
 ) -> list[Transcript]:
     """Read the files of --transcript.
 
@@ -40,12 +45,13 @@ def read_transcripts(
         outputs: Files about to be written, none of which may be one of them.
         are_all: Whether there are no others, in documents for example: without any, captions are
             refused.
+        may_read: Asked before one is opened.
 
     Raises:
         DocumentError: One is missing or is no transcript.
         UsageError: An output is one of them, or captions shall be made of nothing.
     """
-    paths = [Path(name).expanduser() for name in names]
+    paths = [may_read(Path(name).expanduser()) for name in names]
     for output in outputs:
         check_not_a_source(output, paths)
         known = FORMATS.get(output.suffix.lower())
