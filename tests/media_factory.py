@@ -207,7 +207,7 @@ def _encode(recipe: Recipe, target: Path) -> None:
         if recipe.sample_aspect_ratio:
             context.sample_aspect_ratio = recipe.sample_aspect_ratio
         tick = Fraction(1, 90000) if recipe.frame_times else 1 / recipe.rate
-        if recipe.frame_times or recipe.start_seconds:
+        if recipe.start_seconds and recipe.codec != "mpeg2video":  # which takes real rates only
             tick = Fraction(1, 90000)
         context.time_base = tick
         context.options = _encoder_options(recipe) | dict(recipe.options)
@@ -246,7 +246,7 @@ def _add_track(
 ) -> Callable[[Fraction | None], None]:
     channels = len(track.wave)
     stream = container.add_stream(track.codec, rate=track.sample_rate)
-    stream.codec_context.layout = {1: "mono", 2: "stereo"}[channels]
+    stream.codec_context.layout = {1: "mono", 2: "stereo", 8: "7.1"}[channels]
     if track.language:
         stream.metadata["language"] = track.language
     tick = Fraction(1, track.sample_rate)
@@ -261,9 +261,10 @@ def _add_track(
             wanted = round((seconds - track.start_seconds) * track.sample_rate)
             end = min(total, wanted // track.interleaved_samples * track.interleaved_samples)
         while written < end:
-            chunk = np.ascontiguousarray(track.wave[:, written : min(end, written + 1024)])
+            chunk = track.wave[:, written : min(end, written + 1024)]
+            # Not in planes: PyAV cannot fill eight of them.
             frame = av.AudioFrame.from_ndarray(
-                chunk, format="fltp", layout=stream.codec_context.layout.name
+                chunk.T.reshape(1, -1), format="flt", layout=stream.codec_context.layout.name
             )
             frame.sample_rate = track.sample_rate
             frame.time_base = tick

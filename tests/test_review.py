@@ -10,15 +10,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from document_factory import make_document
-from media_factory import AudioTrack, click_track, make_video, shots
+from media_factory import AudioTrack, click_track, make_video, read_frame_number, shots
 from pydantic import ValidationError
 from serve_factory import Reply, Served, serving
+from takes_factory import again, takes_document, walk
 from typer.testing import CliRunner
 
 from hlcli import scores_cache
@@ -27,6 +30,7 @@ from hlcli.document import ScoresDocument, find_moments
 from hlcli.errors import OutputError
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
+from hlcli.media.still import read_stills
 from hlcli.moments import Selection
 from hlcli.serve import guard
 from hlcli.serve.edit import Avoided, Edit, EditMoment, edited_documents, marks_table
@@ -36,6 +40,7 @@ from hlcli.serve.reviews import MAX_CANDIDATES
 from hlcli.serve.signature import is_signed, signed
 from hlcli.serve.tickets import LIFE_SECONDS, MAX_TICKETS, Tickets
 from hlcli.serve.video_answer import MAX_PIECE_BYTES
+from hlcli.workflows.proxy import make_proxy
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +145,35 @@ def test_a_review_of_scored_videos_is_seeded_once(
     revision = keep(served, review["id"], edit_of())
     again = open_review(served, [video])
     assert (again["revision"], again["edit"]["moments"]) == (revision, [])
+
+
+def test_takes_lie_in_any_file_of_a_review(
+    served: Served, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HL_CACHE_DIR", str(served.cache))
+    first = walk(1)
+    films = {
+        "one.mp4": ([first, walk(2, scene=1)], [0.7, 0.6]),
+        "two.mp4": ([walk(3, scene=2), again(first, 4)], [0.6, 0.9]),
+    }
+    videos = []
+    for number, (name, (shown, heights)) in enumerate(films.items()):
+        video = make_video(
+            footage, name=name, num_frames=400, rate=Fraction(25), first_number=number
+        )
+        identity = content_identity(video)
+        scores_cache.put(takes_document(shown, heights, "/gone/" + name, identity))
+        videos.append(video)
+    review = open_review(served, videos)
+    one, two = (ScoresDocument.from_json(video["document"]) for video in review["videos"])
+    (take,) = next(m for m in two.moments if m.peak_seconds > 8).alternatives
+    assert (take.video, take.start_seconds) == (str(videos[0]), pytest.approx(0, abs=2))
+    (back,) = next(m for m in one.moments if m.peak_seconds < 8).alternatives
+    assert (back.video, back.start_seconds) == (str(videos[1]), pytest.approx(8, abs=2))
+    # As hl score does, it begins with the better one of the two.
+    kept = [(m["video"], m["start_seconds"]) for m in review["edit"]["moments"]]
+    assert any(video == 1 and start >= 8 for video, start in kept)
+    assert not any(video == 0 and start < 7 for video, start in kept)
 
 
 def test_a_review_is_found_by_the_content_of_its_videos(
@@ -394,6 +428,45 @@ def test_the_small_copy_has_the_same_frames(served: Served, opened: Any, footage
     copy = served.call("GET", media["proxy_address"], token=None)
     assert (copy.status, copy.headers["content-type"]) == (200, "video/mp4")
     assert served.call("POST", f"{call}/proxy/7", {}).status == 404
+
+
+LATE = AudioTrack(click_track(1.0, (0.5,)), codec="mp2", start_seconds=Fraction(10))
+EIGHT = AudioTrack(click_track(1.0, (0.5,), channels=8), codec="pcm_s16le")
+UNEVEN = tuple(Fraction(n, 30) + Fraction(n % 3, 200) + Fraction(n > 10, 4) for n in range(30))
+PQ = (("x265-params", "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"),)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"name": "hdr.mp4", "codec": "libx265", "pix_fmt": "yuv420p10le", "options": PQ},
+        {"name": "phone.mov", "codec": "libx265", "rotation_degrees": 90},
+        {"name": "tape.ts", "codec": "mpeg2video", "start_seconds": Fraction(10), "audio": (LATE,)},
+        {"name": "camera.avi", "codec": "mjpeg", "pix_fmt": "yuvj420p", "b_frames": 0},
+        {"name": "screen.mkv", "codec": "libx265", "frame_times": UNEVEN},
+        {"name": "eight.mov", "codec": "mpeg2video", "audio": (EIGHT,)},
+    ],
+    ids=lambda recipe: recipe["name"],
+)
+def test_a_small_copy_shows_each_frame_when_the_file_does(
+    tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    video = make_video(tmp_path, **{"num_frames": 30, "width": 192, "height": 192, **recipe})
+    copy = make_proxy(video, tmp_path / "copy.mp4")
+    source, made = probe(video), probe(copy)
+    assert (made.video_codec, made.frame_rate) == ("h264", source.frame_rate)
+    assert (made.num_frames, made.video_start_seconds) == (source.num_frames, 0)
+    assert (len(made.audio_streams), made.rotation_degrees) == (len(source.audio_streams), 0)
+    turned = recipe.get("rotation_degrees", 0) // 90
+    numbers = [
+        [
+            read_frame_number(np.rot90(still.rgb_HWC, turned))
+            for still in read_stills(info, range(source.num_frames), height=192)
+        ]
+        for info in (source, made)
+    ]
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers[0])) > 15
 
 
 def test_no_call_of_a_review_leads_outside(served: Served, opened: Any, footage: Path) -> None:

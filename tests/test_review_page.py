@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser_pages import free_port, missing_node, run_script
 from document_factory import make_document
-from media_factory import make_video, shots
+from media_factory import AudioTrack, click_track, make_video, read_frame_number, shots
 
 from hlcli import scores_cache
+from hlcli.document import VideoRecord
 from hlcli.media.identity import content_identity
+from hlcli.media.probe import probe
+from hlcli.media.still import read_stills
 from hlcli.moments import Take
 from hlcli.serve.page import page_files
 
@@ -177,3 +183,58 @@ def test_the_page_in_a_browser_against_the_service(
     assert seen["takes"][1::2] == [f"Take {number} of 3" for number in (1, 2, 3, 2)]
     assert seen["copy"]["width"] > 0
     assert seen["copy"]["position"] == pytest.approx(1.0, abs=0.2)
+
+
+# What no browser plays, what plays at an uneven rate, and what some play without its sound.
+UNEVEN = tuple(Fraction(n, 30) + Fraction(n % 3, 200) + Fraction(n > 10, 4) for n in range(30))
+SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
+    "prores.mov": (
+        "proxy",
+        {
+            "codec": "prores_ks",
+            "pix_fmt": "yuv422p10le",
+            "audio": (AudioTrack(click_track(1.0, (0.5,)), codec="pcm_s16le"),),
+        },
+    ),
+    "screen.mp4": ("source", {"frame_times": UNEVEN}),
+    "cinema.mp4": ("proxy", {"audio": (AudioTrack(click_track(1.0, (0.5,)), codec="ac3"),)}),
+}
+
+
+@pytest.mark.slow
+def test_what_is_shown_is_the_frame_that_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
+    monkeypatch.setenv("HL_CACHE_DIR", str(tmp_path / "cache"))
+    videos, frames = [], []
+    for number, (name, (_, recipe)) in enumerate(SOURCES.items()):
+        # Each counts its frames from another number, so that none is taken for another.
+        changes = {"num_frames": 30, "first_number": 100 * number, **recipe}
+        video = make_video(tmp_path, name=name, **changes)
+        info = probe(video)
+        document = make_document(
+            num_frames=info.num_frames,
+            frame_rate=info.frame_rate,
+            scores=[0.9, 0.1][: math.ceil(info.duration_seconds)],
+        )
+        record = VideoRecord.from_media(info, content_identity(video))
+        scores_cache.put(replace(document, video=record))
+        stills = read_stills(info, [0, 1, 17], height=96)
+        videos.append(str(video))
+        frames.append([read_frame_number(still.rgb_HWC) for still in stills])
+    settings = {
+        "python": sys.executable,
+        "port": free_port(),
+        "videos": videos,
+        "wanted": [wanted for wanted, _ in SOURCES.values()],
+        "folder": str(tmp_path),
+    }
+    seen = run_script("sources.js", settings, {"HL_OFFLINE": "1", "OMP_NUM_THREADS": "1"})
+    assert seen["console"] == []
+    assert [one["frames"] for one in seen["videos"]] == frames
+    assert [one["sound"] for one in seen["videos"]] == [True, False, True]
+    # The small copy is for looking only.
+    cut = json.dumps(json.loads((tmp_path / "sources.otio").read_text()))
+    assert all(name in cut for name in SOURCES)
+    assert str(tmp_path / "cache") not in cut

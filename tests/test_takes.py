@@ -5,57 +5,25 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
 import numpy as np
-import numpy.typing as npt
 import pytest
-from document_factory import make_document
+from takes_factory import Rows, again, footage, takes_document, walk
 
 from hlcli.document import ScoresDocument, find_moments
 from hlcli.document.takes import choose_across
 from hlcli.errors import DocumentError
 from hlcli.features.fingerprints import PICTURE_SIZE, fingerprints
 from hlcli.moments import Moment, Selection, Stretch
-from hlcli.moments.takes import Footage, takes_of
+from hlcli.moments.takes import takes_of
 from hlcli.progress import Listener
 from hlcli.workflows.export import one_take_across
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "docs/reference/scores.schema.json").read_text("utf-8")
 )
-Rows = npt.NDArray[np.float32]
-
-
-def walk(seed: int, num_clips: int = 8, *, scene: int = 0, change: float = 0.25) -> Rows:
-    """Return fingerprints of a shot in which something happens: a scene and a path of its own."""
-    rng = np.random.default_rng(1000 + scene)
-    place = rng.normal(0, 40, PICTURE_SIZE)
-    steps = np.random.default_rng(seed).normal(0, 40 * change, (num_clips, PICTURE_SIZE))
-    return (place + np.cumsum(steps, axis=0) / 2).astype(np.float32)
-
-
-def again(rows: Rows, seed: int, *, speed: float = 1.0) -> Rows:
-    """Return another take: a little faster or slower, and noisy."""
-    times = np.minimum(np.arange(int(len(rows) / speed)) * speed, len(rows) - 1)
-    at = np.arange(len(rows))
-    taken = np.stack([np.interp(times, at, column) for column in rows.T], axis=1)
-    noise = np.random.default_rng(seed).normal(0, 2, taken.shape)
-    return (taken + noise).astype(np.float32)
-
-
-def footage(shots: Sequence[Rows], sounds: Sequence[Rows] | None = None) -> Footage:
-    ends = np.cumsum([len(shot) for shot in shots])
-    return Footage(
-        picture_TP=np.concatenate(shots),
-        sound_TS=None if sounds is None else np.concatenate(sounds),
-        cuts=[float(end) for end in ends[:-1]],
-        clip_seconds=1.0,
-        duration=float(ends[-1]),
-    )
 
 
 def moment(start: float, end: float) -> Moment:
@@ -105,34 +73,6 @@ def test_silence_and_stills_give_no_take_and_no_warning() -> None:
     still = np.full((4, PICTURE_SIZE), 30, np.float32)
     film = footage([still, still], [np.zeros((4, 24), np.float32)] * 2)
     assert takes_of(moment(0.0, 4.0), film, film) == []
-
-
-def takes_document(
-    shots: Sequence[Rows], heights: Sequence[float], path: str = "/a/b.mp4"
-) -> ScoresDocument:
-    """Return a document at one clip a second, each shot high in its middle."""
-    film = footage(shots)
-    scores = np.concatenate(
-        [
-            height * np.hanning(len(shot) + 2)[1:-1]
-            for shot, height in zip(shots, heights, strict=True)
-        ]
-    )
-    row = tuple(round(float(score), 6) for score in scores)
-    base = make_document(num_frames=len(row) * 25, frame_rate=Fraction(25), path=path)
-    return dataclasses.replace(
-        base,
-        scores=row,
-        raw_scores=row,
-        picture_scores=row,
-        sound_scores=None,
-        shot_boundaries_seconds=tuple(film.cuts),
-        looks=None,
-        moments=(),
-        picture_fingerprints=base64.b64encode(
-            np.clip(np.round(film.picture_TP / 2), -127, 127).astype(np.int8).tobytes()
-        ).decode(),
-    )
 
 
 def three_takes() -> ScoresDocument:

@@ -119,21 +119,8 @@ def choose_across(
         The same documents; those with a take that is worse than one in another file have other
         moments, and moments have the takes in other files as alternatives.
     """
-    files = {
-        place: _File(document, footage, selection.of_video(file_name(document.video.path)))
-        for place, document in enumerate(documents)
-        if (footage := footage_of(document)) is not None
-    }
-    found: dict[tuple[int, int, float, float], list[Span]] = {}
-
-    def find(place: int, moment: Moment, other: int) -> list[Span]:
-        if files[place].document.model.sha256 != files[other].document.model.sha256:
-            return []  # the fingerprints of two encoders cannot be compared
-        key = place, other, moment.start_seconds, moment.end_seconds
-        if key not in found:
-            found[key] = takes_of(moment, files[place].footage, files[other].footage)
-        return found[key]
-
+    files = _files(documents, selection)
+    find = _finder(files)
     for _ in range(_MOST_ROUNDS):
         changed = _leave_out_repeats(files, find)
         if not changed:
@@ -147,25 +134,69 @@ def choose_across(
             document, spans = files[place].document, files[place].left_out
             kept = [one for one in document.moments if is_take(one, spans) is None]
             files[place].document = document.with_moments(kept, document.candidates)
+    return _with_takes_across(documents, files, find)
+
+
+def takes_across(documents: Sequence[ScoresDocument], most_moments: int) -> list[ScoresDocument]:
+    """Give moments their takes in other files as alternatives; none is left out.
+
+    Args:
+        documents: Documents with their moments, best first.
+        most_moments: How many moments of each document are looked at.
+    """
+    files = _files(documents, Selection())
+    return _with_takes_across(documents, files, _finder(files), most_moments)
+
+
+_Find = Callable[[int, Moment, int], list[Span]]
+"""Returns the takes of a moment of one file, by number, in another."""
+
+
+def _files(documents: Sequence[ScoresDocument], selection: Selection) -> dict[int, _File]:
+    return {
+        place: _File(document, footage, selection.of_video(file_name(document.video.path)))
+        for place, document in enumerate(documents)
+        if (footage := footage_of(document)) is not None
+    }
+
+
+def _finder(files: dict[int, _File]) -> _Find:
+    found: dict[tuple[int, int, float, float], list[Span]] = {}
+
+    def find(place: int, moment: Moment, other: int) -> list[Span]:
+        if files[place].document.model.sha256 != files[other].document.model.sha256:
+            return []  # the fingerprints of two encoders cannot be compared
+        key = place, other, moment.start_seconds, moment.end_seconds
+        if key not in found:
+            found[key] = takes_of(moment, files[place].footage, files[other].footage)
+        return found[key]
+
+    return find
+
+
+def _with_takes_across(
+    documents: Sequence[ScoresDocument],
+    files: dict[int, _File],
+    find: _Find,
+    most_moments: int | None = None,
+) -> list[ScoresDocument]:
     result = list(documents)
     for place, file in files.items():
-        with_takes = []
-        for moment in file.document.moments:
-            takes = [(place, take) for take in moment.alternatives]
+        with_takes = list(file.document.moments)
+        for number, moment in enumerate(with_takes[:most_moments]):
+            takes = [(place, take) for take in moment.alternatives if take.video is None]
             for other in files:
                 if other != place:
                     takes += [
                         (other, _take(files[other].document, span, in_other_file=True))
                         for span in find(place, moment, other)
                     ]
-            with_takes.append(_with_takes(moment, place, takes))
+            with_takes[number] = _with_takes(moment, place, takes)
         result[place] = file.document.with_moments(with_takes, file.document.candidates)
     return result
 
 
-def _leave_out_repeats(
-    files: dict[int, _File], find: Callable[[int, Moment, int], list[Span]]
-) -> list[int]:
+def _leave_out_repeats(files: dict[int, _File], find: _Find) -> list[int]:
     """Note the moments that are takes of better ones in other files; return their files."""
 
     def is_pinned(place: int, moment: Moment) -> Span | None:

@@ -48,6 +48,7 @@ def about(path: Path) -> dict[str, Any]:
         # Where time stamps jump, a player's clock and ours part.
         "is_continuous": not info.clock.parts,
         "frame_rate": float(info.frame_rate),
+        "has_sound": info.has_audio,
         "codec": info.video_codec,
         "container": info.container,
     }

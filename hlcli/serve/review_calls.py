@@ -92,6 +92,7 @@ class Media(BaseModel):
     proxy_address: str | None
     start_seconds: float
     is_continuous: bool
+    has_sound: bool
     frame_rate: float
     codec: str
     container: str

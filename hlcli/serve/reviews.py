@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 from hlcli import paths as places
 from hlcli.atomic import make_folder, write_text
 from hlcli.document import ScoresDocument, find_moments, write_documents
+from hlcli.document.takes import choose_across, takes_across
 from hlcli.errors import HlError, MediaNotFoundError
 from hlcli.media.identity import content_identity
-from hlcli.moments import Moment, Selection
+from hlcli.moments import Moment, Selection, Take
 from hlcli.serve.allowed import Allowed
 from hlcli.serve.changes import now
 from hlcli.serve.edit import Edit, EditMoment, edited_documents, marks_table
@@ -31,6 +32,7 @@ from hlcli.serve.signature import signed
 MAX_CANDIDATES = 500
 """Most moments of one video that the page can choose from."""
 _KEPT_SNAPSHOTS = 50
+_MOST_COMPARED = 50_000  # moments beside other files, for their takes there: about two seconds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,12 +94,15 @@ class Reviews:
                     for video in kept.videos
                 ),
             )
-            for video in review.videos:
-                found = scores_cache.find(
-                    video.identity, sha256, "v" if visual_only else None, renew=True
-                )
-                if found is not None:
-                    self._take(review, found)
+            self._take(
+                review,
+                [
+                    scores_cache.find(
+                        video.identity, sha256, "v" if visual_only else None, renew=True
+                    )
+                    for video in review.videos
+                ],
+            )
             review = self._seeded(review)
             if review != kept or kept.revision == 0:
                 self.store.save(review)
@@ -113,11 +118,14 @@ class Reviews:
 
         with self._lock:
             review = self._load(name)
-            for video in review.videos:
-                if self.store.document(name, video.identity) is None:
-                    found = scores_cache.find(video.identity, renew=True)
-                    if found is not None:
-                        self._take(review, found)
+            self._take(
+                review,
+                [
+                    scores_cache.find(video.identity, renew=True)
+                    for video in review.videos
+                    if self.store.document(name, video.identity) is None
+                ],
+            )
             seeded = self._seeded(review)
             if seeded != review:
                 self.store.save(seeded)
@@ -359,41 +367,53 @@ class Reviews:
         name = f"{review.revision:06d}-{secrets.token_hex(4)}.{suffix}"
         return (folder / name).resolve()
 
-    def _take(self, review: Review, found: ScoresDocument) -> None:
+    def _take(self, review: Review, scored: Sequence[ScoresDocument | None]) -> None:
         """Keep scores with the moments one can choose from, unless they are the same as before."""
-        kept = self.store.document(review.id, found.video.sha256_head)
-        if (
-            kept is not None
-            and _without_moments(kept) == _without_moments(found)
-            and _num_takes(kept.moments) >= _num_takes(found.moments)
-        ):
+        fresh = {one.video.sha256_head: one for one in scored if one is not None}
+        documents = []
+        for video in review.videos:
+            kept = self.store.document(review.id, video.identity)
+            found = fresh.get(video.identity)
+            if found is not None and not _is_known(found, kept):
+                candidates = find_moments(found, Selection(top=MAX_CANDIDATES))
+                kept = found.with_moments(with_takes(candidates, found.moments))
+            else:
+                fresh.pop(video.identity, None)
+            if kept is not None:
+                documents.append(kept)
+        if not fresh:
             return
-        candidates = with_takes(find_moments(found, Selection(top=MAX_CANDIDATES)), found.moments)
-        self.store.put_document(review.id, found.with_moments(candidates))
+        if len(documents) > 1:
+            pairs = len(documents) * (len(documents) - 1)
+            documents = takes_across(documents, max(1, _MOST_COMPARED // pairs))
+        for document in documents:
+            self.store.put_document(review.id, document)
 
     def _seeded(self, review: Review) -> Review:
         """Return a review with what hl chose in each video that has scores for the first time."""
-        videos, moments = [], list(review.edit.moments)
+        chosen: dict[int, ScoresDocument] = {}
         for number, video in enumerate(review.videos):
-            document = None
             if not video.is_seeded:
                 document = self.store.document(review.id, video.identity)
-            if document is not None:
-                chosen = sorted(find_moments(document), key=lambda moment: moment.start_seconds)
-                moments += [
-                    EditMoment(
-                        id=f"{number}-{place}",
-                        video=number,
-                        start_seconds=one.start_seconds,
-                        end_seconds=one.end_seconds,
-                        keep=True,
-                    )
-                    for place, one in enumerate(chosen, start=1)
-                ]
-                video = dataclasses.replace(video, is_seeded=True)
-            videos.append(video)
-        if tuple(videos) == review.videos:
+                if document is not None:
+                    chosen[number] = document.with_moments(find_moments(document))
+        if not chosen:
             return review
+        of_takes = choose_across(list(chosen.values()), Selection(), find_moments)
+        videos, moments = list(review.videos), list(review.edit.moments)
+        for number, document in zip(chosen, of_takes, strict=True):
+            in_time = sorted(document.moments, key=lambda moment: moment.start_seconds)
+            moments += [
+                EditMoment(
+                    id=f"{number}-{place}",
+                    video=number,
+                    start_seconds=one.start_seconds,
+                    end_seconds=one.end_seconds,
+                    keep=True,
+                )
+                for place, one in enumerate(in_time, start=1)
+            ]
+            videos[number] = dataclasses.replace(videos[number], is_seeded=True)
         return dataclasses.replace(
             review,
             videos=tuple(videos),
@@ -406,9 +426,14 @@ class Reviews:
         from hlcli.timeline.formats import FORMATS
 
         allowed = self.allowed()
+        documents = [self.store.document(review.id, video.identity) for video in review.videos]
+        paths = {
+            document.video.path: video.path
+            for video, document in zip(review.videos, documents, strict=True)
+            if document is not None
+        }
         videos = []
-        for video in review.videos:
-            document = self.store.document(review.id, video.identity)
+        for video, document in zip(review.videos, documents, strict=True):
             problem = None
             try:
                 allowed.existing(video.path)
@@ -422,7 +447,7 @@ class Reviews:
                     "problem": problem,
                     "document": None
                     if document is None
-                    else _renamed(document, video.path).to_json(),
+                    else _takes_renamed(_renamed(document, video.path), paths).to_json(),
                 }
             )
         return {
@@ -483,6 +508,20 @@ def _renamed(document: ScoresDocument, path: str) -> ScoresDocument:
     return dataclasses.replace(document, video=dataclasses.replace(document.video, path=path))
 
 
+def _takes_renamed(document: ScoresDocument, paths: Mapping[str, str]) -> ScoresDocument:
+    """Return a document whose takes in other files have the paths that these have now."""
+
+    def renamed(take: Take) -> Take:
+        path = None if take.video is None else paths.get(take.video, take.video)
+        return dataclasses.replace(take, video=path)
+
+    moments = [
+        dataclasses.replace(one, alternatives=tuple(map(renamed, one.alternatives)))
+        for one in document.moments
+    ]
+    return document.with_moments(moments, document.candidates)
+
+
 def with_takes(candidates: Sequence[Moment], scored: Sequence[Moment]) -> list[Moment]:
     """Give candidates the other takes that are known of the same stretch.
 
@@ -502,6 +541,14 @@ def with_takes(candidates: Sequence[Moment], scored: Sequence[Moment]) -> list[M
                 candidate = dataclasses.replace(candidate, alternatives=moment.alternatives)
         found.append(candidate)
     return found
+
+
+def _is_known(found: ScoresDocument, kept: ScoresDocument | None) -> bool:
+    return (
+        kept is not None
+        and _without_moments(kept) == _without_moments(found)
+        and _num_takes(kept.moments) >= _num_takes(found.moments)
+    )
 
 
 def _num_takes(moments: Sequence[Moment]) -> int:

@@ -21,6 +21,8 @@ export class Player {
   #back = 0;
   #wanted: number | null = null;
   #isCopy = false;
+  /** Whether the file has sound, which a browser may leave out without a word. */
+  #hasSound = false;
   /** Counts the videos that were opened: what an earlier one still waits for is of no use any more. */
   #opened = 0;
   /** Whether the video is shown or on its way; a failure ends it, so that the next look tries again. */
@@ -43,6 +45,10 @@ export class Player {
       if (element.videoWidth === 0) this.#failed();
       else if (this.#wanted !== null) this.seconds = this.#wanted;
     });
+    element.addEventListener("canplay", () => {
+      // Pictures and no sound: only one of the codecs is known.
+      if (this.#hasSound && !this.#isCopy && this.#isOpen && isMute(element)) void this.#useCopy();
+    });
     this.#onFrame();
   }
 
@@ -64,6 +70,7 @@ export class Player {
       const media = await this.calls.media(video);
       if (opened !== this.#opened) return;
       this.#frame = 1 / media.frame_rate;
+      this.#hasSound = media.has_sound;
       if (media.proxy_address) this.#play(media.proxy_address, 0, true);
       else if (this.#copies.has(video) || !media.is_continuous) await this.#useCopy();
       else this.#play(media.address, media.start_seconds, false);
@@ -190,4 +197,13 @@ export class Player {
       this.#onFrame();
     });
   }
+}
+
+/** Whether a browser has found no sound in what it is ready to play; false where it does not say. */
+function isMute(element: HTMLVideoElement): boolean {
+  const { mozHasAudio, webkitAudioDecodedByteCount } = element as HTMLVideoElement & {
+    mozHasAudio?: boolean;
+    webkitAudioDecodedByteCount?: number;
+  };
+  return mozHasAudio === false || webkitAudioDecodedByteCount === 0;
 }

@@ -77,6 +77,7 @@ export interface Media {
   /** The player's time of our second 0. */
   start_seconds: number;
   is_continuous: boolean;
+  has_sound: boolean;
   frame_rate: number;
   codec: string;
   container: string;
