@@ -220,6 +220,21 @@ def test_target_takes_the_best_and_cuts_the_last() -> None:
     assert total(found) == pytest.approx(11)
 
 
+def test_what_gives_way_to_one_more_stays_as_long_as_the_shortest() -> None:
+    scores = np.full(50, 0.1)
+    scores[10:14], scores[25:27], scores[40:44] = 0.9, 0.8, 0.7
+    # 5 s, as long as may be with handles; 2.3 s between stretches left out; half a second remains.
+    moments = select_moments(
+        scores,
+        clip_seconds=1.0,
+        duration_seconds=50.0,
+        selection=Selection(target_duration_seconds=7.8, max_duration_seconds=4),
+        unusable=[(20.0, 24.7), (27.0, 32.0)],
+    )
+    lengths = [moment.duration_seconds for moment in sorted(moments, key=lambda m: m.peak_seconds)]
+    assert lengths == pytest.approx([3.8, 2.0, 2.0])
+
+
 def test_target_below_the_minimum_gives_one_moment_of_the_minimum() -> None:
     [moment] = choose(hills(3), target_duration_seconds=0.5)
     assert moment.duration_seconds == pytest.approx(2)
@@ -242,6 +257,11 @@ def test_default_is_limited_to_three_minutes() -> None:
     found = choose(hills(200))
     assert total(found) == pytest.approx(180, abs=2.5)
     assert total(found) <= 180 + 1e-6
+
+
+def test_default_gives_a_short_video_one_moment_with_both_handles() -> None:
+    # The share of 10 s would be 1.5 s: the shortest moment and its handles come first.
+    assert spans(choose([0.1] * 4 + [0.9] + [0.1] * 5)) == [(3.0, 6.0)]
 
 
 def test_default_gives_at_least_one_moment() -> None:

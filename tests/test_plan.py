@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from media_factory import Image, make_video
 
 from hlcli.media import decode_plan as plan_module
 from hlcli.media.clips import ClipGrid
-from hlcli.media.decode_plan import DecodePlan, plan_decoding
+from hlcli.media.decode_plan import Clock, DecodePlan, plan_decoding
+from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 
 
@@ -27,13 +29,28 @@ def planned(path: Path) -> DecodePlan:
 STEADY = (("x264-params", "scenecut=0"),)
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize(("gop", "is_enough"), [(51, False), (53, True)])
 def test_a_keyframe_may_lie_three_quarters_of_a_clip_from_its_middle(
-    tmp_path: Path, gop: int, is_enough: bool
+    tmp_path: Path, gop: int, is_enough: bool, b_frames: int
 ) -> None:
-    # Three seconds at 30: the third clip's middle, 2.5 s, is 0.8 or 0.73 s from a keyframe.
-    path = make_video(tmp_path, num_frames=90, gop=gop, b_frames=0, options=STEADY)
+    # Three seconds at 30: the third clip's middle, 2.5 s, is 0.8 or 0.73 s from a keyframe. The
+    # index of an MP4 has decoding times, which B-frames make earlier.
+    path = make_video(tmp_path, num_frames=90, gop=gop, b_frames=b_frames, options=STEADY)
     assert planned(path).keyframes_only is is_enough
+
+
+def test_frames_that_a_cut_without_encoding_hides_say_nothing_about_the_clock(
+    tmp_path: Path,
+) -> None:
+    # Such a file begins with frames that are decoded and not shown.
+    whole = make_video(tmp_path, num_frames=90, gop=30, options=STEADY)
+    cut = tmp_path / "cut.mp4"
+    command = [find_ffmpeg().path, "-v", "error", "-ss", "1.5", "-i", whole, "-c", "copy", cut]
+    subprocess.run(command, check=True)
+    with av.open(str(cut)) as container:
+        assert next(container.demux(video=0)).is_discard  # or this tells nothing
+    assert planned(cut).clock is Clock.PTS
 
 
 def noise(index: int, image: Image) -> None:

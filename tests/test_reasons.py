@@ -144,6 +144,14 @@ def test_loudness_is_compared_with_what_is_around_it() -> None:
     loudness_T = row(-40.0, -30.0)
     loudness_T[:25] = -5.0
     assert reasons(loudness_T=loudness_T) == ("louder than around it",)
+    # Half a minute on each side; at an end of the film there is one side.
+    loudness_T = row(-30.0, -25.0)
+    loudness_T[30:60] = -50.0
+    assert reasons(loudness_T=loudness_T) == ("louder than around it",)
+    last = Moment(start_seconds=114.0, end_seconds=120.0, score=0.9, peak_seconds=117.0)
+    loudness_T = np.full(LENGTH, -30.0)
+    loudness_T[114:] = -20.0
+    assert reasons(last, loudness_T=loudness_T) == ("louder than around it",)
 
 
 def test_cutting_is_fast_against_the_usual() -> None:
@@ -163,6 +171,13 @@ def test_pictures_that_come_back_nowhere_are_unlike_the_rest() -> None:
 
 def test_a_video_of_which_no_picture_comes_back_is_all_unlike_the_rest() -> None:
     assert reasons(looks_T=np.arange(LENGTH) // 6) == ()
+    # From one where more than half of it comes back, that says something.
+    for returning, words in ((54, ()), (66, ("unlike the rest of the film",))):
+        looks_T = np.arange(LENGTH) + 10
+        looks_T[:returning] = np.arange(returning) % 2
+        looks_T[60:66] = np.arange(6) % 2 if returning > 60 else 7
+        moment = Moment(start_seconds=100.0, end_seconds=106.0, score=0.9, peak_seconds=103.0)
+        assert reasons(moment, looks_T=looks_T) == words
     # One shot: what is near is no proof that it comes back.
     assert reasons(looks_T=np.zeros(LENGTH, dtype=int)) == ()
 

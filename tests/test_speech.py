@@ -128,6 +128,10 @@ def test_the_ends_of_the_video_stay() -> None:
     scores = [0.9] * 4 + [0.1] * 10
     [moment] = choose(scores, [(0.2, 5.0), (5.3, 14.0)], [], top=1)
     assert (moment.start_seconds, moment.end_seconds) == pytest.approx((0.0, 5.15))
+    # Sound that is longer than the picture: somebody still speaks where the video ends.
+    scores = [0.1] * 10 + [0.9] * 4
+    [moment] = choose(scores, [(0.2, 8.9), (9.2, 13.5), (13.7, 14.4)], [], top=1)
+    assert (moment.start_seconds, moment.end_seconds) == pytest.approx((9.05, 14.0))
 
 
 def test_a_first_moment_may_begin_in_the_pause_at_the_start_of_the_video() -> None:
@@ -150,6 +154,25 @@ def test_an_exact_target_stays_exact() -> None:
     assert moment.duration_seconds == pytest.approx(6.5, abs=1e-6)
     assert pauses.around(moment.start_seconds) == pauses.around(8.7)
     assert pauses.around(moment.end_seconds) == pauses.around(15.5)
+
+
+@pytest.mark.parametrize(
+    ("speech", "seconds"),
+    [
+        # The pause at the start is long: it takes up what the end's move changed, alone.
+        ([(0.0, 7.0), (8.9, 15.1), (15.6, 24.0)], 7.0),
+        # The pause at the end is; the short one at the start has no room.
+        ([(0.0, 8.4), (8.6, 15.1), (17.5, 24.0)], 7.0),
+    ],
+)
+def test_an_exact_target_is_made_up_for_in_the_pause_that_has_room(
+    speech: Spans, seconds: float
+) -> None:
+    [moment] = choose(HILL, speech, [], target_duration_seconds=seconds, handles_seconds=1)
+    pauses = Pauses(speech, 24.0)
+    assert moment.duration_seconds == pytest.approx(seconds, abs=1e-6)
+    assert pauses.around(moment.start_seconds) == 1
+    assert pauses.around(moment.end_seconds) == 2
 
 
 words = st.lists(st.floats(0.05, 3.0), min_size=0, max_size=120)
@@ -201,6 +224,10 @@ def test_pauses_break_no_other_rule(
             if "target_duration_seconds" not in rule:
                 assert abs(old - new) <= REACH_SECONDS + 0.15 + 1e-6
     if "target_duration_seconds" in rule:
+        pauses = Pauses(speech, float(len(scores)))
+        known = {round(end, 6) for m in plain for end in (m.start_seconds, m.end_seconds)}
+        for end in (end for m in spoken for end in (m.start_seconds, m.end_seconds)):
+            assert round(end, 6) in known or pauses.around(end) is not None
         assert sum(m.duration_seconds for m in spoken) == pytest.approx(
             sum(m.duration_seconds for m in plain), abs=1e-6
         )

@@ -63,6 +63,29 @@ def test_a_talk_in_one_picture_is_no_take_unless_the_same_is_said() -> None:
     assert takes_of(moment(0.0, 8.0), film, film) == [(16.0, 24.0)]
 
 
+def test_a_shot_that_is_less_than_half_of_a_moment_has_no_takes() -> None:
+    first = walk(1)
+    film = footage([first, walk(2, scene=1), again(first, 3)])
+    peak_in_first = dataclasses.replace(moment(4.0, 11.5), peak_seconds=7.0)
+    assert takes_of(peak_in_first, film, film) == [(pytest.approx(20, abs=0.3), 24.0)]
+    peak_in_first = dataclasses.replace(moment(4.0, 12.5), peak_seconds=7.0)
+    assert takes_of(peak_in_first, film, film) == []
+
+
+def test_without_sound_the_pictures_must_change_more_alike() -> None:
+    # What changes correlates by 0.65: enough where sound was listened to, and not where it was not.
+    scene = np.random.default_rng(7).normal(0, 40, PICTURE_SIZE)
+    changes, others = np.linalg.qr(np.random.default_rng(8).normal(size=(8 * PICTURE_SIZE, 2)))[0].T
+    mixed = 0.65 * changes + np.sqrt(1 - 0.65**2) * others
+    first, second = (
+        (scene + 300 * row.reshape(8, PICTURE_SIZE)).astype(np.float32) for row in (changes, mixed)
+    )
+    silence = np.zeros((8, 24), np.float32)
+    for sounds, found in (([silence] * 3, [(16.0, 24.0)]), (None, [])):
+        film = footage([first, walk(2, scene=1), second], sounds)
+        assert takes_of(moment(0.0, 8.0), film, film) == found
+
+
 def test_a_movement_repeated_in_one_shot_is_no_take() -> None:
     first = walk(1)
     film = footage([np.concatenate([first, again(first, 2), again(first, 3)])])

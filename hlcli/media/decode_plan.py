@@ -105,7 +105,7 @@ def plan_decoding(
     else:
         clock = Clock.PTS if has_times else Clock.COUNT
     if clock is Clock.COUNT:
-        whole = (DecodeSegment(0, None, None),)
+        whole = _split(container, stream, info, [])
         return DecodePlan(keyframes_only=False, skip_frame="DEFAULT", clock=clock, segments=whole)
     keyframes, can_seek = _keyframes(container, stream, info, shift)
     step_seconds = anchor_distance / info.frame_rate

@@ -126,11 +126,11 @@ def _grow(chosen: list[ClipSpan], room: float, curve: Curve, selection: Selectio
     grown = 0.0
     for span in chosen:
         index = place[id(span)]
-        usable = curve.room(float(curve.centres_T[span.peak]))
-        low = max(usable[0], in_time[index - 1].end if index else 0.0)
-        high = min(
-            usable[1], in_time[index + 1].start if index + 1 < len(in_time) else curve.duration
-        )
+        low, high = curve.room(float(curve.centres_T[span.peak]))
+        if index:
+            low = max(low, in_time[index - 1].end)
+        if index + 1 < len(in_time):
+            high = min(high, in_time[index + 1].start)
         more = min(room - grown, selection.longest_seconds - span.length, high - low - span.length)
         if more > EPSILON:
             length = span.length + more

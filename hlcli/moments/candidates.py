@@ -132,8 +132,8 @@ def _joined(
         if not start <= instant <= end or end - start > selection.longest_seconds:
             continue
         span.start, span.end = start, end
-        span.core_start = min(span.core_start, max(start, instant - curve.clip_seconds / 2))
-        span.core_end = max(span.core_end, min(end, instant + curve.clip_seconds / 2))
+        span.core_start = min(span.core_start, max(start, float(curve.edges_E[peak])))
+        span.core_end = max(span.core_end, min(end, float(curve.edges_E[peak + 1])))
         settle(span, curve, selection, floor, ceiling)
         starts[index] = span.start
         return True

@@ -34,7 +34,7 @@ def varied(ranked: list[ClipSpan], curve: Curve, looks_T: npt.NDArray[np.int64])
     shares_NG = np.zeros((len(ranked), len(groups)))
     for row, span in zip(shares_NG, ranked, strict=True):
         inside_T = (curve.edges_E[1:] > span.start) & (curve.edges_E[:-1] < span.end)
-        np.add.at(row, looks_T[inside_T], 1.0 / max(1, int(inside_T.sum())))
+        np.add.at(row, looks_T[inside_T], 1.0 / inside_T.sum())
     heights_N = np.array([curve.mean(span.start, span.end) - curve.floor for span in ranked])
     likeness_N = np.zeros(len(ranked))
     left = list(range(len(ranked)))
