@@ -27,7 +27,7 @@ from hlcli.document import ScoresDocument, near_misses, write_documents
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.media.unusable import Unusable
-from hlcli.moments import Observation
+from hlcli.moments import Observation, Take
 from hlcli.rendering.curve import ALWAYS, NARROW, WIDE, draw_curve, extremes, lanes_of
 from hlcli.rendering.drawing import Box, Drawing, Line, Text, png_file, svg_file
 from hlcli.rendering.report import MOST_STILLS_BYTES
@@ -247,6 +247,29 @@ def test_report_shows_each_moment_with_its_own_still(tmp_path: Path) -> None:
     assert page.text == hlcli.report(document, tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+def test_next_best_moments_and_other_takes_have_stills(tmp_path: Path) -> None:
+    first = make_video(tmp_path, name="first.mp4", num_frames=600)
+    second = make_video(tmp_path, name="second.mp4", num_frames=600, first_number=1000)
+    one, two = document_of(first, [(4.0, 6.0)]), document_of(second, [(12.0, 14.0)])
+    takes = (
+        Take(start_seconds=8.0, end_seconds=10.0, score=0.4),
+        Take(start_seconds=2.0, end_seconds=3.0, score=0.3, video=str(second)),
+        Take(start_seconds=1.0, end_seconds=2.0, score=0.2, video="/elsewhere/third.mp4"),
+    )
+    one = one.with_moments([replace(one.moments[0], alternatives=takes)])
+    page = Page(hlcli.report([one, two], tmp_path / "r.html"))
+    numbers = set()
+    for image in page.all("img"):
+        data = base64.b64decode((image["src"] or "").removeprefix("data:image/jpeg;base64,"))
+        with Image.open(io.BytesIO(data)) as picture:
+            numbers.add(read_frame_number(np.asarray(picture)))
+    near = near_misses(one)
+    assert near
+    assert {270, 1075, *(round(moment.peak_seconds * 30) for moment in near)} <= numbers
+    assert "Other takes" in page.words
+    assert "third.mp4" in page.words
+
+
 def test_nothing_of_a_name_becomes_markup(tmp_path: Path) -> None:
     name = "\"><script>alert(1)<\\script><img src=x onerror='1'> \x07 \udcff {{ 7 * 6 }}.mp4"
     hostile = "<svg onload=1></style></svg>"
@@ -303,7 +326,7 @@ def test_an_hour_of_the_worst_pictures_stays_under_three_megabytes(tmp_path: Pat
     document = document.with_moments(hlcli.find_moments(document, hlcli.Selection(top=20)))
     path = hlcli.report(observed(document), tmp_path / "r.html")
     page = Page(path)
-    assert len(page.all("img")) == 20 + 10
+    assert len(page.all("img")) == 20 + 10 + 5
     stills = [str(one["src"]) for one in page.all("img")]
     assert sum(map(len, stills)) > MOST_STILLS_BYTES / 2
     assert path.stat().st_size < 3_000_000

@@ -25,7 +25,7 @@ from hlcli.document import ScoresDocument
 from hlcli.errors import HlError
 from hlcli.media.probe import MediaInfo
 from hlcli.media.still import read_stills
-from hlcli.moments import Moment
+from hlcli.moments import Moment, Take
 from hlcli.progress import Progress, silent
 from hlcli.rendering.curve import NARROW, WIDE, draw_curve
 from hlcli.timeline.build import why_words
@@ -43,6 +43,7 @@ _STILLS_AT_WIDEST = 60
 _QUALITIES = (80, 65, 50, 35, 20)
 _MOST_UNUSABLE = 100
 _MOST_BEST = 50
+_MOST_TAKES = 5  # of one moment
 """Moments in the table of the best of several videos."""
 
 
@@ -75,11 +76,40 @@ class ReportedVideo:
 
 
 def wanted_frames(document: ScoresDocument) -> set[int]:
-    """Return the frames of a video that its report shows."""
+    """Return the frames that a report shows: along the video, and of the document's moments."""
     return {
         *_strip_frames(document),
         *(_peak_frame(document, moment) for moment in document.moments),
     }
+
+
+def with_stills(
+    documents: Sequence[ScoresDocument], near: Sequence[Sequence[Moment]]
+) -> list[ScoresDocument]:
+    """Return documents with all moments that get a still, for `read_pictures`.
+
+    Args:
+        documents: With the moments that were chosen.
+        near: The next best moments of each; they get one, and so do other takes.
+    """
+    moments = [[*one.moments, *more] for one, more in zip(documents, near, strict=True)]
+    places = {document.video.path: place for place, document in enumerate(documents)}
+    for place, document in enumerate(documents):
+        for moment in document.moments:
+            for take in moment.alternatives[:_MOST_TAKES]:
+                there = place if take.video is None else places.get(take.video)
+                if there is not None:
+                    moments[there].append(_as_moment(take))
+    return [one.with_moments(its) for one, its in zip(documents, moments, strict=True)]
+
+
+def _as_moment(take: Take) -> Moment:
+    return Moment(
+        start_seconds=take.start_seconds,
+        end_seconds=take.end_seconds,
+        score=take.score,
+        peak_seconds=(take.start_seconds + take.end_seconds) / 2,
+    )
 
 
 def read_pictures(
@@ -88,7 +118,8 @@ def read_pictures(
     """Decode the stills of a report, together no larger than a report may be.
 
     Args:
-        videos: Documents with what `probe` said about the file; None where there is none.
+        videos: Documents with all moments that get a still, and what `probe` said about the file;
+            None where there is none.
         progress: Called with the stills decoded.
 
     Returns:
@@ -145,7 +176,7 @@ def render_report(videos: Sequence[ReportedVideo]) -> str:
     several = len(videos) > 1
     ranking = ranks(documents)
     parts = [
-        _video(video, number, rank)
+        _video(video, number, rank) | {"takes": _takes(video, videos)}
         for number, (video, rank) in enumerate(zip(videos, ranking, strict=True), start=1)
     ]
     best = sorted((one for part in parts for one in part["moments"]), key=lambda one: one["rank"])
@@ -205,7 +236,10 @@ def _video(video: ReportedVideo, number: int, ranking: Sequence[int]) -> dict[st
         "caption": _caption(document),
         "moments": moments,
         "none_found": f"Nothing stands out: the best second scores {max(document.scores):.2f}.",
-        "near": [_moment(document, moment) for moment in video.near],
+        "near": [
+            _moment(document, moment) | {"still": video.pictures.get(_peak_frame(document, moment))}
+            for moment in video.near
+        ],
         "unusable": [
             {
                 "start": _timecode(document, one.start_seconds),
@@ -234,6 +268,24 @@ def _moment(document: ScoresDocument, moment: Moment) -> dict[str, Any]:
         "sides": ", ".join(sides) if len(sides) > 1 else "",
         "why": _first_upper(_shown(why_words(moment))),
     }
+
+
+def _takes(video: ReportedVideo, videos: Sequence[ReportedVideo]) -> list[dict[str, Any]]:
+    """Return the other takes of a video's moments, with the number of the moment they are of."""
+    places = {one.document.video.path: one for one in videos}
+    found = []
+    for number, moment in enumerate(video.document.moments, start=1):
+        for take in moment.alternatives[:_MOST_TAKES]:
+            there = video if take.video is None else places.get(take.video)
+            span = _as_moment(take)
+            shown = _moment(video.document if there is None else there.document, span)
+            still = None
+            if there is not None:
+                still = there.pictures.get(_peak_frame(there.document, span))
+            path = video.document.video.path if take.video is None else take.video
+            name = _shown(media_path(path).name)
+            found.append(shown | {"number": number, "video": name, "still": still})
+    return found
 
 
 def _first_upper(text: str) -> str:

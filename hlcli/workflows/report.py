@@ -16,7 +16,7 @@ from hlcli.media.probe import MediaInfo, probe
 from hlcli.moments import Selection
 from hlcli.moments.budget import DEFAULT_LIMIT_SECONDS, DEFAULT_SHARE
 from hlcli.progress import Listener
-from hlcli.rendering.report import ReportedVideo, read_pictures, render_report
+from hlcli.rendering.report import ReportedVideo, read_pictures, render_report, with_stills
 from hlcli.timeline.build import Layout
 from hlcli.timeline.paths import is_file
 from hlcli.workflows.export import choose_moments, relink_documents, stored_documents
@@ -106,17 +106,19 @@ def report_page(
         on: Notified of progress, and of videos without stills.
     """
     files = [_probed(document, on) for document in documents]
-    pictures = read_pictures(list(zip(documents, files, strict=True)), progress=on.progress)
+    near = [near_misses(document, selection) for document in documents]
+    shown = with_stills(documents, near)
+    pictures = read_pictures(list(zip(shown, files, strict=True)), progress=on.progress)
     return render_report(
         [
             ReportedVideo(
                 document=document,
-                near=near_misses(document, selection),
+                near=more,
                 pictures=stills,
                 rule=rule_words(selection),
                 notes=() if info else ("The video is not here, so there are no stills of it.",),
             )
-            for document, info, stills in zip(documents, files, pictures, strict=True)
+            for document, more, info, stills in zip(documents, near, files, pictures, strict=True)
         ]
     )
 
