@@ -153,6 +153,7 @@ def test_the_page_in_a_browser_against_the_service(
     for name in ("undone", "redone", "dropped", "keptAgain", "pinned", "swapped", "stayed"):
         assert steps[name] is True, name
     assert (steps["split"], steps["merged"], steps["moved"]) == (1, 0, 1)
+    assert steps["focus"] == ["Drop", "Swap"]
     assert steps["playsCut"] == ["true", "false"]
     assert (steps["ownOrder"], steps["avoided"], steps["added"]) == ("own", 1, 1)
     assert steps["jump"] < 0.5

@@ -206,6 +206,18 @@ async function byKeyboard(page) {
   await page.keyboard.press("Shift+ArrowLeft");
   await page.keyboard.press("n");
   steps.added = (await kept(page)).length - lone;
+  // A button that goes away leaves the focus to what came into its place, not to the page.
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  await page.focus('#moments .moment:not(.dropped) [data-key^="Drop"]');
+  await page.keyboard.press("Enter");
+  steps.focus = [await focused()];
+  await page.focus("#undo");
+  await page.keyboard.press("Enter");
+  await page.focus('#moments .moment:not(.dropped) [data-key^="Swap"]');
+  await page.keyboard.press("Enter");
+  steps.focus.push(await focused());
+  await page.keyboard.press("Control+z");
+  await page.focus("#curve");
   await page.keyboard.press("?");
   await page.waitForSelector("#dialog[open]");
   await judge(page, "keys");

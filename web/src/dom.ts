@@ -29,10 +29,18 @@ export function button(words: string, label: string, onPress: () => void): HTMLB
   return made;
 }
 
-/** Put other children in, and the focus where it was: elements are known by `data-key`. */
+/**
+ * Put other children in, and the focus where it was: elements are known by `data-key`, and what is gone leaves the
+ * focus to what came into its place.
+ */
 export function replace(holder: HTMLElement, children: Node[]): void {
-  const active = document.activeElement;
-  const key = active && holder.contains(active) ? active.getAttribute("data-key") : null;
+  const keyed = (): HTMLElement[] => [...holder.querySelectorAll<HTMLElement>("[data-key]")];
+  const before = keyed();
+  const place = before.indexOf(document.activeElement as HTMLElement);
+  const key = before[place]?.dataset.key;
   holder.replaceChildren(...children);
-  if (key) holder.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  if (place < 0) return;
+  const now = keyed();
+  const next = now.find((one) => one.dataset.key === key) ?? now[Math.min(place, now.length - 1)];
+  (next ?? byId("moments")).focus();
 }

@@ -456,13 +456,24 @@ class Page {
     this.#showMaking();
     this.#showSaved();
     this.#onTime();
-    byId<HTMLButtonElement>("undo").disabled = this.#past.length === 0;
-    byId<HTMLButtonElement>("redo").disabled = this.#future.length === 0;
+    this.#enable("undo", this.#past.length > 0, this.#future.length > 0 ? "redo" : "");
+    this.#enable("redo", this.#future.length > 0, this.#past.length > 0 ? "undo" : "");
     byId<HTMLSelectElement>("order").value = this.edit.order;
     const scores = this.#document();
     byId("model").textContent = scores
       ? `scores by ${scores.model.name} ${scores.model.version}${scores.damage ? `; ${scores.damage}` : ""}`
       : "";
+  }
+
+  /** A button that can do nothing any more leaves the focus to its counterpart, where that can. */
+  #enable(id: string, isEnabled: boolean, counterpart: string): void {
+    const pressed = byId<HTMLButtonElement>(id);
+    const hadFocus = pressed === document.activeElement;
+    pressed.disabled = !isEnabled;
+    if (isEnabled || !hadFocus || !counterpart) return;
+    const other = byId<HTMLButtonElement>(counterpart);
+    other.disabled = false;
+    other.focus();
   }
 
   #showVideos(): void {
