@@ -12,7 +12,7 @@ from cli_runner import hl
 
 import hlcli
 from hlcli.errors import MediaNotFoundError, NothingFoundError, TrainingError, UsageError
-from hlcli.matching.align import fit_line
+from hlcli.matching.align import find_seam, fit_line
 from hlcli.matching.geometry import find_placements
 from hlcli.matching.search import PlaceSearch, Spread
 from hlcli.matching.signature import picture_inside, resampled, signatures
@@ -191,3 +191,21 @@ def test_finetune_learns_nothing_from_a_foreign_film(project: Path) -> None:
     with pytest.raises(TrainingError, match="nothing is learned"):
         hlcli.finetune(settings)
     assert "from-foreign" not in {one.name for one in list_models()}
+
+
+def test_shots_meet_in_the_middle_of_a_dissolve() -> None:
+    chance = np.random.default_rng(2)
+    before, after = chance.normal(size=(2, 40, 300)).astype(np.float32)
+    share = np.clip((np.arange(40) - 11.5) / 16, 0, 1)[:, None].astype(np.float32)
+    noise = chance.normal(size=(40, 300)).astype(np.float32)
+    film = 1.4 * ((1 - share) * before + share * after) + 0.3 * noise
+    assert find_seam(film, before, after) == 20
+    cut = np.where(np.arange(40)[:, None] < 7, before, after)
+    assert find_seam(cut, before, after) == 7
+
+
+def test_shots_do_not_meet_where_something_else_is_shown() -> None:
+    before, after, other = np.random.default_rng(3).normal(size=(3, 30, 300)).astype(np.float32)
+    film = np.concatenate([before[:10], other[10:20], after[20:]])
+    assert find_seam(film, before, after) is None
+    assert find_seam(before, before, before) is None

@@ -22,6 +22,8 @@ _NEAR_FRAMES = 4.0
 # What a speed other than normal must gain in mean logarithm of the difference to be believed.
 _SPEED_GAIN = 0.02
 _FLOOR = 0.004
+# Two pictures must differ in so much of their details to show where one becomes the other.
+_LEAST_APART = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,43 @@ def fit_line(
         alike_F=alike_F,
         sharpness=sharpness,
     )
+
+
+def find_seam(film_FP: FloatArray, before_FP: FloatArray, after_FP: FloatArray) -> int | None:
+    """Find the first frame that shows more of what comes than of what goes.
+
+    Args:
+        film_FP: `signature.details` of each frame of the film around the seam.
+        before_FP: The same of what goes, had it gone on.
+        after_FP: The same of what comes, had it been there before.
+
+    Returns:
+        Between 0 and F; None where the two look the same, or some frame shows neither.
+    """
+    # How much of each is in each frame, by least squares.
+    aa, bb, ab, fa, fb, ff = (
+        (one * other).sum(axis=1, dtype=np.float64)
+        for one, other in (
+            (before_FP, before_FP),
+            (after_FP, after_FP),
+            (before_FP, after_FP),
+            (film_FP, before_FP),
+            (film_FP, after_FP),
+            (film_FP, film_FP),
+        )
+    )
+    apart = aa * bb - ab * ab
+    if np.median(apart / np.maximum(aa * bb, 1e-6)) < _LEAST_APART:
+        return None
+    apart = np.maximum(apart, 1e-6)
+    going = np.maximum((fa * bb - fb * ab) / apart, 0)
+    coming = np.maximum((fb * aa - fa * ab) / apart, 0)
+    if (going * fa + coming * fb < LEAST_ALIKE**2 * np.maximum(ff, 1)).any():
+        return None
+    share = coming / np.maximum(going + coming, 1e-6)
+    # The step that fits the shares best.
+    errors = np.concatenate([[0.0], np.cumsum(share - 0.5)])
+    return int(errors.argmin())
 
 
 def _fine(

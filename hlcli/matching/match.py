@@ -15,11 +15,11 @@ import numpy.typing as npt
 from hlcli.errors import MediaError
 from hlcli.features.encoder import VisualEncoder
 from hlcli.features.types import RowArray
-from hlcli.matching.align import LEAST_ALIKE, Line, fit_line
+from hlcli.matching.align import LEAST_ALIKE, Line, find_seam, fit_line
 from hlcli.matching.film import Shot, find_shots
 from hlcli.matching.geometry import find_placements, refined
 from hlcli.matching.search import Candidate, PlaceSearch, Spread
-from hlcli.matching.signature import signatures
+from hlcli.matching.signature import details, signatures
 from hlcli.media.clips import true_runs
 from hlcli.media.grey import GreyFrames, GreyReader, Rect
 from hlcli.media.probe import MediaInfo
@@ -45,6 +45,8 @@ _SPLIT_SECONDS = 3.0
 _MOST_SAMPLED = 100
 _SAME_FRAMES = 1.5
 _EDGE_FRAMES = 2
+# So far from where two shots meet it is looked for where they do.
+_SEAM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,9 @@ def match_film(
                 if found:
                     left = _rest(sorted(found, key=lambda one: one.film.start), part)
                     parts += [one for one in left if len(one) >= _LEAST_PART_SECONDS * rate]
+        matched = _joined(matched, footage)
+        _meet(matched, shots, reader, sources)
     progress(MATCH_STAGE, film.num_frames / rate, film.num_frames / rate)
-    matched = _joined(matched, footage)
     return FilmMatch(tuple(matched), tuple(_rest(matched, range(film.num_frames))))
 
 
@@ -320,6 +323,15 @@ class _Sources:
             self._kept.popitem(last=False)
         return found
 
+    def shown(self, shot: MatchedShot, frames: range, rate: float) -> GreyFrames | None:
+        """Return what a shot would show in frames of a film of a rate, at and beyond its ends."""
+        info = self.infos[shot.file]
+        seconds = [shot.source_seconds((frame + 0.5) / rate) for frame in frames]
+        numbers = np.floor(np.asarray(seconds) * float(info.frame_rate)).astype(int)
+        numbers = np.clip(numbers, 0, info.num_frames - 1)
+        found = self.frames(shot.file, range(int(numbers.min()), int(numbers.max()) + 1))
+        return None if found is None else found[numbers - numbers.min()]
+
     def _close(self) -> None:
         if self._reader is not None:
             self._reader[1].close()
@@ -422,6 +434,40 @@ def _goes_on(before: MatchedShot, after: MatchedShot, footage: Sequence[MediaInf
         )
         <= _SAME_FRAMES / rate
     )
+
+
+def _meet(
+    matched: list[MatchedShot], shots: Sequence[Shot], reader: GreyReader, sources: _Sources
+) -> None:
+    """Let neighbours meet where the film shows more of the second than of the first.
+
+    At a cut that is the cut, in a dissolve its middle, whatever either hides of the other.
+    """
+    for place in range(len(matched) - 1):
+        before, after = matched[place : place + 2]
+        rate = float(reader.info.frame_rate)
+        around = round(_SEAM_SECONDS * rate)
+        if after.film.start - before.film.stop > around:
+            continue
+        frames = range(
+            max(before.film.start + 1, before.film.stop - around),
+            min(after.film.stop - 1, after.film.start + around),
+        )
+        if not frames:
+            continue
+        inside = next(one.inside for one in reversed(shots) if one.frames.start <= frames.start)
+        shown = [sources.shown(one, frames, rate) for one in (before, after)]
+        if shown[0] is None or shown[1] is None:
+            continue
+        seam = find_seam(
+            details(reader.stretch(frames), inside),
+            details(shown[0], before.rect),
+            details(shown[1], after.rect),
+        )
+        if seam is not None:
+            cut = frames.start + seam
+            matched[place] = replace(before, film=range(before.film.start, cut))
+            matched[place + 1] = replace(after, film=range(cut, after.film.stop))
 
 
 def _rest(shots: Sequence[MatchedShot], frames: range) -> Iterator[range]:

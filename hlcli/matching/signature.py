@@ -68,6 +68,17 @@ def signatures(frames_NHW: npt.NDArray[np.generic], rect: Rect) -> FloatArray:
     return unit_rows(local_contrast(small).reshape(len(small), -1))
 
 
+def details(frames_NHW: npt.NDArray[np.generic], rect: Rect) -> FloatArray:
+    """Return a part of each picture without its brightness around every pixel, shape `(N, P)`.
+
+    Unlike signatures these add up: those of a dissolve are the sum of what it mixes.
+    """
+    small = resampled(frames_NHW, rect, SIGNATURE_HEIGHT, SIGNATURE_WIDTH)
+    across, down = (_blur(size) for size in small.shape[:0:-1])
+    found: FloatArray = (small - down @ (small @ across.T)).reshape(len(small), -1)
+    return found
+
+
 def unit_rows(rows_NP: FloatArray) -> FloatArray:
     """Return rows without their mean, of length 1; those of almost none stay near 0."""
     centred = rows_NP - rows_NP.mean(axis=1, keepdims=True)
