@@ -12,7 +12,7 @@ from cli_runner import hl
 
 import hlcli
 from hlcli.errors import MediaNotFoundError, NothingFoundError, TrainingError, UsageError
-from hlcli.matching.align import find_seam, fit_line
+from hlcli.matching.align import find_end, find_seam, fit_line
 from hlcli.matching.geometry import find_placements
 from hlcli.matching.search import PlaceSearch, Spread
 from hlcli.matching.signature import picture_inside, resampled, signatures
@@ -209,3 +209,10 @@ def test_shots_do_not_meet_where_something_else_is_shown() -> None:
     film = np.concatenate([before[:10], other[10:20], after[20:]])
     assert find_seam(film, before, after) is None
     assert find_seam(before, before, before) is None
+
+
+def test_shot_ends_where_half_of_it_is_gone() -> None:
+    shot, other = np.random.default_rng(4).normal(size=(2, 40, 300)).astype(np.float32)
+    share = np.clip((np.arange(40) - 11.5) / 16, 0, 1)[:, None].astype(np.float32)
+    assert abs(find_end(1.4 * (1 - share) * shot + share * other, shot) - 20) <= 1
+    assert find_end(shot, shot) == 40

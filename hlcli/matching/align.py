@@ -147,6 +147,23 @@ def find_seam(film_FP: FloatArray, before_FP: FloatArray, after_FP: FloatArray) 
     return int(errors.argmin())
 
 
+def find_end(film_FP: FloatArray, shown_FP: FloatArray) -> int:
+    """Find the first frame that shows less than half of what the first frames show.
+
+    Args:
+        film_FP: `signature.details` of each frame of the film around the end of a shot.
+        shown_FP: The same of the shot, had it gone on.
+
+    Returns:
+        Between 0 and F.
+    """
+    energy = (shown_FP * shown_FP).sum(axis=1, dtype=np.float64)
+    amounts = (film_FP * shown_FP).sum(axis=1, dtype=np.float64) / np.maximum(energy, 1e-6)
+    usual = float(np.median(amounts[: (len(amounts) + 1) // 2]))
+    share = np.clip(amounts / max(usual, 1e-6), 0, 1)
+    return int(np.concatenate([[0.0], np.cumsum(0.5 - share)]).argmin())
+
+
 def _fine(
     along: Callable[[npt.NDArray[np.float64], float], FloatArray],
     good: npt.NDArray[np.bool_],

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from hlcli.errors import MediaError
 from hlcli.features.encoder import VisualEncoder
 from hlcli.features.types import RowArray
-from hlcli.matching.align import LEAST_ALIKE, Line, find_seam, fit_line
+from hlcli.matching.align import LEAST_ALIKE, Line, find_end, find_seam, fit_line
 from hlcli.matching.film import Shot, find_shots
 from hlcli.matching.geometry import find_placements, refined
 from hlcli.matching.search import Candidate, PlaceSearch, Spread
-from hlcli.matching.signature import details, signatures
+from hlcli.matching.signature import FloatArray, details, signatures
 from hlcli.media.clips import true_runs
 from hlcli.media.grey import GreyFrames, GreyReader, Rect
 from hlcli.media.probe import MediaInfo
@@ -441,12 +441,24 @@ def _meet(
 ) -> None:
     """Let neighbours meet where the film shows more of the second than of the first.
 
-    At a cut that is the cut, in a dissolve its middle, whatever either hides of the other.
+    At a cut that is the cut, in a dissolve its middle, whatever either hides of the other. Where
+    nothing was found beside a shot, it ends where half of it is gone.
     """
+    rate = float(reader.info.frame_rate)
+    around = round(_SEAM_SECONDS * rate)
+    cuts = {shots[-1].frames.stop, *(one.frames.start for one in shots)}
+
+    def seen(shot: MatchedShot, frames: range) -> FloatArray | None:
+        shown = sources.shown(shot, frames, rate)
+        return None if shown is None else details(shown, shot.rect)
+
+    def film(frames: range) -> FloatArray:
+        inside = next(one.inside for one in reversed(shots) if one.frames.start <= frames.start)
+        return details(reader.stretch(frames), inside)
+
+    met: set[int] = set()
     for place in range(len(matched) - 1):
         before, after = matched[place : place + 2]
-        rate = float(reader.info.frame_rate)
-        around = round(_SEAM_SECONDS * rate)
         if after.film.start - before.film.stop > around:
             continue
         frames = range(
@@ -455,19 +467,32 @@ def _meet(
         )
         if not frames:
             continue
-        inside = next(one.inside for one in reversed(shots) if one.frames.start <= frames.start)
-        shown = [sources.shown(one, frames, rate) for one in (before, after)]
-        if shown[0] is None or shown[1] is None:
+        going, coming = seen(before, frames), seen(after, frames)
+        if going is None or coming is None:
             continue
-        seam = find_seam(
-            details(reader.stretch(frames), inside),
-            details(shown[0], before.rect),
-            details(shown[1], after.rect),
-        )
+        seam = find_seam(film(frames), going, coming)
         if seam is not None:
             cut = frames.start + seam
             matched[place] = replace(before, film=range(before.film.start, cut))
             matched[place + 1] = replace(after, film=range(cut, after.film.stop))
+            met |= {2 * place + 1, 2 * place + 2}
+    for place, shot in enumerate(matched):
+        start, stop = shot.film.start, shot.film.stop
+        low = matched[place - 1].film.stop if place else 0
+        high = matched[place + 1].film.start if place + 1 < len(matched) else shots[-1].frames.stop
+        middle = (start + stop) // 2
+        if 2 * place not in met and start not in cuts and low < start:
+            frames = range(max(low, start - around), min(start + around, middle + 1))
+            shown = seen(shot, frames)
+            if shown is not None:
+                start = frames.stop - find_end(film(frames)[::-1], shown[::-1])
+        if 2 * place + 1 not in met and stop not in cuts and stop < high:
+            frames = range(max(stop - around, middle), min(stop + around, high))
+            shown = seen(shot, frames)
+            if shown is not None:
+                stop = frames.start + find_end(film(frames), shown)
+        if start < stop:
+            matched[place] = replace(shot, film=range(start, stop))
 
 
 def _rest(shots: Sequence[MatchedShot], frames: range) -> Iterator[range]:
