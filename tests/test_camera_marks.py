@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,15 +14,21 @@ import pytest
 from cli_runner import hl
 from document_factory import make_document
 from finetune_factory import make_take
+from media_factory import make_video
+from render_factory import cuts, source_of
 
 from hlcli.document import ScoresDocument, find_moments
+from hlcli.errors import HlError
 from hlcli.media.camera_marks import has_log, read_camera_marks
 from hlcli.media.ffmpeg import find_ffmpeg
 from hlcli.media.probe import probe
 from hlcli.moments import Observation, Selection, with_votes
 from hlcli.progress import Listener
 from hlcli.timeline.build import Layout, build_edit_list
+from hlcli.timeline.edit_list import Marker
+from hlcli.timeline.formats import write_edit
 from hlcli.workflows.report import ScoringChoice, scored_documents
+from hlcli.workflows.score import marks_of_timelines
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -255,3 +262,38 @@ def test_marks_teach(tmp_path: Path) -> None:
     nothing = hl("finetune", make_take(tmp_path / "new", 7), "--name", "none", "--from-marks")
     assert nothing.exit_code == 7
     assert "nothing in the cuts and marks is about the footage" in nothing.stderr
+
+
+@pytest.mark.parametrize("name", ["marked.otio", "marked.xml", "marked.fcpxml"])
+def test_markers_of_a_timeline_are_marks_of_the_media_under_them(tmp_path: Path, name: str) -> None:
+    """Frame 40 of the file, in a cut that begins at frame 30, stays at frame 40."""
+    video = make_video(tmp_path, name="a.mp4", rate=Fraction(25), num_frames=100)
+    edit = cuts([(source_of(video), 0, 10), (source_of(video), 30, 40)])
+    markers = (
+        Marker(frames=range(40, 41), name="great laugh", color="BLUE"),
+        Marker(frames=range(50, 51), name="drop this", color="BLUE"),
+        Marker(frames=range(60, 61), name="H01 0.92", comment="", color="GREEN"),
+    )
+    events = (edit.events[0], replace(edit.events[1], markers=markers))
+    write_edit(tmp_path / name, replace(edit, events=events))
+    told: list[str] = []
+    listener = Listener()
+    listener.remark = told.append  # type: ignore[method-assign]
+    (marks,) = marks_of_timelines([tmp_path / name], [video], on=listener).values()
+    assert [(mark.name, mark.start_seconds) for mark in marks] == [("great laugh", 40 / 25)]
+    assert f"{name}: 1 markers count as marks of 1 files" in told
+
+
+def test_markers_of_other_footage_are_said_and_bad_timelines_cost_nothing(tmp_path: Path) -> None:
+    video = make_video(tmp_path, name="a.mp4", rate=Fraction(25), num_frames=30)
+    (tmp_path / "other").mkdir()
+    other = make_video(tmp_path / "other", name="b.mp4", rate=Fraction(25), num_frames=50)
+    edit = cuts([(source_of(other), 0, 50)])
+    marker = Marker(frames=range(5, 6), name="here", color="BLUE")
+    write_edit(
+        tmp_path / "cut.otio", replace(edit, events=(replace(edit.events[0], markers=(marker,)),))
+    )
+    (tmp_path / "bad.otio").write_text("{}")
+    with pytest.raises(HlError, match=r"bad\.otio"):
+        marks_of_timelines([tmp_path / "bad.otio"], [video])
+    assert marks_of_timelines([tmp_path / "cut.otio"], [video]) == {}

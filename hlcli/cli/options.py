@@ -238,6 +238,17 @@ Marks: TypeAlias = Annotated[
 ]
 
 
+MarksFrom: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--marks-from",
+        metavar="TIMELINE",
+        help="Markers of this timeline count as marks of the videos they lie over. Repeatable.",
+        rich_help_panel=_SHAPE,
+    ),
+]
+
+
 class ProxiesOption(str, Enum):
     """Values of --proxies."""
 

@@ -46,6 +46,7 @@ def score(
     avoid: options.Avoid = None,
     rejects: options.Rejects = None,
     marks: options.Marks = None,
+    marks_from: options.MarksFrom = None,
     like: options.Like = None,
     for_: layout_options.For = None,
     order: layout_options.Order = layout_options.OrderChoice.time,
@@ -110,7 +111,7 @@ def score(
     from hlcli.workflows.likeness import Photographs
     from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
-    from hlcli.workflows.score import Pipeline, score_videos
+    from hlcli.workflows.score import Pipeline, marks_of_timelines, score_videos
     from hlcli.workflows.shard import parse_shard
     from hlcli.workflows.transcripts import read_transcripts, transcripts_of
 
@@ -187,6 +188,7 @@ def score(
         visual_only=visual_only,
         said=said,
         like=photographs,
+        marks=marks_of_timelines(marks_from or [], all_paths, on=on),
         among=all_paths,
         jobs=settings,
         on=on,

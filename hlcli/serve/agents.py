@@ -107,6 +107,7 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
             draft=options.draft,
             transcripts=options.transcript,
             like=options.like,
+            marks_from=options.marks_from,
             may_read=allowed.may_read,
             on=on,
         )

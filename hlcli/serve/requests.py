@@ -152,8 +152,16 @@ class ScoreOptions(ExportOptions):
     """Options of `hl score`."""
 
     proxies: Literal["auto", "off"] = "auto"
+    marks_from: Annotated[
+        Files, Field(description="timelines whose markers count as marks of the videos")
+    ] = []
     draft: Annotated[bool, Field(description="keyframes alone, for a first look")] = False
     no_cache: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders that are read, other than what is worked on."""
+        return [*super().files, *self.marks_from]
 
 
 class RenderOptions(_Options):

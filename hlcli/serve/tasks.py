@@ -135,6 +135,7 @@ def _score(task: Task) -> Result:
         draft=options.draft,
         transcripts=options.transcript,
         like=options.like,
+        marks_from=options.marks_from,
         may_read=task.allowed.may_read,
         on=task.on,
     )

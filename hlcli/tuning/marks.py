@@ -11,10 +11,11 @@ from pathlib import Path
 from hlcli.errors import TrainingError, UsageError, shortened
 from hlcli.media.camera_marks import read_camera_marks
 from hlcli.media.probe import probe
+from hlcli.moments import Observation
 from hlcli.moments.marks import AFTER_SECONDS, BEFORE_SECONDS
 from hlcli.progress import Progress, silent
 from hlcli.timeline.edit_list import Event, Marker
-from hlcli.timeline.paths import is_file
+from hlcli.timeline.paths import is_file, readable
 from hlcli.timeline.read import READERS
 from hlcli.timeline.read.bounds import read_bytes
 from hlcli.timeline.relink import MissingMedia
@@ -34,6 +35,8 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;]\d{2,3}", re.ASCII)
 _WORD = re.compile(r"\s*(keep|drop)\b", re.IGNORECASE)
+_MOMENT = re.compile(r"H\d+ [01]\.\d+", re.ASCII)
+"""What hl calls a moment's marker."""
 _PAST_END_SECONDS = Fraction(1)
 
 
@@ -85,6 +88,50 @@ def marks_of_cameras(footage: Footage, *, progress: Progress = silent) -> Annota
     return Annotations(
         way="labels", file=Path("marks of the cameras"), spans=tuple(spans), notes=tuple(notes)
     )
+
+
+def marks_of_timeline(
+    path: Path, footage: Footage
+) -> tuple[dict[str, list[Observation]], tuple[str, ...]]:
+    """Return the markers of a timeline as marks of the media that they lie over.
+
+    What hl set itself marks nothing, nor does a marker that says "drop". Colours do not count:
+    several formats do not keep them.
+
+    Args:
+        path: The timeline.
+        footage: The raw files.
+
+    Returns:
+        The marks of each file by its content identity, and a sentence for what is not used.
+
+    Raises:
+        UsageError: The extension is unknown, or an extra that reads it is not installed.
+        TimelineError: The timeline cannot be read.
+        MediaError: A file of the timeline cannot be used.
+    """
+    read = read_edit(path, footage)
+    found: dict[str, list[Observation]] = {}
+    lost: dict[str, int] = {}
+    for event in read.edit.events:
+        for marker in event.markers:
+            if _is_own(marker) or _word(marker) == "drop":
+                continue
+            file = footage.find(wanted_of(event.source, footage.may_read), base=path.parent)
+            if isinstance(file, str):
+                lost[file] = lost.get(file, 0) + 1
+                continue
+            rate, length = event.source.frame_rate, float(file.info.duration_seconds)
+            start, end = (float(at / rate) for at in (marker.frames.start, marker.frames.stop))
+            if start < length:
+                mark = Observation(
+                    name=readable(marker.name) or "marker",
+                    start_seconds=round(start, 6),
+                    end_seconds=round(min(end, length), 6),
+                    score=1.0,
+                )
+                found.setdefault(file.identity, []).append(mark)
+    return found, (*read.notes, *_not_used(lost))
 
 
 def parse_instant(text: str, file: RawFile) -> Fraction:
@@ -245,10 +292,7 @@ def _of_markers(path: Path, footage: Footage) -> Annotations:
             start, end = _stretch(event, marker, file)
             where = f"the marker {marker.name or marker.color!r} of {path.name}"
             spans.append(MarkedSpan(file=file, start=start, end=end, keep=keep, where=where))
-    notes = [
-        f"{count} {'marker is' if count == 1 else 'markers are'} not used: {reason}"
-        for reason, count in lost.items()
-    ]
+    notes = _not_used(lost)
     if num_silent:
         notes.append(
             f"{num_silent} markers say neither keep nor drop, and are neither green nor red"
@@ -262,19 +306,34 @@ def _of_markers(path: Path, footage: Footage) -> Annotations:
     )
 
 
+def _not_used(lost: dict[str, int]) -> list[str]:
+    return [
+        f"{count} {'marker is' if count == 1 else 'markers are'} not used: {reason}"
+        for reason, count in lost.items()
+    ]
+
+
 def verdict(marker: Marker) -> bool | None:
     """Return whether a marker keeps or drops; None when it says neither.
 
     Its name or comment begins with "keep" or "drop", or else it is green or red. Green markers
     that hl set itself say nothing: they are what it found, not what an editor thinks of it.
     """
-    for text in (marker.name, marker.comment):
-        word = _WORD.match(text)
-        if word:
-            return word[1].lower() == "keep"
+    if word := _word(marker):
+        return word == "keep"
     if marker.color == "RED":
         return False
     return True if marker.color == "GREEN" and marker.rank is None else None
+
+
+def _word(marker: Marker) -> str | None:
+    words = (_WORD.match(text) for text in (marker.name, marker.comment))
+    return next((word[1].lower() for word in words if word), None)
+
+
+def _is_own(marker: Marker) -> bool:
+    """Whether hl set a marker for a moment; not every format keeps more than its name."""
+    return marker.rank is not None or _MOMENT.fullmatch(marker.name) is not None
 
 
 def _stretch(event: Event, marker: Marker, file: RawFile) -> tuple[Fraction, Fraction]:

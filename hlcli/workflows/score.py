@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,6 +74,7 @@ def score(
     draft: bool = False,
     transcripts: Sequence[str | Path] = (),
     like: Sequence[str | Path] = (),
+    marks_from: Sequence[str | Path] = (),
     jobs: int | Literal["auto"] | None = None,
     engine: str | None = None,
     may_read: MayRead = any_file,
@@ -92,6 +93,7 @@ def score(
         draft: Look at keyframes alone, for a first look; see `Pipeline`.
         transcripts: Files of what is said, each called as its video where there are several.
         like: Photographs of the event, and folders of them: what looks like them counts for more.
+        marks_from: Timelines of the videos, whose markers count as marks set while recording.
         jobs: Worker processes that score several videos at once, "auto" for one on each core;
             None scores one after the other in this process.
         engine: "ray" for a cluster of this machine, or the address of one that runs.
@@ -126,6 +128,7 @@ def score(
 
         settings = job_settings_of(jobs=jobs, engine=engine)
     said = transcripts_of(read, paths)
+    marks = marks_of_timelines(marks_from, paths, may_read=may_read, on=on)
     scored = list(
         score_videos(
             pipeline,
@@ -134,6 +137,7 @@ def score(
             visual_only=visual_only,
             said=said,
             like=photographs,
+            marks=marks,
             jobs=settings,
             on=on,
         )
@@ -149,6 +153,7 @@ def score_videos(
     visual_only: bool = False,
     said: Sequence[Transcript | None] | None = None,
     like: Photographs | None = None,
+    marks: Mapping[str, Sequence[Observation]] | None = None,
     among: Sequence[Path] | None = None,
     jobs: JobSettings | None = None,
     on: Listener | None = None,
@@ -162,6 +167,7 @@ def score_videos(
         visual_only: Leave the sound out even where there is some.
         said: The transcript of each video, see `transcripts_of`; None where there is none.
         like: Photographs; what looks like them counts for more.
+        marks: More marks of the videos, see `marks_of_timelines`.
         among: All videos that were named, where `paths` are a part of them.
         jobs: How worker processes score several at once; None scores one after the other here.
         on: See `score`.
@@ -189,10 +195,61 @@ def score_videos(
                 if like is not None:
                     features = pipeline.features_of(document, on.progress)
                     document = like.likened(document, on, features)
+                if marks is not None and (more := marks.get(document.video.sha256_head)):
+                    document = _with_marks(document, more)
                 if said is not None:
                     document = with_transcript(document, said[place], on)
                 found = [choose_moments(document, selection, on)]
             yield from found
+
+
+def marks_of_timelines(
+    timelines: Sequence[str | Path],
+    videos: Sequence[Path],
+    *,
+    may_read: MayRead = any_file,
+    on: Listener | None = None,
+) -> dict[str, list[Observation]]:
+    """Return the markers of timelines as marks of videos, by the content of these.
+
+    Args:
+        timelines: Timelines of the videos, in any format that hl reads.
+        videos: The videos.
+        may_read: Asked before a timeline or what it names is opened.
+        on: Notified of timelines that cannot be used, and of markers that are of no video.
+
+    Raises:
+        HlError: A timeline cannot be used, where no listener takes it.
+    """
+    if not timelines:
+        return {}
+    from hlcli.tuning.footage import Footage
+    from hlcli.tuning.marks import marks_of_timeline
+
+    on = on or Listener()
+    footage = Footage([str(video) for video in videos], may_read=may_read) if videos else None
+    found: dict[str, list[Observation]] = {}
+    for timeline in timelines if footage is not None else ():
+        with on.one_file(timeline):
+            marks, notes = marks_of_timeline(may_read(Path(timeline).expanduser()), footage)
+            for note in notes:
+                on.remark(f"{Path(timeline).name}: {note}")
+            count = sum(map(len, marks.values()))
+            on.remark(
+                f"{Path(timeline).name}: {count} markers count as marks of {len(marks)} files"
+            )
+            for identity, more in marks.items():
+                found.setdefault(identity, []).extend(more)
+    return found
+
+
+def _with_marks(document: ScoresDocument, more: Sequence[Observation]) -> ScoresDocument:
+    # A timeline of hl has the marks of the camera, too.
+    known = {(round(mark.start_seconds, 1), mark.name): mark for mark in more}
+    known |= {(round(mark.start_seconds, 1), mark.name): mark for mark in document.marks or ()}
+    return replace(
+        document, marks=tuple(sorted(known.values(), key=lambda mark: mark.start_seconds))
+    )
 
 
 def _one_after_the_other(
