@@ -221,15 +221,15 @@ def marks_of_timelines(
     Raises:
         HlError: A timeline cannot be used, where no listener takes it.
     """
-    if not timelines:
+    if not timelines or not videos:
         return {}
     from hlcli.tuning.footage import Footage
     from hlcli.tuning.marks import marks_of_timeline
 
     on = on or Listener()
-    footage = Footage([str(video) for video in videos], may_read=may_read) if videos else None
+    footage = Footage([str(video) for video in videos], may_read=may_read)
     found: dict[str, list[Observation]] = {}
-    for timeline in timelines if footage is not None else ():
+    for timeline in timelines:
         with on.one_file(timeline):
             marks, notes = marks_of_timeline(may_read(Path(timeline).expanduser()), footage)
             for note in notes:
