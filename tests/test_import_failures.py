@@ -797,12 +797,14 @@ def test_t23_no_speed_change_that_changes_nothing(tmp_path: Path, suffix: str, t
 
 
 @every_writer_without_media
-def test_t24_five_hundred_clips(tmp_path: Path, suffix: str, target: str) -> None:
+def test_t24_hundreds_of_clips(tmp_path: Path, suffix: str, target: str) -> None:
     """More than about seventy, and the export ran out of something and died."""
-    spans = [(index * 2.0, index * 2.0 + 1) for index in range(500)]
+    # An AAF costs ten times as much for each clip, nearly all of it in pyaaf2.
+    num_clips = 150 if suffix == ".aaf" else 500
+    spans = [(index * 2.0, index * 2.0 + 1) for index in range(num_clips)]
     document = make_document(frame_rate=NTSC, num_frames=30_000, spans=spans)
     edit = build_edit_list([document], name="cut")
-    assert len(edit.events) == 500
+    assert len(edit.events) == num_clips
     assert_exact(edit, cuts_of(edit, tmp_path, suffix, target))
 
 

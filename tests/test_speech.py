@@ -157,22 +157,34 @@ def test_an_exact_target_stays_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speech", "seconds"),
+    ("speech", "seconds", "expected"),
     [
-        # The pause at the start is long: it takes up what the end's move changed, alone.
-        ([(0.0, 7.0), (8.9, 15.1), (15.6, 24.0)], 7.0),
-        # The pause at the end is; the short one at the start has no room.
-        ([(0.0, 8.4), (8.6, 15.1), (17.5, 24.0)], 7.0),
+        # The long pause at the start takes up, alone, what the end's move changed.
+        ([(0.0, 6.0), (8.7, 14.5), (14.8, 24.0)], 6.5, (8.15, 14.65)),
+        # The short one at the start has little room, the long one at the end has the rest.
+        ([(0.0, 8.78), (8.9, 15.4), (18.0, 24.0)], 7.0, (8.78, 15.78)),
     ],
 )
 def test_an_exact_target_is_made_up_for_in_the_pause_that_has_room(
-    speech: Spans, seconds: float
+    speech: Spans, seconds: float, expected: tuple[float, float]
 ) -> None:
     [moment] = choose(HILL, speech, [], target_duration_seconds=seconds, handles_seconds=1)
-    pauses = Pauses(speech, 24.0)
-    assert moment.duration_seconds == pytest.approx(seconds, abs=1e-6)
-    assert pauses.around(moment.start_seconds) == 1
-    assert pauses.around(moment.end_seconds) == 2
+    assert (moment.start_seconds, moment.end_seconds) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("begins", "start"), [(5.1, 5.0), (4.9, 9.0)])
+def test_the_start_of_a_sentence_is_sought_up_to_four_seconds_away(
+    begins: float, start: float
+) -> None:
+    speech = [(0.0, begins - 0.2), (begins, 20.0)]
+    [moment] = select_moments(
+        HILL,
+        clip_seconds=1.0,
+        duration_seconds=24.0,
+        selection=Selection(top=1, handles_seconds=1),
+        pauses=Pauses(speech, 24.0, [begins - 0.2]),
+    )
+    assert (moment.start_seconds, moment.end_seconds) == pytest.approx((start, 15.0))
 
 
 words = st.lists(st.floats(0.05, 3.0), min_size=0, max_size=120)

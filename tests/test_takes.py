@@ -45,6 +45,13 @@ def test_a_take_in_another_file_is_found() -> None:
     assert takes_of(moment(0.0, 8.0), footage([first]), other) == [(8.0, 16.0)]
 
 
+def test_of_a_long_moment_what_is_around_its_peak_is_looked_for() -> None:
+    first = walk(1, 20)
+    other = footage([walk(5, scene=3), again(first[4:12], 6)])
+    long = dataclasses.replace(moment(0.0, 20.0), peak_seconds=8.5)
+    assert takes_of(long, footage([first]), other) == [(8.0, 16.0)]
+
+
 @pytest.mark.parametrize(
     "shot",
     [walk(7), walk(8), walk(9, change=0.02)],
