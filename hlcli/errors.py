@@ -82,6 +82,22 @@ class UnexpectedError(HlError):
     """A bug: an exception that nobody foresaw, as its `__cause__`."""
 
 
+def size_text(size_bytes: int) -> str:
+    """Return a size for people, such as "17.7 MiB".
+
+    Example:
+        >>> size_text(512), size_text(18_581_152), size_text(5 << 30)
+        ('512 B', '17.7 MiB', '5.0 GiB')
+    """
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    size, unit = size_bytes / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if size >= 1024:
+            size, unit = size / 1024, larger
+    return f"{size:.1f} {unit}"
+
+
 def unexpected(error: Exception, path: object = None) -> HlError:
     """Return the error that tells of an exception nobody foresaw.
 

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from synthetic_features import AUDIO, SPEC, VISUAL, World
 from zoo_factory import detector, put, weights_bytes
 
-from hlcli.cli.models import size_text
+from hlcli.errors import size_text
 from hlcli.model.config import SubspaceConfig
 from hlcli.model.golden import write_golden
 from hlcli.model.load import load_scorer, save_scorer

@@ -231,7 +231,7 @@ def test_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     document = scored(tmp_path / "a.mp4", b"first")
     (tmp_path / "cut.otioz").write_bytes(b"what stood there")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4))
-    with pytest.raises(OutputError, match=r"the media is 0\.0 GB, 0\.0 GB are free"):
+    with pytest.raises(OutputError, match="the media is 5 B, 4 B are free"):
         write_outputs([tmp_path / "cut.otioz"], [document])
     assert (tmp_path / "cut.otioz").read_bytes() == b"what stood there"
 

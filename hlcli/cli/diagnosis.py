@@ -15,9 +15,8 @@ from typing import Literal
 
 from hlcli import __version__
 from hlcli.cli.console import printable
-from hlcli.cli.models import size_text
 from hlcli.cores import num_cores
-from hlcli.errors import HlError
+from hlcli.errors import HlError, size_text
 from hlcli.paths import cache_dir, own_models_dir
 from hlcli.zoo.folders import own_names
 from hlcli.zoo.manifest import SPEECH_DETECTOR, default_model_name, find_model, known_names

@@ -22,7 +22,7 @@ from hlcli.cli.own_models import (
     import_command,
     show_command,
 )
-from hlcli.errors import CheckpointError, HlError
+from hlcli.errors import CheckpointError, HlError, size_text
 from hlcli.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -156,22 +156,6 @@ app.command("add", cls=HlCommand)(add_command)
 app.command("export", cls=HlCommand)(export_command)
 app.command("import", cls=HlCommand)(import_command)
 app.command("default", cls=HlCommand)(default_command)
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size for people, such as "17.7 MiB".
-
-    Example:
-        >>> size_text(512), size_text(18_581_152), size_text(5 << 30)
-        ('512 B', '17.7 MiB', '5.0 GiB')
-    """
-    if size_bytes < 1024:
-        return f"{size_bytes} B"
-    size, unit = size_bytes / 1024, "KiB"
-    for larger in ("MiB", "GiB", "TiB"):
-        if size >= 1024:
-            size, unit = size / 1024, larger
-    return f"{size:.1f} {unit}"
 
 
 def _fail_with(errors: Sequence[HlError]) -> None:

@@ -17,7 +17,7 @@ from hlcli import paths
 from hlcli.addresses import filesystem, glob_part, is_address, said
 from hlcli.atomic import make_folder, output_error, unfinished_folder
 from hlcli.document import ScoresDocument
-from hlcli.errors import MediaNotFoundError, OutputError
+from hlcli.errors import MediaNotFoundError, OutputError, size_text
 from hlcli.media.discover import is_video_name
 from hlcli.media.identity import EDGE_BYTES
 from hlcli.moments import Selection
@@ -215,7 +215,8 @@ def _check_room(folder: Path, file: RemoteFile) -> None:
     free = shutil.disk_usage(folder).free
     if file.size + _SPARE_BYTES > free:
         raise OutputError(
-            f"there is no room to fetch {file.address}: it has {file.size / 2**30:.1f} GiB, "
-            f"{free / 2**30:.1f} GiB are free beside {folder.parent}",
+            f"there is no room to fetch {file.address}: it has {size_text(file.size)}, "
+            f"{size_text(free)} are free beside {folder.parent}, of which "
+            f"{size_text(_SPARE_BYTES)} stay free",
             hint="free some space, or set HL_CACHE_DIR to a folder on a larger disk",
         )

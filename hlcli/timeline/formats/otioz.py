@@ -19,7 +19,13 @@ from typing import IO
 import opentimelineio as otio
 
 from hlcli.atomic import atomic_write
-from hlcli.errors import MediaError, MediaNotFoundError, MediaUnreadableError, OutputError
+from hlcli.errors import (
+    MediaError,
+    MediaNotFoundError,
+    MediaUnreadableError,
+    OutputError,
+    size_text,
+)
 from hlcli.media.identity import content_identity
 from hlcli.timeline.edit_list import EditList, Source
 from hlcli.timeline.formats.otio import json_text, otio_timeline
@@ -93,8 +99,8 @@ def _check_room(path: Path, files: Iterable[Path]) -> None:
         return  # Writing says what is wrong with the folder.
     if needed_bytes > free_bytes:
         raise OutputError(
-            f"cannot write {path}: the media is {needed_bytes / 1e9:.1f} GB, "
-            f"{free_bytes / 1e9:.1f} GB are free",
+            f"cannot write {path}: the media is {size_text(needed_bytes)}, "
+            f"{size_text(free_bytes)} are free",
             hint="free some space, or write .otio, which only names the media",
         )
 

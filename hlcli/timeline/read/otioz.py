@@ -18,7 +18,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from hlcli.atomic import atomic_write, make_folder
-from hlcli.errors import OutputError, TimelineError, shortened
+from hlcli.errors import OutputError, TimelineError, shortened, size_text
 from hlcli.media.identity import content_identity
 from hlcli.paths import bundles_dir
 from hlcli.timeline.edit_list import Source
@@ -140,8 +140,8 @@ def _check_room(media: Sequence[zipfile.ZipInfo], folder: Path) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
         raise OutputError(
-            f"cannot take {needed_bytes / 1e9:.1f} GB of media out into {folder}: "
-            f"{free_bytes / 1e9:.1f} GB are free",
+            f"cannot take {size_text(needed_bytes)} of media out into {folder}: "
+            f"{size_text(free_bytes)} are free",
             hint="set HL_CACHE_DIR to a folder with room for the media",
         )
 
