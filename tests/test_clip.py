@@ -1,4 +1,4 @@
-"""CLIP's picture side: a TorchScript archive is fetched, read without running it, and used.
+"""CLIP, pictures and words: a TorchScript archive is fetched, read without running it, and used.
 
 The stand-in is an archive of the same container and the same names with other sizes, saved by
 `torch.jit.save`; its own network is built of torch's attention, not of ours.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gzip
 import hashlib
 import io
 import json
@@ -22,18 +23,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from cli_runner import run
 from http_servers import WeightsServer, cut_after, running
 from media_factory import make_video, moving_square
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from zoo_factory import detector
 
-from hlcli.errors import CheckpointError, ModelError
-from hlcli.features.clip import DEVIATION, MEAN
+from hlcli.errors import CheckpointError, ModelError, UsageError
+from hlcli.features import clip_words
+from hlcli.features.clip import DEVIATION, MEAN, load_text
+from hlcli.features.clip_words import ClipWords
 from hlcli.features.encoders import load_visual
 from hlcli.features.golden import golden_pictures
 from hlcli.features.torchscript import script_tensors
@@ -42,6 +46,8 @@ from hlcli.zoo.manifest import ModelManifest, find_model, write_manifest, zoo_di
 
 CPU = torch.device("cpu")
 SIDE, PATCH, WIDTH, HEADS, LAYERS, OUT = 32, 8, 24, 3, 2, 10
+MERGES = ["d o", "do g</w>", "c a", "ca t</w>", "a t", "i n", "e r</w>"]
+VOCABULARY, TOKENS, TEXT_WIDTH = 2 * 256 + len(MERGES) + 2, 9, 128
 ENCODER = {
     "family": "clip",
     "picture_size": SIDE,
@@ -63,24 +69,24 @@ class QuickGelu(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attn = nn.MultiheadAttention(WIDTH, HEADS)
-        self.ln_1 = nn.LayerNorm(WIDTH)
-        parts = (nn.Linear(WIDTH, 4 * WIDTH), QuickGelu(), nn.Linear(4 * WIDTH, WIDTH))
+        self.attn = nn.MultiheadAttention(width, heads)
+        self.ln_1 = nn.LayerNorm(width)
+        parts = (nn.Linear(width, 4 * width), QuickGelu(), nn.Linear(4 * width, width))
         self.mlp = nn.Sequential(OrderedDict(zip(("c_fc", "gelu", "c_proj"), parts, strict=True)))
-        self.ln_2 = nn.LayerNorm(WIDTH)
+        self.ln_2 = nn.LayerNorm(width)
 
-    def forward(self, x_PND: Tensor) -> Tensor:
+    def forward(self, x_PND: Tensor, mask: Tensor | None = None) -> Tensor:
         y = self.ln_1(x_PND)
-        x_PND = x_PND + self.attn(y, y, y, need_weights=False)[0]
+        x_PND = x_PND + self.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
         return x_PND + self.mlp(self.ln_2(x_PND))
 
 
 class Blocks(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH, heads: int = HEADS) -> None:
         super().__init__()
-        self.resblocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
+        self.resblocks = nn.Sequential(*(Block(width, heads) for _ in range(LAYERS)))
 
     def forward(self, x_PND: Tensor) -> Tensor:
         return self.resblocks(x_PND)
@@ -105,12 +111,16 @@ class Vision(nn.Module):
 
 
 class Clip(nn.Module):
-    """With a text side that nobody here wants, and a buffer that is a number."""
+    """With both sides, and a buffer that is a number."""
 
     def __init__(self) -> None:
         super().__init__()
         self.visual = Vision()
-        self.token_embedding = nn.Embedding(50, 6)
+        self.token_embedding = nn.Embedding(VOCABULARY, TEXT_WIDTH)
+        self.positional_embedding = nn.Parameter(torch.randn(TOKENS, TEXT_WIDTH))
+        self.transformer = Blocks(TEXT_WIDTH, TEXT_WIDTH // 64)
+        self.ln_final = nn.LayerNorm(TEXT_WIDTH)
+        self.text_projection = nn.Parameter(torch.randn(TEXT_WIDTH, OUT))
         self.logit_scale = nn.Parameter(torch.tensor(4.6))
         self.register_buffer("input_resolution", torch.tensor(SIDE))
 
@@ -219,15 +229,15 @@ def test_pull_verify_encode_remove(server: WeightsServer) -> None:
     (path,) = models_dir().glob("clip-tiny-*.safetensors")
     assert (code, out, err) == (0, "", f"clip-tiny is here and verified: {path}\n")
     assert [request.get("range") for request in server.requests] == [None, "bytes=1000-"]
-    # The archive went; what stays is the picture side and the record of what it is.
+    # The archive went; what stays are both sides and the record of what they are.
     assert left_behind() == [path.name, f"{path.name}.json"]
     kept = load_file(path)
     published = loaded(archive()).state_dict()
-    assert {f"visual.{name}" for name in kept} == {
-        name for name in published if name.startswith("visual.")
-    }
     for name, tensor in kept.items():
-        assert torch.equal(tensor, published[f"visual.{name}"])
+        is_text = name.startswith("text.")
+        own = name.removeprefix("text.") if is_text else f"visual.{name}"
+        assert torch.equal(tensor, published.pop(own))
+    assert set(published) == {"input_resolution"}
 
     assert hl("verify", "clip-tiny")[0] == 0
     assert hl("path", "clip-tiny") == (0, f"{path}\n", "")
@@ -536,3 +546,140 @@ def test_the_manifest_says_what_is_published() -> None:
     code, out, _ = hl("show", "clip-vit-b32")
     assert code == 0
     assert "never fetched" in out
+
+
+# By words
+
+
+def text_of(data: bytes, tokens_NL: Tensor) -> np.ndarray:
+    """Return what plain modules of torch make of tokens with an archive's numbers."""
+    model = Clip().eval()
+    model.load_state_dict(loaded(data).float().state_dict())
+    length = tokens_NL.shape[1]
+    mask = torch.full((length, length), -torch.inf).triu(1)
+    with torch.inference_mode():
+        x = (model.token_embedding(tokens_NL) + model.positional_embedding[:length]).transpose(0, 1)
+        for block in model.transformer.resblocks:
+            x = block(x, mask)
+        x = model.ln_final(x.transpose(0, 1))
+        ends = x[torch.arange(len(x)), tokens_NL.argmax(1)]
+        return (ends @ model.text_projection).numpy()
+
+
+def test_the_text_side_is_that_of_the_archive(server: WeightsServer) -> None:
+    publish(server, stand_in(is_half=True))
+    assert hl("pull", "clip-tiny")[0] == 0
+    (path,) = models_dir().glob("clip-tiny-*.safetensors")
+    network = load_text(load_file(path), name="clip-tiny")
+    end = VOCABULARY - 1
+    tokens = torch.tensor(
+        [[end - 1, 5, 7, end, 0, 0, 0, 0, 0], [end - 1, 1, 2, 3, 4, 5, 6, 7, end]]
+    )
+    wanted = text_of(stand_in(is_half=True), tokens)
+    assert np.abs(wanted).max() > 1
+    with torch.inference_mode():
+        np.testing.assert_allclose(network(tokens).numpy(), wanted, atol=1e-4, rtol=1e-4)
+        # What follows the end of a text counts for nothing.
+        found = network(tokens[:1, :4]).numpy()
+    np.testing.assert_allclose(found, wanted[:1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CLIP's form of a vocabulary, with few pairs; the real one is of the extra `backbones`."""
+    pytest.importorskip("tokenizers", reason="the extra search is not installed")
+    path = tmp_path / "vocabulary.txt.gz"
+    path.write_bytes(gzip.compress("\n".join(["#version", *MERGES, ""]).encode()))
+    monkeypatch.setattr(clip_words, "vocabulary_file", lambda: path)
+    return path
+
+
+def with_its_scale() -> bytes:
+    """An archive whose cosines count as much as CLIP's do."""
+    return stand_in(spoil=lambda model: model.logit_scale.data.fill_(4.6))
+
+
+def test_words_become_tokens(server: WeightsServer, vocabulary: Path) -> None:
+    publish(server)
+    assert hl("pull", "clip-tiny")[0] == 0
+    (path,) = models_dir().glob("clip-tiny-*.safetensors")
+    words = ClipWords(path, name="clip-tiny")
+    first = 2 * 256  # the first pair's number, after all bytes, alone and at the end of a word
+    quote, s = ord("'") - ord("!"), ord("s") - ord("!")
+    tokens = {
+        "Dog": [first + 1],
+        "  cat\n dog\N{RIGHT SINGLE QUOTATION MARK}s!": [first + 3, first + 1, quote, 256 + s, 256],
+    }
+    for text, wanted in tokens.items():
+        assert words._tokens.encode(text).ids == wanted, text
+    # As long as it may be, and a text that is longer, which is cut.
+    rows = words.embed(["dog " * 7, "dog " * 50, "cat"])
+    assert np.allclose(rows[0], rows[1])
+    assert not np.allclose(rows[0], rows[2])
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+
+
+def test_pictures_are_ranked_by_words(server: WeightsServer, vocabulary: Path) -> None:
+    publish(server, with_its_scale())
+    assert hl("pull", "clip-tiny")[0] == 0
+    (path,) = models_dir().glob("clip-tiny-*.safetensors")
+    words = ClipWords(path, name="clip-tiny")
+    dog, thing = words.embed(["dog", "object"])
+    relevance = words.relevance("dog", np.stack([dog * 3, (dog + thing) / 2, thing, 0 * dog]))
+    assert relevance.dtype == np.float32
+    assert relevance[0] > 0.5
+    assert relevance[0] > relevance[1]
+    # A word that says nothing is as near, or nearer.
+    assert relevance[2] == relevance[3] == 0
+    np.testing.assert_array_equal(words.relevance("object", np.stack([thing, dog])), [0, 0])
+
+
+def test_hl_find_compares_words_with_pictures(
+    server: WeightsServer, vocabulary: Path, tmp_path: Path
+) -> None:
+    publish(server, with_its_scale())
+    assert hl("pull", "clip-tiny")[0] == 0
+    video = make_video(tmp_path, num_frames=120, paint=moving_square)
+    overrides = [
+        "data.visual_encoder=clip-tiny", f'data.folders=["{tmp_path}"]', "name=seen",
+        f"output={tmp_path / 'run'}",
+    ]  # fmt: skip
+    given = [word for one in overrides for word in ("--set", one)]
+    recipe = str(Path(__file__).parents[1] / "model_zoo/recipes/rarity.toml")
+    assert run("train", recipe, *given)[0] == 0
+    assert hl("add", str(tmp_path / "run"), "--name", "seen")[0] == 0
+    # With random numbers no words mean a square: those are asked that are nearest to its pictures.
+    (path,) = models_dir().glob("clip-tiny-*.safetensors")
+    with av.open(str(video)) as file:
+        frame = next(file.decode(video=0)).to_ndarray(format="rgb24", width=SIDE, height=SIDE)
+    row = load_visual("clip-tiny", CPU).encode(frame[None])
+    words = ClipWords(path, name="clip-tiny")
+    queries = [f"{color} {thing}" for color in ("red", "blue", "grey") for thing in "abcdefghijklm"]
+    near = {query: float(words.relevance(query, row)[0]) for query in queries}
+    query = max(near, key=lambda one: near[one])
+    assert near[query] > 0.1
+    code, out, err = run("find", query, str(video), "--model", "seen", "--json")
+    assert code == 0, err
+    assert "only transcripts" not in err
+    found = json.loads(out)
+    assert found
+    for result in found:
+        assert f'looks like "{query}" (CLIP)' in result["reasons"]
+
+
+def test_what_keeps_words_from_pictures_is_said(
+    server: WeightsServer, vocabulary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(server)
+    assert hl("pull", "clip-tiny")[0] == 0
+    (path,) = models_dir().glob("clip-tiny-*.safetensors")
+    tensors = load_file(path)
+    save_file({k: v for k, v in tensors.items() if not k.startswith("text.")}, path)
+    # As an earlier version of hl kept it.
+    with pytest.raises(CheckpointError, match="without the side that reads words") as old:
+        ClipWords(path, name="clip-tiny")
+    assert "hl models pull clip-tiny" in str(old.value.hint)
+    monkeypatch.setattr(clip_words, "vocabulary_file", lambda: None)
+    with pytest.raises(UsageError, match="vocabulary") as missing:
+        ClipWords(path, name="clip-tiny")
+    assert "open_clip_torch" in str(missing.value.hint)

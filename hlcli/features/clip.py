@@ -1,8 +1,10 @@
-"""The picture side of OpenAI's CLIP, a vision transformer: one picture becomes one vector.
+"""OpenAI's CLIP: a transformer for pictures and one for texts, whose vectors can be compared.
 
-Parameters have the names of the published archive, without its `visual.`.
+Parameters have the names of the published archive: those of the pictures without its `visual.`,
+those of the texts with `text.` before them, which is how they are kept on disk.
 
-Axes: N pictures, H and W pixels, C channels, P patches and the class token, D width, V visual size.
+Axes: N pictures or texts, H and W pixels, C channels, P patches and the class token, L tokens,
+D width, V visual size, which is that of both.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ _CPU_BATCH = 4
 _GPU_BATCH = 64
 _MLP_RATIO = 4
 _PUBLISHED_PREFIX = "visual."
+TEXT_PREFIX = "text."
+_TEXT_HEAD_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +65,20 @@ class ClipShape:
 
 
 class _Attention(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+    def __init__(self, width: int, heads: int, *, is_causal: bool) -> None:
         super().__init__()
-        self.heads = shape.heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * shape.width, shape.width))
-        self.in_proj_bias = nn.Parameter(torch.empty(3 * shape.width))
-        self.out_proj = nn.Linear(shape.width, shape.width)
+        self.heads = heads
+        self.is_causal = is_causal
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
+        self.out_proj = nn.Linear(width, width)
 
     def forward(self, x_NPD: Tensor) -> Tensor:
         joint = functional.linear(x_NPD, self.in_proj_weight, self.in_proj_bias)
         # (N, P, 3 D) to three of (N, heads, P, D / heads).
         parts = joint.reshape(*x_NPD.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = parts
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=self.is_causal)
         found: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return found
 
@@ -92,12 +97,12 @@ class _Perceptron(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+    def __init__(self, width: int, heads: int, *, is_causal: bool = False) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(shape.width)
-        self.attn = _Attention(shape)
-        self.ln_2 = nn.LayerNorm(shape.width)
-        self.mlp = _Perceptron(shape.width)
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = _Attention(width, heads, is_causal=is_causal)
+        self.ln_2 = nn.LayerNorm(width)
+        self.mlp = _Perceptron(width)
 
     def forward(self, x_NPD: Tensor) -> Tensor:
         x_NPD = x_NPD + self.attn(self.ln_1(x_NPD))
@@ -118,7 +123,11 @@ class ClipVision(nn.Module):
         self.positional_embedding = nn.Parameter(torch.empty(num_patches + 1, shape.width))
         self.ln_pre = nn.LayerNorm(shape.width)
         self.transformer = nn.ModuleDict(
-            {"resblocks": nn.Sequential(*(_Block(shape) for _ in range(shape.layers)))}
+            {
+                "resblocks": nn.Sequential(
+                    *(_Block(shape.width, shape.heads) for _ in range(shape.layers))
+                )
+            }
         )
         self.ln_post = nn.LayerNorm(shape.width)
         self.proj = nn.Parameter(torch.empty(shape.width, shape.visual_size))
@@ -134,6 +143,43 @@ class ClipVision(nn.Module):
         x_NPD = torch.cat([first, patches_NPD], dim=1) + self.positional_embedding
         x_NPD = self.transformer["resblocks"](self.ln_pre(x_NPD))
         found: Tensor = self.ln_post(x_NPD[:, 0]) @ self.proj
+        return found
+
+
+class ClipText(nn.Module):
+    """The text transformer of CLIP, of the sizes that its weights have; it starts undefined.
+
+    Args:
+        tensors: Its weights, or some of the same shapes.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.vocabulary_size, width = tensors["token_embedding.weight"].shape
+        self.most_tokens = len(tensors["positional_embedding"])
+        layers = {name.split(".")[2] for name in tensors if name.startswith("transformer.")}
+        # As OpenAI's code takes it from the weights, which do not say it.
+        heads = max(1, width // _TEXT_HEAD_SIZE)
+        self.token_embedding = nn.Embedding(self.vocabulary_size, width)
+        self.positional_embedding = nn.Parameter(torch.empty(self.most_tokens, width))
+        blocks = (_Block(width, heads, is_causal=True) for _ in layers)
+        self.transformer = nn.ModuleDict({"resblocks": nn.Sequential(*blocks)})
+        self.ln_final = nn.LayerNorm(width)
+        self.text_projection = nn.Parameter(torch.empty(tuple(tensors["text_projection"].shape)))
+        self.logit_scale = nn.Parameter(torch.empty(()))
+
+    def forward(self, tokens_NL: Tensor) -> Tensor:
+        """Return embeddings, shape `(N, V)`, not of unit length.
+
+        Args:
+            tokens_NL: Whole numbers; the end of a text is the highest of its row, as in CLIP's
+                vocabulary, and what follows it counts for nothing.
+        """
+        x_NLD = self.token_embedding(tokens_NL)
+        x_NLD = x_NLD + self.positional_embedding[: tokens_NL.shape[1]]
+        x_NLD = self.ln_final(self.transformer["resblocks"](x_NLD))
+        ends_N = tokens_NL.argmax(dim=1)
+        found: Tensor = x_NLD[torch.arange(len(x_NLD)), ends_N] @ self.text_projection
         return found
 
 
@@ -183,12 +229,38 @@ def load_visual_encoder(
         ValueError: A field has a bad value.
     """
     shape = _shape(manifest)
-    network = load_frozen(ClipVision(shape), tensors, name=manifest.name)
+    pictures = {key: one for key, one in tensors.items() if not key.startswith(TEXT_PREFIX)}
+    network = load_frozen(ClipVision(shape), pictures, name=manifest.name)
     return ClipEncoder(network, shape, device, name=manifest.name, sha256=manifest.sha256)
 
 
+def load_text(tensors: Mapping[str, Tensor], *, name: str) -> ClipText:
+    """Load the text side, in float32, from what `convert` kept.
+
+    Raises:
+        CheckpointError: The text side is not there, or is no such network.
+    """
+    own = {
+        key.removeprefix(TEXT_PREFIX): tensor.float()
+        for key, tensor in tensors.items()
+        if key.startswith(TEXT_PREFIX)
+    }
+    if not own:
+        raise CheckpointError(
+            f"the weights of {name} were kept without the side that reads words",
+            hint=f"run `hl models remove {name}`, then `hl models pull {name}`",
+        )
+    try:
+        network = ClipText(own)
+    except (KeyError, ValueError, IndexError) as error:
+        raise CheckpointError(
+            f"the weights do not fit {name}: {error}", hint=f"run `hl models verify {name}`"
+        ) from error
+    return load_frozen(network, own, name=name)
+
+
 def convert(manifest: ModelManifest, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take the picture side out of a published archive, in the precision it was published in.
+    """Take both sides out of a published archive, in the precision they were published in.
 
     Raises:
         CheckpointError: A tensor is missing, of another shape, or not of finite floats.
@@ -196,21 +268,32 @@ def convert(manifest: ModelManifest, published: Mapping[str, Tensor]) -> dict[st
         ValueError: A field of the manifest has a bad value.
     """
     with torch.device("meta"):
-        wanted = ClipVision(_shape(manifest)).state_dict()
-    return {
+        pictures = ClipVision(_shape(manifest)).state_dict()
+    kept = {
         name: _checked(manifest, published, _PUBLISHED_PREFIX + name, tuple(like.shape))
-        for name, like in wanted.items()
+        for name, like in pictures.items()
     }
+    for name in ("token_embedding.weight", "positional_embedding", "text_projection"):
+        # They say how large the rest must be.
+        _checked(manifest, published, name, None)
+    with torch.device("meta"):
+        texts = ClipText(published).state_dict()
+    for name, like in texts.items():
+        kept[TEXT_PREFIX + name] = _checked(manifest, published, name, tuple(like.shape))
+    return kept
 
 
 def _checked(
-    manifest: ModelManifest, published: Mapping[str, Tensor], name: str, shape: tuple[int, ...]
+    manifest: ModelManifest,
+    published: Mapping[str, Tensor],
+    name: str,
+    shape: tuple[int, ...] | None,
 ) -> Tensor:
     if name not in published:
         problem = f"have no tensor {name!r}"
     else:
         tensor = published[name]
-        if tuple(tensor.shape) != shape:
+        if shape is not None and tuple(tensor.shape) != shape:
             problem = f"have {name!r} of shape {tuple(tensor.shape)}, expected {shape}"
         elif not tensor.is_floating_point() or not tensor.isfinite().all():
             problem = f"have {name!r} with other values than finite floats"

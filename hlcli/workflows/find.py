@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hlcli import __version__, paths
 from hlcli.document import Caption, ModelRecord, ScoresDocument, read_transcript
 from hlcli.errors import HlError, UsageError
+from hlcli.features.clip_words import ClipWords
 from hlcli.features.concepts import (
     Meant,
     meant_by,
@@ -157,13 +158,10 @@ class _Search:
         self._on = on
         self._sentences = _sentences(widening)
         self._meant = self.meaning(widening)
-        self._classes: dict[str, PictureClasses | None] = {}
+        self._widening = widening
+        self._looking: dict[str, PictureClasses | ClipWords | None] = {}
         self._pipeline: Pipeline | None = None
-        if not self._meant.is_known:
-            on.remark(
-                f"no class of sound or picture is called {query!r}: only transcripts are searched"
-                + ("" if self._sentences else '; pip install "hlcli[search]" looks by meaning, too')
-            )
+        self._is_unknown_said = False
 
     def meaning(self, widening: Widening) -> Meant:
         sentences = self._sentences
@@ -226,25 +224,43 @@ class _Search:
             rows_TC = self._meant.in_sound(features.events_TC[:count])
             side_T["sound"] = _filled(sound_relevance(rows_TC), count)
             words_T["sound"] = _named(rows_TC, event_names(), count)
-        classes = self._picture_classes()
-        if classes is not None and self._meant.picture_C.any():
-            rows_TC = self._meant.in_picture(classes.probabilities(features.visual_TV[:count]))
+        looking = self._look()
+        if isinstance(looking, ClipWords):
+            found_T = looking.relevance(self._query, features.visual_TV[:count])
+            side_T["picture"] = _filled(found_T, count)
+            words_T["picture"] = [f'"{self._query}" (CLIP)'] * count
+        elif looking is not None and self._meant.picture_C.any():
+            rows_TC = self._meant.in_picture(looking.probabilities(features.visual_TV[:count]))
             side_T["picture"] = _filled(picture_relevance(rows_TC), count)
             words_T["picture"] = _named(rows_TC, picture_names(), count)
+        if not (self._meant.is_known or isinstance(looking, ClipWords) or self._is_unknown_said):
+            self._is_unknown_said = True
+            self._on.remark(
+                f"no class of sound or picture is called {self._query!r}: only transcripts are "
+                "searched"
+                + ("" if self._sentences else '; pip install "hlcli[search]" looks by meaning, too')
+            )
         side_T["said"], words_T["said"] = self._said(document, count)
         return _Relevance(side_T=side_T, words_T=words_T)
 
-    def _picture_classes(self) -> PictureClasses | None:
+    def _look(self) -> PictureClasses | ClipWords | None:
+        """Return what reads the features of the present image encoder; None where nothing does."""
         name = self._encoder
-        if name not in self._classes:
+        if name not in self._looking:
+            self._looking[name] = None
             try:
-                self._classes[name] = PictureClasses(weights_path(find_model(name)))
-            except HlError:
-                self._classes[name] = None
+                manifest = find_model(name)
+                if (manifest.encoder or {}).get("family") != "clip":
+                    self._looking[name] = PictureClasses(weights_path(manifest))
+                elif self._widening in ("auto", "meaning"):
+                    self._looking[name] = ClipWords(weights_path(manifest), name=name)
+            except HlError as error:
                 self._on.remark(
-                    f"the image encoder {name} names no classes: pictures are not searched"
+                    f"pictures are not searched, the image encoder {name} knows no words: "
+                    + error.message
+                    + (f"; {error.hint}" if error.hint else "")
                 )
-        return self._classes[name]
+        return self._looking[name]
 
     def _said(self, document: ScoresDocument, count: int) -> tuple[FloatArray, list[str]]:
         said_T, words_T = np.zeros(count, np.float32), [""] * count
