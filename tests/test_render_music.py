@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from cli_runner import hl
 from media_factory import AudioTrack, make_video
 from numbered_footage import read_sound
 from render_factory import cuts, ffmpeg, source_of
+from speech_factory import PHRASES, needs_espeak, speech
 
+from hlcli.errors import ModelError
+from hlcli.media.stereo import probe_sound
+from hlcli.rendering.music import add_music
+from hlcli.rendering.sound import SoundFile
 from hlcli.timeline.formats.otio import write
 
 RATE = Fraction(25)
@@ -60,7 +66,14 @@ def level(wave: Wave, start: float, stop: float, hertz: int = MUSIC) -> float:
     return float(20 * np.log10(max(amplitude, 1e-6)))
 
 
-def test_music_is_lower_where_the_film_is_loud_and_fades_out(tmp_path: Path) -> None:
+def no_detector(name: str) -> None:
+    raise ModelError(f"there is no {name}")
+
+
+def test_music_is_lower_where_the_film_is_loud_and_fades_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlcli.features.encoders.load_speech", no_detector)
     wave = rendered(made_timeline(tmp_path), "--music", made_music(tmp_path, 20))
     as_it_is = -6 - 10
     for start, wanted in ((0.5, 0), (1.5, 0), (3.0, -12), (3.5, -12), (4.2, -12), (4.9, 0)):
@@ -77,6 +90,55 @@ def test_music_is_lower_where_the_film_is_loud_and_fades_out(tmp_path: Path) -> 
     half = 7 - 7 / 4 / 2
     assert level(wave, half - 0.05, half + 0.05) == pytest.approx(as_it_is - 6, abs=0.2)
     assert np.abs(wave[:, -100:]).max() < 0.001
+
+
+def test_what_is_loud_and_no_speech_does_not_lower_it(tmp_path: Path) -> None:
+    wave = rendered(made_timeline(tmp_path), "--music", made_music(tmp_path, 20))
+    for start in (0.5, 2.9, 3.5, 4.3):
+        assert level(wave, start, start + 0.1) == pytest.approx(-6 - 10, abs=0.5)
+
+
+def test_music_is_lower_under_speech(tmp_path: Path) -> None:
+    own = np.zeros((7 * HERTZ, 2), np.float32)
+    own[3 * HERTZ : 4 * HERTZ] = 0.25
+    (tmp_path / "own.raw").write_bytes(own.astype("<f4").tobytes())
+    given: list[Wave] = []
+
+    def find_speech(blocks: Iterable[Wave]) -> npt.NDArray[np.float64]:
+        given.extend(blocks)
+        return np.array([[1.0, 1.5], [6.5, 7.0]])
+
+    made = add_music(
+        SoundFile(path=tmp_path / "own.raw", peak=0.25),
+        probe_sound(made_music(tmp_path, 20)),
+        tmp_path,
+        level_db=-10,
+        num_samples=len(own),
+        sample_rate=HERTZ,
+        find_speech=find_speech,
+    )
+    # Mono at 16 kHz, as it lies in the film.
+    heard = np.concatenate(given)
+    assert abs(len(heard) - 7 * 16000) <= 32
+    assert np.abs(heard[int(3.1 * 16000) : int(3.9 * 16000)] - 0.25).max() < 0.01
+    assert np.abs(heard[: int(2.9 * 16000)]).max() < 0.01
+    wave = np.fromfile(made.path, "<f4").reshape(-1, 2).T - own.T
+    for start, wanted in ((0.2, 0), (0.9, -12), (1.2, -12), (1.7, -12), (2.6, 0), (3.5, 0)):
+        assert level(wave, start, start + 0.1) == pytest.approx(-16 + wanted, abs=0.5), start
+
+
+@needs_espeak
+def test_a_voice_lowers_it(tmp_path: Path) -> None:
+    said, spans = speech(tmp_path, lead=2.5, phrases=PHRASES[:1])
+    wave = np.zeros(7 * HERTZ, np.float32)
+    wave[: len(said)] = said[: len(wave)]
+    track = AudioTrack(wave=np.tile(wave, (2, 1)), codec="pcm_s16le")
+    video = make_video(tmp_path, name="talk.mov", rate=RATE, num_frames=175, audio=(track,))
+    write(cuts([(source_of(video), 0, 175)]), tmp_path / "cut.otio")
+    wave = rendered(tmp_path / "cut.otio", "--music", made_music(tmp_path, 20))
+    middle = sum(spans[0]) / 2
+    assert level(wave, 1.0, 1.1) == pytest.approx(-16, abs=0.5)
+    assert level(wave, middle, middle + 0.1) < -16 - 8
 
 
 @pytest.mark.parametrize("name", ["song.wav", "song.flac"])

@@ -104,7 +104,7 @@ def render(
         typer.Option(
             "--music",
             metavar="FILE",
-            help="Music under the film, lower where its own sound is loud; too short, it starts "
+            help="Music under the film, lower where somebody speaks; too short, it starts "
             "again, and it fades out at the end.",
             rich_help_panel=_SOUND,
             show_default=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -71,6 +71,22 @@ def read_waveform(
         for track in tracks.values():
             track.finish()
         yield from mixer.take(mixer.num_samples)
+
+
+def as_speech(blocks: Iterable[Wave], sample_rate: int) -> Iterator[Wave]:
+    """Yield sound as what finds speech wants it: mono at 16 kHz, each block of shape `(N,)`.
+
+    Args:
+        blocks: Stereo in [-1, 1], float32, each of shape `(N, 2)`, one after the other.
+        sample_rate: Of these, in Hz.
+    """
+    resampler = AudioResampler(format="flt", layout="mono", rate=16000)
+    for block in blocks:
+        mono = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32)[None])
+        frame = AudioFrame.from_ndarray(mono, format="flt", layout="mono")
+        frame.sample_rate = sample_rate
+        yield from (interleaved(one)[:, 0] for one in resampler.resample(frame))
+    yield from (interleaved(one)[:, 0] for one in resampler.resample(None))
 
 
 class _Mixer:

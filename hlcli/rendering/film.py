@@ -35,7 +35,7 @@ from hlcli.rendering.captions import CaptionPainter, lettering_for
 from hlcli.rendering.encode import EncoderProcess, encode_command
 from hlcli.rendering.encoders import choose_encoder
 from hlcli.rendering.media import MediaFile, even, probe_sources, timeline_size
-from hlcli.rendering.music import add_music
+from hlcli.rendering.music import FindSpeech, add_music
 from hlcli.rendering.pictures import PictureMaker
 from hlcli.rendering.settings import SUFFIXES, RenderReport, RenderSettings
 from hlcli.rendering.shots import add_crossfades, plan_shots
@@ -58,6 +58,7 @@ def render(
     output: Path,
     settings: RenderSettings | None = None,
     *,
+    find_speech: FindSpeech | None = None,
     progress: Progress = silent,
 ) -> RenderReport:
     """Render every frame of an edit list, and none more.
@@ -67,6 +68,7 @@ def render(
         output: Film to write, `.mp4` (H.264, AAC), `.mov` (H.264, PCM) or `.mkv` (H.264, FLAC);
             its folder must exist. Appears whole or not at all.
         settings: How; None is as the timeline is.
+        find_speech: Where music goes down; see `add_music`.
         progress: Called with seconds of film.
 
     Raises:
@@ -130,6 +132,7 @@ def render(
                 level_db=settings.music_level_db,
                 num_samples=num_samples,
                 sample_rate=edit.sample_rate,
+                find_speech=find_speech,
             )
             sounds = [with_music, *sounds[1:]]
         loudest = max((sound.peak for sound in sounds), default=0.0)

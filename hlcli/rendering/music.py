@@ -1,12 +1,16 @@
-"""Music under a film, lowered where the film's own sound is loud.
+"""Music under a film, lowered where somebody speaks in it.
 
 All of the film's sound is there before any music is added, so the level can go down before a voice
-begins. Music that is too short starts again; whatever its length, it fades out with the film.
+begins. Where nothing finds speech, it goes down where the film is loud. Music that is too short
+starts again; whatever its length, it fades out with the film.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +18,27 @@ import numpy.typing as npt
 from hlcli.errors import MediaUnreadableError, OutputError
 from hlcli.media.clock import MediaClock
 from hlcli.media.stereo import SoundFileInfo, SoundTrack
+from hlcli.media.waveform import as_speech
 from hlcli.rendering.sound import CUT_FADE_SECONDS, SoundFile
 
 LOWERED_DB = -12.0
 """By how much music goes down under the film's own sound."""
 LOUD_DB = -36.0
-"""Level (RMS) from which the film's own sound counts, in dB below full scale."""
+"""Level (RMS) from which the film's own sound counts where nothing finds speech, in dB below full
+scale."""
 FADE_OUT_SECONDS = 2.0
 """Length of the fade at the end; at most a quarter of the film."""
 _STEP_SECONDS = 0.02
 _BEFORE_SECONDS, _AFTER_SECONDS = 0.3, 0.6
-"""How long before loud sound the music is low, and how long after it."""
+"""How long before speech the music is low, and how long after it."""
 _GLIDE_SECONDS = 0.3
 _BLOCK_STEPS = 100
 
 Samples = npt.NDArray[np.float32]
 """Shape `(N, 2)`."""
+FindSpeech: TypeAlias = Callable[[Iterable[npt.NDArray[np.float32]]], npt.NDArray[np.float64]]
+"""Takes blocks of mono sound at 16 kHz; returns the start and the end of each stretch of speech, in
+seconds, shape `(S, 2)`."""
 
 
 def add_music(
@@ -40,6 +49,7 @@ def add_music(
     level_db: float,
     num_samples: int,
     sample_rate: int,
+    find_speech: FindSpeech | None = None,
 ) -> SoundFile:
     """Return a sound track of the film with music under it.
 
@@ -50,6 +60,7 @@ def add_music(
         level_db: Level of the music, in dB; 0 is as in its file.
         num_samples: Length of the film.
         sample_rate: Of the film, in Hz.
+        find_speech: What finds speech in the film's own sound; without it the music goes by level.
 
     Raises:
         MediaError: The music cannot be read.
@@ -60,7 +71,14 @@ def add_music(
         own = None if sound is None else np.memmap(sound.path, dtype="<f4", mode="r").reshape(-1, 2)
         path, peak = folder / "with-music.raw", 0.0
         step = round(_STEP_SECONDS * sample_rate)
-        gains_db = level_db + _lowering(own, num_samples, step)
+        count = -(-num_samples // step)
+        if own is None:
+            is_over = np.zeros(count, np.bool_)
+        elif find_speech is None:
+            is_over = _loud(own, count, step)
+        else:
+            is_over = _spoken(own, count, sample_rate, find_speech)
+        gains_db = level_db + _lowering(is_over)
         fade_out = max(1, round(min(FADE_OUT_SECONDS * sample_rate, num_samples / 4)))
         with path.open("wb") as file:
             for start in range(0, num_samples, _BLOCK_STEPS * step):
@@ -107,11 +125,19 @@ def _decoded(music: SoundFileInfo, path: Path, num_samples: int, sample_rate: in
     return np.memmap(path, dtype="<f4", mode="r").reshape(-1, 2)
 
 
-def _lowering(own: Samples | None, num_samples: int, step: int) -> npt.NDArray[np.float64]:
-    """Return by how much music is lowered, in dB, for each step of so many samples."""
-    count = -(-num_samples // step)
-    if own is None:
-        return np.zeros(count)
+def _spoken(
+    own: Samples, count: int, sample_rate: int, find_speech: FindSpeech
+) -> npt.NDArray[np.bool_]:
+    """Return in which steps somebody speaks, shape `(count,)`."""
+    blocks = (own[start : start + sample_rate] for start in range(0, len(own), sample_rate))
+    is_spoken = np.zeros(count, np.bool_)
+    for start, end in find_speech(as_speech(blocks, sample_rate)) / _STEP_SECONDS:
+        is_spoken[math.floor(start) : math.ceil(end)] = True
+    return is_spoken
+
+
+def _loud(own: Samples, count: int, step: int) -> npt.NDArray[np.bool_]:
+    """Return which steps of so many samples are loud, shape `(count,)`."""
     levels = np.zeros(count)
     for start in range(0, count, _BLOCK_STEPS):
         part = np.asarray(own[start * step : (start + _BLOCK_STEPS) * step], dtype=np.float64)
@@ -119,10 +145,15 @@ def _lowering(own: Samples | None, num_samples: int, step: int) -> npt.NDArray[n
         edges = np.arange(0, len(power), step)
         sums = np.add.reduceat(power, edges)
         levels[start : start + len(edges)] = sums / np.diff(np.append(edges, len(power)))
-    is_loud = levels > 10 ** (LOUD_DB / 10)
+    is_loud: npt.NDArray[np.bool_] = levels > 10 ** (LOUD_DB / 10)
+    return is_loud
+
+
+def _lowering(is_over: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return by how much music is lowered in each step, in dB, around those it would be over."""
     before, after = (round(s / _STEP_SECONDS) for s in (_BEFORE_SECONDS, _AFTER_SECONDS))
-    # 1 from `before` steps ahead of each loud one to `after` steps behind it.
-    near = np.convolve(is_loud, np.ones(before + after + 1))[before : before + count] > 0.5
+    # 1 from `before` steps ahead of each of them to `after` steps behind it.
+    near = np.convolve(is_over, np.ones(before + after + 1))[before : before + len(is_over)] > 0.5
     glide = round(_GLIDE_SECONDS / _STEP_SECONDS) // 2 * 2 + 1
     padded = np.pad(near.astype(float), glide // 2, mode="edge")
     lowering: npt.NDArray[np.float64] = LOWERED_DB * np.convolve(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from hlcli.atomic import check_not_a_source, make_folder
-from hlcli.errors import UsageError
+from hlcli.errors import HlError, UsageError
 from hlcli.media.discover import MayRead, any_file
 from hlcli.progress import Listener
 from hlcli.rendering.copying import render_copy
 from hlcli.rendering.film import render as render_edit
+from hlcli.rendering.music import FindSpeech
 from hlcli.rendering.settings import RenderReport, RenderSettings
 from hlcli.timeline.edit_list import EditList, excerpt
 from hlcli.timeline.read import read_timeline
 from hlcli.workflows.transcripts import goes_on_after, read_transcripts, transcripts_of
+from hlcli.zoo.manifest import SPEECH_DETECTOR
 
 
 def render(
@@ -182,7 +187,28 @@ def _rendered(
     if copy:
         report = render_copy(edit, film, progress=on.progress)
     else:
-        report = render_edit(edit, film, settings, progress=on.progress)
+        find_speech = _speech_finder(on) if settings is not None and settings.music else None
+        report = render_edit(edit, film, settings, find_speech=find_speech, progress=on.progress)
     for remark in report.remarks:
         on.remark(remark)
     return report
+
+
+def _speech_finder(on: Listener) -> FindSpeech | None:
+    """Return what finds the speech that music goes down under; None where it cannot be loaded."""
+    # torch is loaded for films with music alone.
+    from hlcli.features.encoders import load_speech
+
+    try:
+        detector = load_speech(SPEECH_DETECTOR)
+    except HlError as error:
+        on.remark(f"{error.message}: music goes down wherever the film is loud")
+        return None
+
+    def find(blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+        listener = detector.listener()
+        for block in blocks:
+            listener.extend(block)
+        return listener.finish()
+
+    return find
