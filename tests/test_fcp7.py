@@ -25,6 +25,7 @@ from hlcli.timeline.edit_list import EditList, Event, Marker, Source
 from hlcli.timeline.formats import fcp7
 from hlcli.timeline.formats.fcp7_elements import path_url
 from hlcli.timeline.paths import path_of_url
+from hlcli.timeline.read import read_timeline
 
 pytest.importorskip("otio_fcp_adapter", reason="needs otio-fcp-adapter, part of hlcli[dev]")
 
@@ -516,3 +517,24 @@ def test_torture_clips(shared_dir: Path, tmp_path: Path, name: str) -> None:
         assert counts == [str(audio.channels) for audio in edit.sources[0].audio]
     last = edit.events[-1].conformed(edit.frame_rate)
     assert last.stop == edit.sources[0].num_frames
+
+
+@pytest.mark.parametrize("color", ["RED", "BLUE", "GREEN"])
+@pytest.mark.parametrize("target", ["premiere", "resolve"])
+def test_colours_of_markers_come_back(tmp_path: Path, target: str, color: str) -> None:
+    """The adapter leaves every marker red, which would be a word for "drop"."""
+    source = Source(path="/a.mp4", frame_rate=Fraction(25), num_frames=500)
+    event = Event(
+        source=source,
+        frames=range(0, 10),
+        record=range(0, 10),
+        video_track=0,
+        markers=(Marker(frames=range(5, 6), name="the kiss", color=color),),
+    )
+    path = tmp_path / "cut.xml"
+    write(EditList(name="x", frame_rate=Fraction(25), events=(event,)), tmp_path, target)
+    (path,) = tmp_path.glob("*.xml")
+    read = read_timeline(path, known=[source])
+    (marker,) = read.edit.events[0].markers
+    # Resolve takes no colours from such a file: one without is what Premiere makes of it.
+    assert marker.color == (color if target == "premiere" else "GREEN")

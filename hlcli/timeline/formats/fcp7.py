@@ -69,8 +69,7 @@ DIALECTS = {
 }
 """Dialects by their value of --for."""
 
-# Premiere's palette, as 0xAABBGGRR; green is what it takes without one.
-_MARKER_COLORS = {
+MARKER_COLORS = {
     "RED": 0xFF362CD2,
     "ORANGE": 0xFF246FE9,
     "YELLOW": 0xFF2BA1D0,
@@ -79,6 +78,7 @@ _MARKER_COLORS = {
     "PURPLE": 0xFFB18BAF,
     "WHITE": 0xFFFFFFFF,
 }
+"""Premiere's palette, as 0xAABBGGRR; green is what it takes without one."""
 # Premiere's numbers of its ways to show time; only by them can it tell drop-frame.
 _TIME_DISPLAYS = {
     (24 * NTSC, False): 110,
@@ -275,5 +275,5 @@ class _Document:
             add(element, "name", marker.name)
             add(element, "in", start)
             add(element, "out", end)
-            if self._dialect.is_premiere and marker.color in _MARKER_COLORS:
-                add(element, "pproColor", _MARKER_COLORS[marker.color])
+            if self._dialect.is_premiere and marker.color in MARKER_COLORS:
+                add(element, "pproColor", MARKER_COLORS[marker.color])

@@ -19,6 +19,7 @@ import opentimelineio as otio
 
 from hlcli.media.rates import rate_text
 from hlcli.timeline.edit_list import Source
+from hlcli.timeline.formats.fcp7 import MARKER_COLORS
 from hlcli.timeline.read.bounds import MOST_DEPTH, ItemCount, TooMuchError, xml_root
 from hlcli.timeline.read.edit_of_otio import edit_of_otio
 from hlcli.timeline.read.exact import MOST_CHANNELS, entry, exact_rate, exact_seconds, whole_or_zero
@@ -43,6 +44,9 @@ def read(
         _retime(item)
     for clip in timeline.find_clips():
         _explain(clip)
+    for marked in (timeline.tracks, *timeline.find_children(descended_from_type=otio.core.Item)):
+        for marker in marked.markers:
+            marker.color = _color(entry(marker.metadata, "fcp_xml", "pproColor"))
     style = entry(timeline.metadata, "fcp_xml", "media", "video", "format", "samplecharacteristics")
     display = entry(timeline.metadata, "fcp_xml", "timecode", "displayformat")
     timeline.metadata["hl"] = {
@@ -236,6 +240,17 @@ def _explain(clip: otio.schema.Clip) -> None:
     if source:
         own["source"] = source
     clip.metadata["hl"] = own
+
+
+def _color(written: Any) -> str:
+    """Return the colour of a marker, which the adapter leaves red; green without one.
+
+    A number that is not of Premiere's palette is white, which is nobody's word for keep or drop.
+    """
+    if written is None:
+        return "GREEN"
+    names = {str(number): name for name, number in MARKER_COLORS.items()}
+    return names.get(str(written), "WHITE")
 
 
 def _list(value: Any) -> list[Any]:
