@@ -683,3 +683,26 @@ def test_what_keeps_words_from_pictures_is_said(
     with pytest.raises(UsageError, match="vocabulary") as missing:
         ClipWords(path, name="clip-tiny")
     assert "open_clip_torch" in str(missing.value.hint)
+
+
+def test_the_text_side_is_open_clips() -> None:
+    try:
+        model = pytest.importorskip("open_clip.model", reason="the extra `backbones` is missing")
+    except RuntimeError as error:
+        pytest.skip(f"open_clip does not run with this torch: {error}")
+    torch.manual_seed(5)
+    theirs = model.CLIP(
+        24,
+        model.CLIPVisionCfg(image_size=32, layers=1, width=64, patch_size=16),
+        model.CLIPTextCfg(context_length=9, vocab_size=64, width=128, heads=2, layers=2),
+        quick_gelu=True,
+    ).eval()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, mean=0.1, std=0.4)
+    weights = {
+        f"text.{name}": one for name, one in theirs.state_dict().items() if "visual" not in name
+    }
+    ours = load_text({name: one for name, one in weights.items() if "mask" not in name}, name="x")
+    tokens = torch.tensor([[62, 5, 7, 63, 0, 0, 0, 0, 0], [62, 1, 2, 3, 4, 5, 6, 7, 63]])
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(tokens), theirs.encode_text(tokens), atol=1e-3, rtol=1e-4)
