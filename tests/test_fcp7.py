@@ -536,5 +536,5 @@ def test_colours_of_markers_come_back(tmp_path: Path, target: str, color: str) -
     (path,) = tmp_path.glob("*.xml")
     read = read_timeline(path, known=[source])
     (marker,) = read.edit.events[0].markers
-    # Resolve takes no colours from such a file: one without is what Premiere makes of it.
-    assert marker.color == (color if target == "premiere" else "GREEN")
+    # Resolve takes no colours from such a file.
+    assert marker.color == (color if target == "premiere" else None)

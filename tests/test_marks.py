@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import media_factory
@@ -10,8 +11,11 @@ import pytest
 from finetune_factory import RATE, raw_file, write_cut
 
 from hlcli.errors import TrainingError, UsageError
+from hlcli.timeline.edit_list import EditList, Event, Marker, Source
+from hlcli.timeline.formats import fcp7, fcpxml
+from hlcli.timeline.read import read_timeline
 from hlcli.tuning.footage import Footage, RawFile
-from hlcli.tuning.marks import parse_instant, read_marks
+from hlcli.tuning.marks import parse_instant, read_marks, verdict
 from hlcli.tuning.spans import Annotations, MarkedSpan, check_contradictions, marks_of
 
 
@@ -219,3 +223,27 @@ def test_markers_of_a_timeline(tmp_path: Path) -> None:
         (20.0, 23.0, False),
     ]
     assert annotation.notes[-1].startswith("2 markers say neither keep nor drop")
+
+
+@pytest.mark.parametrize("suffix", [".fcpxml", ".xml"])
+def test_a_format_without_colours_says_neither_keep_nor_drop(tmp_path: Path, suffix: str) -> None:
+    source = Source(path="/raw/a.mp4", frame_rate=Fraction(25), num_frames=500, audio=())
+    markers = tuple(
+        Marker(frames=range(at, at + 1), name=name, color=color)
+        for at, name, color in [
+            (5, "the kiss", "RED"),
+            (8, "keep it", "RED"),
+            (12, "cake", "GREEN"),
+        ]
+    )
+    event = Event(
+        source=source, frames=range(100), record=range(100), video_track=0, markers=markers
+    )
+    edit = EditList(name="x", frame_rate=Fraction(25), events=(event,))
+    path = tmp_path / f"cut{suffix}"
+    write = fcpxml.write if suffix == ".fcpxml" else partial(fcp7.write, target="resolve")
+    write(edit, path)
+    read = read_timeline(path, known=[source]).edit.events[0].markers
+    assert [(one.name, verdict(one)) for one in sorted(read, key=lambda one: one.frames.start)] == [
+        ("the kiss", None), ("keep it", True), ("cake", None),
+    ]  # fmt: skip

@@ -33,7 +33,7 @@ def what_survives(edit: EditList) -> EditList:
     for event in edit.events:
         source = dataclasses.replace(event.source, sha256_head=None)
         markers = tuple(
-            dataclasses.replace(marker, color="GREEN", score=round(marker.score or 0, 2))
+            dataclasses.replace(marker, color=None, score=round(marker.score or 0, 2))
             for marker in event.markers
         )
         events.append(dataclasses.replace(event, source=source, markers=markers, highlight=None))

@@ -133,14 +133,20 @@ class Marker:
     """What an editor shows first: "H01 0.92"."""
     comment: str = ""
     """What it shows on a second look: score and reason."""
-    color: str = "GREEN"
-    """One of OpenTimelineIO's `MarkerColor`: RED, YELLOW, GREEN, CYAN, BLUE, ..."""
+    color: str | None = "GREEN"
+    """One of OpenTimelineIO's `MarkerColor`: RED, YELLOW, GREEN, CYAN, BLUE, ...; None where a
+    reader does not know it."""
     rank: int | None = None
     """Rank of the moment, 1 is the best; None where a reader does not know it."""
     score: float | None = None
     """Its score in [0, 1]; None where a reader does not know it."""
     reasons: tuple[str, ...] = ()
     """`Moment.reasons`; empty where a reader does not know them."""
+
+    @property
+    def written_color(self) -> str:
+        """The colour to write: green where it is not known, as every program does."""
+        return self.color or "GREEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ def _mark(edit: EditList, of: Event, marker: Marker, **numbers: int) -> Record:
         frames=len(marker.frames),
         at=at,
         length=last + 1 - at,
-        color=_COLORS.get(marker.color, "Blue"),
+        color=_COLORS.get(marker.written_color, "Blue"),
         name=marker.name,
         note=marker.comment,
         id=f"hl:{content}-{moment.start}-{moment.stop}",

@@ -156,7 +156,7 @@ class _Composition:
                     part["Length"].value = len(marker.frames)
                     part["Comment"].value = ", ".join(filter(None, (marker.name, marker.comment)))
                     part["DescribedSlots"].value = {_TRACK_SLOTS["picture"] + number}
-                    color = _COLORS.get(marker.color, marker.color.capitalize())
+                    color = _COLORS.get(marker.written_color, marker.written_color.capitalize())
                     TaggedValueHelper(part["CommentMarkerAttributeList"])["_ATN_CRM_COLOR"] = color
                     parts.append(part)
             if not parts:

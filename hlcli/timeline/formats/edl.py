@@ -112,7 +112,7 @@ def _lines(edit: EditList) -> Iterator[str]:
             yield f"* SOUND CHANNELS {beyond[0]} TO {beyond[-1]} DO NOT FIT INTO AN EDL"
         for marker in event.markers:
             at = edit.start_frame + event.record_of(marker.frames.start, edit.frame_rate)
-            color = _COLORS.get(marker.color, marker.color)
+            color = _COLORS.get(marker.written_color, marker.written_color)
             text = ascii_name(", ".join(filter(None, (marker.name, marker.comment))))
             yield f"* LOC: {_label(at, edit.frame_rate, edit.drop_frame)} {color:<7} {text}"
 

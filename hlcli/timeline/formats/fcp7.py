@@ -275,5 +275,5 @@ class _Document:
             add(element, "name", marker.name)
             add(element, "in", start)
             add(element, "out", end)
-            if self._dialect.is_premiere and marker.color in MARKER_COLORS:
-                add(element, "pproColor", MARKER_COLORS[marker.color])
+            if self._dialect.is_premiere and marker.written_color in MARKER_COLORS:
+                add(element, "pproColor", MARKER_COLORS[marker.written_color])

@@ -202,7 +202,9 @@ def _groups(edit: EditList, tracks: Sequence[str]) -> list[dict[str, object]]:
 
 
 def _categories(edit: EditList) -> list[dict[str, object]]:
-    others = sorted({marker.color for _, marker in timeline_markers(edit)} - set(_CATEGORIES))
+    others = sorted(
+        {marker.written_color for _, marker in timeline_markers(edit)} - set(_CATEGORIES)
+    )
     names = [*_CATEGORY_NAMES, *(color.capitalize() for color in others)]
     return [
         {"color": COLORS.get(color, COLORS["GREEN"]), "comment": name, "index": index}
@@ -212,12 +214,16 @@ def _categories(edit: EditList) -> list[dict[str, object]]:
 
 def _guides(edit: EditList) -> list[dict[str, object]]:
     markers = timeline_markers(edit)
-    others = sorted({marker.color for _, marker in markers} - set(_CATEGORIES))
+    others = sorted({marker.written_color for _, marker in markers} - set(_CATEGORIES))
     colors = [*_CATEGORIES, *others]
     guides: list[dict[str, object]] = []
     for frames, marker in markers:
         comment = ", ".join(filter(None, (marker.name, marker.comment)))
-        guide = {"comment": comment, "pos": frames.start, "type": colors.index(marker.color)}
+        guide = {
+            "comment": comment,
+            "pos": frames.start,
+            "type": colors.index(marker.written_color),
+        }
         # Kdenlive 22.12 has no guides with a length, and passes it over.
         guides.append(guide | ({"duration": len(frames)} if len(frames) > 1 else {}))
     return guides

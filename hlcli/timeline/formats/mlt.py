@@ -123,7 +123,7 @@ def _add_tractor(document: ET.Element, edit: EditList, tracks: Sequence[str]) ->
                 "text": ", ".join(filter(None, (marker.name, marker.comment))),
                 "start": frames.start,
                 "end": frames.stop - 1,
-                "color": COLORS.get(marker.color, COLORS["GREEN"]),
+                "color": COLORS.get(marker.written_color, COLORS["GREEN"]),
             },
         )
     ET.SubElement(tractor, "track", {"producer": "background"})

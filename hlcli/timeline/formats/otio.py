@@ -235,7 +235,7 @@ def _named(
     made = otio.schema.Marker(
         name=dialect.marker_name(marker),
         marked_range=marked_range,
-        color=marker.color,
+        color=marker.written_color,
         metadata={
             "hl": {
                 "version": METADATA_VERSION,

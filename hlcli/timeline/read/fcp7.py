@@ -44,9 +44,11 @@ def read(
         _retime(item)
     for clip in timeline.find_clips():
         _explain(clip)
+    # Premiere writes no colour for green; from another program a marker without one has none.
+    is_premiere = entry(timeline.metadata, "fcp_xml", "@explodedTracks") is not None
     for marked in (timeline.tracks, *timeline.find_children(descended_from_type=otio.core.Item)):
         for marker in marked.markers:
-            marker.color = _color(entry(marker.metadata, "fcp_xml", "pproColor"))
+            marker.color = _color(entry(marker.metadata, "fcp_xml", "pproColor"), is_premiere)
     style = entry(timeline.metadata, "fcp_xml", "media", "video", "format", "samplecharacteristics")
     display = entry(timeline.metadata, "fcp_xml", "timecode", "displayformat")
     timeline.metadata["hl"] = {
@@ -242,15 +244,12 @@ def _explain(clip: otio.schema.Clip) -> None:
     clip.metadata["hl"] = own
 
 
-def _color(written: Any) -> str:
-    """Return the colour of a marker, which the adapter leaves red; green without one.
-
-    A number that is not of Premiere's palette is white, which is nobody's word for keep or drop.
-    """
+def _color(written: Any, is_premiere: bool) -> str:
+    """Return the colour of a marker, which the adapter leaves red; empty where it is not known."""
     if written is None:
-        return "GREEN"
+        return "GREEN" if is_premiere else ""
     names = {str(number): name for name, number in MARKER_COLORS.items()}
-    return names.get(str(written), "WHITE")
+    return names.get(str(written), "")
 
 
 def _list(value: Any) -> list[Any]:

@@ -270,7 +270,7 @@ class ClipMaker:
             name=name,
             marked_range=otio.opentime.TimeRange(_rational(time, rate), _rational(duration, rate)),
         )
-        made.color = otio.schema.MarkerColor.GREEN
+        made.color = ""  # Final Cut Pro has none.
         made.comment = marker.get("note", "")
         own = _OWN_NAME.fullmatch(name)
         if own is not None and made.comment.startswith("score "):

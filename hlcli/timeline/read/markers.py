@@ -114,7 +114,7 @@ def _marker(marker: otio.schema.Marker, frames: range) -> Marker:
         frames=frames,
         name=str(entry(own, "name") or marker.name),
         comment=str(marker.comment or note or ""),
-        color=marker.color if marker.color in _COLORS else "GREEN",
+        color=color if (color := (marker.color or "").upper()) in _COLORS else None,
         rank=None if rank is None else whole_or_zero(rank),
         score=number_or_none(score),
         reasons=texts_or_none(entry(own, "reasons")) or (),
