@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import subprocess
 import sys
 import tempfile
@@ -134,12 +135,21 @@ def check(device: str, size: Size, folder: Path) -> bool:
     path = make_video(folder / "long.mp4", seconds=size.long_seconds, picture=size.picture)
     stages.taken()
     begin = time.perf_counter()
-    on_device.score(path)
+    decoded_by_cpu = np.asarray(on_device.score(path).scores)
     took = time.perf_counter() - begin
     row(f"hl score of {size.long_seconds} s of {size.picture}, s", f"{took:.1f}")
     row("seconds of video a second", f"{size.long_seconds / took:.1f}")
     for name, seconds in sorted(stages.taken().items()):
         row(f"of it: {name}, s (stages overlap)", f"{seconds:.1f}")
+
+    if resolve_device(device).type == "cuda":
+        os.environ["HL_HWACCEL"] = "cuda"
+        begin = time.perf_counter()
+        decoded_on_card = np.asarray(on_device.score(path).scores)
+        row("the same with HL_HWACCEL=cuda, s", f"{time.perf_counter() - begin:.1f}")
+        del os.environ["HL_HWACCEL"]
+        decoding = float(np.abs(decoded_on_card - decoded_by_cpu).max())
+        row("largest difference of a score that decoding on the card makes", f"{decoding:.5f}")
 
     videos = [features_of(on_device, path) for path in shorts[:4]]
     precisions: tuple[Precision, ...] = ("float32", "bfloat16")

@@ -22,6 +22,7 @@ HOURS_BETWEEN_LOSSES = 200.0
 REPAIR_SECONDS = 600.0
 ATTEMPTS = 3
 START_SECONDS = 5.0
+SPLIT_SECONDS = 1200.0
 
 
 @dataclass
@@ -38,6 +39,16 @@ class Outcome:
 def lengths(count: int, rng: random.Random) -> list[float]:
     """Return lengths in seconds: half below 3 minutes, a long tail that ends at 4 hours."""
     return [min(14_400.0, max(2.0, rng.lognormvariate(5.2, 1.3))) for _ in range(count)]
+
+
+def split(files: list[float]) -> list[float]:
+    """Return the lengths of parts, each at most so long; joining them is taken to cost nothing."""
+    return [
+        part
+        for length in files
+        for part in [SPLIT_SECONDS] * int(length // SPLIT_SECONDS) + [length % SPLIT_SECONDS]
+        if part
+    ]
 
 
 def run(
@@ -138,13 +149,14 @@ def main() -> None:
     print("| nodes | how | hours | cores busy | attempts | set aside | nodes lost |")
     print("| --: | --- | --: | --: | --: | --: | --: |")
     for nodes in (1, 8, 64, 256):
-        for name in ("longest first", "as listed", "--shard"):
+        for name in ("longest first", "as listed", "--shard", "parts of 20 min"):
             rng = random.Random(options.seed)
             if name == "--shard":
                 found = sharded(files, nodes, options.speed, rng)
             else:
-                is_sorted = name == "longest first"
-                found = run(files, nodes, options.speed, rng, longest_first=is_sorted)
+                work = split(files) if name == "parts of 20 min" else files
+                is_sorted = name != "as listed"
+                found = run(work, nodes, options.speed, rng, longest_first=is_sorted)
             print(
                 f"| {nodes} | {name} | {found.hours:.2f} | {100 * found.busy:.1f} % "
                 f"| {found.attempts} | {found.set_aside} | {found.losses} |"

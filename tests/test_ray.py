@@ -21,7 +21,7 @@ import hlcli
 from hlcli.errors import DeviceError, UsageError
 from hlcli.workflows import ray_engine
 from hlcli.workflows.jobs import WorkerSettings, job_settings_of
-from hlcli.workflows.ray_engine import Slot, _raise_as_ours
+from hlcli.workflows.ray_engine import Board, Slot, _raise_as_ours
 from hlcli.workflows.score import Pipeline
 from tests.media_factory import AudioTrack, click_track, make_video, moving_square
 
@@ -67,8 +67,22 @@ def request(what: str, path: Path, identity: str = "") -> dict[str, Any]:
     return {"do": what, "path": str(path), "identity": identity}
 
 
-def test_what_a_node_answers(clips: Path) -> None:
-    slot, first = Slot(), first_message()
+class Handle:
+    """Calls an actor at once, as Ray does some time later."""
+
+    def __init__(self, board: Board) -> None:
+        self.put = self
+        self.fractions: list[float] = []
+        self._board = board
+
+    def remote(self, number: int, place: int, fraction: float) -> None:
+        self._board.put(number, place, fraction)
+        self.fractions.append(fraction)
+
+
+def test_what_a_node_answers(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_PROGRESS_SECONDS", 0.0)
+    slot, first, board = Slot(), first_message(), Board()
     try:
         names = ["a.mp4", "text.mp4", "b.mp4"]
         looked = slot.work(first, [request("look", clips / name) for name in names])
@@ -86,8 +100,12 @@ def test_what_a_node_answers(clips: Path) -> None:
         ended, again = slot.work(first, requests)
         assert ended == {"event": "ended", "reason": "its process ended: killed by SIGKILL"}
         assert again == looked[0]
-        (scored,) = slot.work(first, [requests[0]])
+        handle = Handle(board)
+        again, scored = slot.work(first, requests[::-1], handle, 7)
         assert scored["event"] == "scored"
+        assert handle.fractions == sorted(handle.fractions)
+        assert board.progress_of([7, 8]) == {7: (1, 1.0)}
+        assert board.progress_of([8]) == {}
         assert scored["document"]["video"]["path"] == str(clips / "a.mp4")
     finally:
         slot._close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
@@ -14,11 +15,12 @@ from pathlib import Path
 import pytest
 from cli_runner import hl
 
+from hlcli.atomic import unfinished_folder
 from hlcli.document import read_documents
 from hlcli.errors import OutputError
+from hlcli.media import remote
 from hlcli.media.identity import content_identity
-from hlcli.progress import Listener
-from hlcli.workflows import remote
+from hlcli.progress import Listener, silent
 from tests.media_factory import make_video
 
 pytest.importorskip("fsspec", reason="the extra cluster is not installed")
@@ -122,6 +124,21 @@ def test_videos_on_a_web_server(tmp_path: Path) -> None:
     assert "there is no http://127.0.0.1" in gone.stderr
 
 
+def test_worker_processes_fetch_for_themselves(tmp_path: Path, bucket: s3fs.S3FileSystem) -> None:
+    for number, name in enumerate("ab"):
+        video = make_video(tmp_path, name=f"{name}.mp4", first_number=50 * number)
+        bucket.put(str(video), f"archive/{name}.mp4")
+    bucket.pipe("archive/bad.mp4", b"no video")
+    words = ("--jobs", 2, "--shard", "1/1", "-o", tmp_path / "a.json")
+    result = hl("score", "s3://archive/", tmp_path / "b.mp4", *words)
+    assert result.exit_code == 3, result.stderr
+    assert result.stderr.count("error: ") == 1
+    assert "bad.mp4" in result.stderr
+    found = [one.video.path for one in read_documents(tmp_path / "a.json")]
+    assert found == [str(tmp_path / "b.mp4"), "s3://archive/a.mp4", "s3://archive/b.mp4"]
+    assert not list(Path(os.environ["HL_CACHE_DIR"], "staged").iterdir())
+
+
 def test_what_cannot_be_reached_is_said_in_words(
     tmp_path: Path, bucket: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +172,30 @@ class Full:
     free = 0
 
 
+def test_it_waits_for_room_that_others_take(
+    tmp_path: Path, bucket: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.pipe("archive/a.mp4", b"0123456789")
+    (file,) = remote.find_remote(["s3://archive/a.mp4"], Listener())
+    usage = shutil.disk_usage(tmp_path)
+    stages: list[str] = []
+    staged = Path(os.environ["HL_CACHE_DIR"], "staged")
+    staged.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as other:
+        other.enter_context(unfinished_folder(staged, "fetched"))
+        monkeypatch.setattr("shutil.disk_usage", lambda path: Full())
+
+        def progress(stage: str, done: float, total: float) -> None:
+            stages.append(stage)
+            other.close()
+            monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+
+        with file.fetched(progress) as path:
+            assert path.read_bytes() == b"0123456789"
+    assert stages == ["waiting for room for a.mp4", "fetching a.mp4"]
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("size", [1_000_000, 65_536 + 100])
 def test_a_disk_that_fills_up_while_fetching_is_named(
     tmp_path: Path, bucket: s3fs.S3FileSystem, size: int
@@ -168,6 +209,6 @@ def test_a_disk_that_fills_up_while_fetching_is_named(
         bucket.pipe("archive/a.mp4", bytes(size))
         (file,) = remote.find_remote(["s3://archive/a.mp4"], Listener())
         with pytest.raises(OutputError, match=r"the disk is full: cannot write .*disk"):
-            file.fetch(disk / "a.mp4", Listener())
+            file.fetch(disk / "a.mp4", silent)
     finally:
         subprocess.run(["umount", str(disk)], check=True)

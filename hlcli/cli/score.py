@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,8 @@ from hlcli.cli.streams import unread_is_no_end
 
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
+    from hlcli.media.remote import Video
+    from hlcli.workflows.transcripts import Transcript
 
 
 def score(
@@ -103,6 +104,7 @@ def score(
     from hlcli.addresses import is_address
     from hlcli.atomic import check_not_a_source
     from hlcli.media.discover import find_videos
+    from hlcli.media.remote import find_remote
     from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
@@ -159,17 +161,18 @@ def score(
         on.warning(f"{', '.join(idle)}: without -o FILE there is no timeline to write")
     transcripts = read_transcripts(transcript or [], outputs=outputs, are_all=True)
     paths = find_videos([text for text in videos if not is_address(text)], on=on)
-    remote = [text for text in videos if is_address(text)]
-    said = transcripts_of(transcripts, paths)
-    check_stretches(selection, paths)
-    all_paths = paths
+    said: list[Transcript | None] = [*transcripts_of(transcripts, paths)]
+    everything: list[Video] = [*paths, *find_remote(filter(is_address, videos), on)]
+    said += [None] * (len(everything) - len(paths))
+    check_stretches(selection, list(map(str, everything)))
+    chosen = everything
     if part is not None:
         check_names([*outputs, *reject_outputs], paths)
-        paths = part.files(paths)
-        on.remark(f"part {part.number} of {part.count}: {len(paths)} of {len(all_paths)} videos")
-        mine = set(paths)
-        said = [one for path, one in zip(all_paths, said, strict=True) if path in mine]
-    num_named = len(paths) + on.num_problems
+        chosen = part.files(everything)
+        on.remark(f"part {part.number} of {part.count}: {len(chosen)} of {len(everything)} videos")
+        mine = set(map(str, chosen))
+        said = [one for video, one in zip(everything, said, strict=True) if str(video) in mine]
+    num_named = len(chosen) + on.num_problems
     for path in [*outputs, *reject_outputs, *([] if picture is None else [picture])]:
         check_not_a_source(path, paths)
     pipeline = Pipeline(
@@ -183,38 +186,18 @@ def score(
     documents: list[ScoresDocument] = []
     scored = score_videos(
         pipeline,
-        paths,
+        chosen,
         selection,
         visual_only=visual_only,
         said=said,
         like=photographs,
-        marks=marks_of_timelines(marks_from or [], all_paths, on=on),
-        among=all_paths,
+        marks=marks_of_timelines(marks_from or [], paths, on=on),
+        among=everything,
         jobs=settings,
         on=on,
     )
-    scores = [scored]
-    if remote:
-        from hlcli.workflows.remote import find_remote, score_remote
-
-        elsewhere = find_remote(remote, on)
-        num_named = len(paths) + len(elsewhere) + on.num_problems
-        scores.append(
-            score_remote(
-                pipeline,
-                elsewhere,
-                selection,
-                visual_only=visual_only,
-                jobs=settings,
-                shard=part,
-                like=photographs,
-                on=on,
-            )
-        )
-    with on, contextlib.ExitStack() as stack:
-        for one in scores:
-            stack.enter_context(contextlib.closing(one))
-        for document in itertools.chain.from_iterable(scores):
+    with on, contextlib.closing(scored):
+        for document in scored:
             documents.append(document)
             if not as_json and not (is_written and quiet):
                 on.clear()

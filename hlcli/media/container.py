@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,12 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from hlcli.media.hardware import asked_for
 from hlcli.media.source import OPEN_OPTIONS, check_source, unreadable, why_not_opened
 
 __all__ = [
@@ -35,6 +39,8 @@ __all__ = [
     "unreadable",
 ]
 
+logger = logging.getLogger(__name__)
+
 STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before an instant a seek goes until a keyframe early enough is met, in seconds."""
 READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError, OverflowError, MemoryError)
@@ -44,8 +50,13 @@ text."""
 
 
 @contextlib.contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
+def open_media(path: Path, *, decoder: HWAccel | None = None) -> Iterator[InputContainer]:
     """Open a media file for reading and close it afterwards.
+
+    Args:
+        path: The file.
+        decoder: The graphics card that decodes its pictures, see `hlcli.media.hardware`; the
+            processor does where that cannot.
 
     Raises:
         MediaNotFoundError: There is no such file.
@@ -55,10 +66,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     if check_source(path) == 0:
         raise unreadable(path, "the file is empty")
     try:
-        # "file:" keeps FFmpeg from reading "foo:bar" as a protocol.
-        container = av.open(
-            f"file:{path.absolute()}", metadata_errors="replace", container_options=OPEN_OPTIONS
-        )
+        container = _opened(path) if decoder is None else _opened_on_card(path, decoder)
     except READ_ERRORS as error:
         raise why_not_opened(path) from error
     try:
@@ -66,6 +74,35 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         yield container
     finally:
         container.close()
+
+
+def _opened(path: Path, decoder: HWAccel | None = None) -> InputContainer:
+    return av.open(
+        # "file:" keeps FFmpeg from reading "foo:bar" as a protocol.
+        f"file:{path.absolute()}",
+        metadata_errors="replace",
+        container_options=OPEN_OPTIONS,
+        hwaccel=decoder,
+    )
+
+
+def _opened_on_card(path: Path, decoder: HWAccel) -> InputContainer:
+    why = ""
+    try:
+        container = _opened(path, decoder)
+    except (av.FFmpegError, NotImplementedError) as error:
+        # It is the card's, or comes again.
+        why, container = f": {error}", _opened(path)
+    stream = main_video_stream(container)
+    if stream is not None and not stream.codec_context.is_hwaccel:
+        name = stream.codec_context.name
+        _say_once(f"HL_HWACCEL={asked_for()}: the processor decodes {name} pictures{why}")
+    return container
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    logger.warning("%s", text)
 
 
 def _plain_layouts(container: InputContainer) -> None:

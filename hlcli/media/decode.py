@@ -18,6 +18,7 @@ from hlcli.media.clips import ClipGrid
 from hlcli.media.container import decode, main_video_stream, open_media, packets, reformat, seek
 from hlcli.media.decode_plan import Clock, DecodePlan, DecodeSegment, clip_target
 from hlcli.media.extent import packet_ticks
+from hlcli.media.hardware import hardware_decoder
 from hlcli.media.luma import (
     LumaPlane,
     LumaSamples,
@@ -324,7 +325,7 @@ def open_decoder(
     info: MediaInfo, grid: ClipGrid, plan: DecodePlan, *, picture_size: int, num_threads: int
 ) -> Iterator[SegmentDecoder]:
     """Open the file once more, for one worker, and close it afterwards."""
-    with open_media(info.path) as container:
+    with open_media(info.path, decoder=hardware_decoder()) as container:
         yield SegmentDecoder(
             container, info, grid, plan, picture_size=picture_size, num_threads=num_threads
         )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hlcli import __version__
 from hlcli.document import ScoresDocument
 from hlcli.errors import HlError, error_from_json
-from hlcli.media.identity import content_identity
+from hlcli.media.remote import Video, identity_of
 from hlcli.progress import BatchProgress, BatchSummary, Failure, Listener
 from hlcli.workflows.score import Pipeline
 from hlcli.workflows.set_aside import SetAside
@@ -37,7 +37,7 @@ class File:
     """One content that is to be scored, and the places in the list where it stands."""
 
     places: list[int]
-    path: Path
+    video: Video
     identity: str = ""
     """Empty until it was looked at."""
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class File:
     def request(self) -> dict[str, Any]:
         """Return what a worker is asked: to look at it, and then to score it."""
         what = "score" if self.identity else "look"
-        return {"do": what, "path": str(self.path), "identity": self.identity}
+        return {"do": what, "path": str(self.video), "identity": self.identity}
 
 
 class Batch(abc.ABC):
@@ -58,7 +58,7 @@ class Batch(abc.ABC):
 
     Args:
         pipeline: Says by what; it scores nothing itself.
-        files: The videos, absolute paths, at least one.
+        files: The videos, paths absolute, at least one.
         settings: When one is given up.
         visual_only: Leave the sound out even where there is some.
         on: Notified of progress, and of videos that cannot be scored.
@@ -67,7 +67,7 @@ class Batch(abc.ABC):
     def __init__(
         self,
         pipeline: Pipeline,
-        files: list[Path],
+        files: list[Video],
         settings: JobSettings,
         visual_only: bool,
         on: Listener,
@@ -78,7 +78,7 @@ class Batch(abc.ABC):
         self._visual_only = visual_only
         self._on = on
         # Files to look at, then those to score, the longest first.
-        self._unseen = deque(File([place], path) for place, path in enumerate(files))
+        self._unseen = deque(File([place], video) for place, video in enumerate(files))
         self._num_unseen = len(files)
         self._queue: list[tuple[int, float, int, File]] = []
         self._later: list[tuple[float, int, File]] = []
@@ -196,7 +196,7 @@ class Batch(abc.ABC):
         self._num_unseen -= 1
         identity = message["identity"]
         if message["is_stored"]:
-            stored = self._pipeline.stored(file.path, identity, visual_only=self._visual_only)
+            stored = self._pipeline.stored(file.video, identity, visual_only=self._visual_only)
             if stored is not None:
                 self._num_stored += 1
                 self._results[file.places[0]] = stored
@@ -205,7 +205,7 @@ class Batch(abc.ABC):
             record = SetAside.find(identity, self._pipeline.manifest.sha256)
             if record is not None:
                 file.identity = identity
-                self._has_failed(file, self._same(record.as_error(file.path)))
+                self._has_failed(file, self._same(record.as_error(file.video)))
                 return
         first = self._by_identity.get(identity)
         if first is not None:
@@ -217,7 +217,7 @@ class Batch(abc.ABC):
         self._put(file)
 
     def _has_scored(self, file: File, message: dict[str, Any]) -> ScoresDocument:
-        document = ScoresDocument.from_json(message["document"], source=str(file.path))
+        document = ScoresDocument.from_json(message["document"], source=str(file.video))
         for place in file.places:
             video = replace(document.video, path=str(self._files[place]))
             self._results[place] = replace(document, video=video)
@@ -242,16 +242,20 @@ class Batch(abc.ABC):
         for place in file.places:
             self._results[place] = None
             self._failures.append(
-                Failure(path=self._files[place], reason=error.message, attempts=file.attempts + 1)
+                Failure(
+                    path=Path(str(self._files[place])),
+                    reason=error.message,
+                    attempts=file.attempts + 1,
+                )
             )
-        with self._on.one_file(file.path):
+        with self._on.one_file(file.video):
             raise error
 
     def _set_aside(self, file: File, reason: str) -> HlError:
         record = SetAside(
             identity=file.identity,
             model_sha256=self._pipeline.manifest.sha256,
-            path=str(file.path),
+            path=str(file.video),
             reason=reason,
             attempts=file.attempts + 1,
             when=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -260,11 +264,11 @@ class Batch(abc.ABC):
         if self._pipeline.use_cache:
             try:
                 if not record.identity:
-                    record = replace(record, identity=content_identity(file.path))
+                    record = replace(record, identity=identity_of(file.video))
                 record.write()
             except (HlError, OSError) as error:
-                self._on.warning(f"{file.path.name} is not remembered as set aside: {error}")
-        return record.as_error(file.path)
+                self._on.warning(f"{file.video.name} is not remembered as set aside: {error}")
+        return record.as_error(file.video)
 
     def _same(self, error: HlError) -> HlError:
         """Return one object for all errors that say the same: it is shown once."""
@@ -285,6 +289,6 @@ class Batch(abc.ABC):
                 elapsed_seconds=time.monotonic() - self._scoring_began
                 if self._scoring_began
                 else 0.0,
-                running={number: file.path for number, (file, _) in running.items()},
+                running={number: Path(str(file.video)) for number, (file, _) in running.items()},
             )
         )

@@ -17,8 +17,7 @@ from typing import Any
 from hlcli import cores, stages
 from hlcli.errors import HlError, ModelError, error_to_json, unexpected
 from hlcli.lock import KeyedLock
-from hlcli.media.identity import content_identity
-from hlcli.media.probe import declared_seconds
+from hlcli.media.remote import Video, identity_of, length_of, video_at
 from hlcli.progress import counts_bytes
 from hlcli.stopping import EXIT_INTERRUPTED
 from hlcli.workers.lifeline import Line, stop_with, throttled
@@ -75,27 +74,28 @@ class _Worker:
 
     def do(self, request: dict[str, Any]) -> None:
         """Do one thing and send what came of it, as the last message about it."""
-        path = Path(request["path"])
+        path = request["path"]
         try:
+            video = video_at(path)
             if request["do"] == "look":
-                answer = self._look(path)
+                answer = self._look(video)
             else:
-                answer = self._score(path, request["identity"])
+                answer = self._score(video, request["identity"])
         except HlError as error:
             answer = {"event": "failed", "error": error_to_json(error)}
         except Exception as error:  # noqa: BLE001
             answer = {"event": "failed", "error": error_to_json(unexpected(error, path))}
         self._line.send(answer)
 
-    def _look(self, path: Path) -> dict[str, Any]:
+    def _look(self, video: Video) -> dict[str, Any]:
         settings = self._settings
-        identity = content_identity(path)
+        identity = identity_of(video)
         answer = {"event": "looked", "identity": identity, "is_stored": False, "seconds": 0.0}
-        if self._pipeline.stored(path, identity, visual_only=settings.visual_only) is not None:
+        if self._pipeline.stored(video, identity, visual_only=settings.visual_only) is not None:
             return answer | {"is_stored": True}
-        return answer | {"seconds": declared_seconds(path)}
+        return answer | {"seconds": length_of(video)}
 
-    def _score(self, path: Path, identity: str) -> dict[str, Any]:
+    def _score(self, video: Video, identity: str) -> dict[str, Any]:
         with self._claimed(identity) as is_ours:
             if not is_ours:
                 return {"event": "busy"}
@@ -104,11 +104,11 @@ class _Worker:
             report = throttled(send, interval_seconds=0.2)
 
             def progress(stage: str, done: float, total: float) -> None:
-                if not counts_bytes(stage):
-                    report(stage, done, total)
+                # What is fetched is no part of the video done, but a sign of life.
+                report(stage, done, 0.0 if counts_bytes(stage) else total)
 
             document = self._pipeline.score(
-                path,
+                video,
                 visual_only=self._settings.visual_only,
                 progress=progress,
                 remark=lambda text: send({"event": "remark", "text": text}),

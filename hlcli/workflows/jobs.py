@@ -30,6 +30,7 @@ from hlcli import paths
 from hlcli.cores import num_cores
 from hlcli.document import ScoresDocument
 from hlcli.errors import HlError, UsageError, error_from_json
+from hlcli.media.remote import Video
 from hlcli.parsing import parse_duration
 from hlcli.progress import Listener
 from hlcli.workers.process import Worker
@@ -178,7 +179,7 @@ class WorkerSettings:
 
 def score_in_workers(
     pipeline: Pipeline,
-    files: Sequence[Path],
+    files: Sequence[Video],
     settings: JobSettings,
     *,
     visual_only: bool = False,
@@ -207,7 +208,8 @@ def score_in_workers(
         from hlcli.workflows.ray_engine import RayBatch
 
         engine = RayBatch
-    run = engine(pipeline, [path.absolute() for path in files], settings, visual_only, on)
+    absolute = [file.absolute() if isinstance(file, Path) else file for file in files]
+    run = engine(pipeline, absolute, settings, visual_only, on)
     try:
         yield from run.documents()
         on.batch_ends(run.summary())
@@ -314,7 +316,7 @@ class _Processes(Batch):
     def __init__(
         self,
         pipeline: Pipeline,
-        files: list[Path],
+        files: list[Video],
         settings: JobSettings,
         visual_only: bool,
         on: Listener,

@@ -79,12 +79,6 @@ class Photographs:
         row = tuple(round(float(value), 4) for value in alike_T[: len(document.scores)])
         return replace(document, likeness=row)
 
-    def can_use(self, document: ScoresDocument) -> bool:
-        """Whether the features that a document was made of are stored."""
-        from hlcli.features.store import stored_features
-
-        return stored_features(document, _spec(document)) is not None
-
     def _encoded(self, spec: FeatureSpec, on: Listener) -> RowArray:
         """Return the photographs as the encoder of some features sees them, shape `(N, V)`."""
         from hlcli.features.device import resolve_device

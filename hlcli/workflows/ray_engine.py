@@ -39,6 +39,7 @@ from hlcli.errors import (
     error_to_json,
     shortened,
 )
+from hlcli.media.remote import Video
 from hlcli.progress import Listener
 from hlcli.workers.process import GRACE_SECONDS
 from hlcli.workflows.batch import Batch, File
@@ -69,6 +70,7 @@ _TASKS_A_SLOT = 2
 _OBJECT_STORE_BYTES = 100_000_000
 _ANSWER_SECONDS = 5.0
 _RESOURCES_SECONDS = 10.0
+_PROGRESS_SECONDS = 2.0
 _ADDRESS = re.compile(
     r"(?P<client>ray://)?(?P<host>[^\s:/]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})"
 )
@@ -121,7 +123,7 @@ class RayBatch(Batch):
     def __init__(
         self,
         pipeline: Pipeline,
-        files: list[Path],
+        files: list[Video],
         settings: JobSettings,
         visual_only: bool,
         on: Listener,
@@ -135,6 +137,10 @@ class RayBatch(Batch):
         self._actors: list[Any] = []
         self._calls: dict[Any, int] = {}
         self._resources_at = float("-inf")
+        self._board: Any = None
+        self._progress_at = float("-inf")
+        # Of each task, by its number: which of its files it has, and how much of that is done.
+        self._progress: dict[int, tuple[int, float]] = {}
         self._num_slots = 1
         self._connect()
         try:
@@ -198,6 +204,7 @@ class RayBatch(Batch):
             "memory_bytes": self._settings.memory_bytes,
             "num_workers": num_workers,
         }
+        self._board = ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
         self._work = ray.remote(work).options(num_cpus=1, max_retries=0)
         if uses_gpus:
             actor = ray.remote(Slot).options(
@@ -221,7 +228,7 @@ class RayBatch(Batch):
             for task in left:
                 with contextlib.suppress(Exception):
                     ray.cancel(task, force=True)
-            for actor in self._actors:
+            for actor in (*self._actors, self._board):
                 with contextlib.suppress(Exception):
                     ray.kill(actor)
         with contextlib.suppress(Exception), _no_interrupts():
@@ -247,14 +254,15 @@ class RayBatch(Batch):
                 files = self._group()
                 requests = [file.request() for file in files]
                 self._num_tasks += 1
-                self._tasks[self._submit(requests)] = (self._num_tasks, files)
+                task = self._submit(requests, self._num_tasks)
+                self._tasks[task] = (self._num_tasks, files)
         return self._num_tasks > num_before
 
-    def _submit(self, requests: list[dict[str, Any]]) -> Any:
+    def _submit(self, requests: list[dict[str, Any]], number: int) -> Any:
         if not self._actors:
-            return self._work.remote(self._first, requests)
+            return self._work.remote(self._first, requests, self._board, number)
         least = min(range(len(self._actors)), key=self._running_calls().__getitem__)
-        task = self._actors[least].work.remote(self._first, requests)
+        task = self._actors[least].work.remote(self._first, requests, self._board, number)
         self._calls[task] = least
         return task
 
@@ -292,6 +300,7 @@ class RayBatch(Batch):
             return
         with _cluster_errors(self._engine):
             done, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=TICK_SECONDS)
+        self._ask_how_far()
         for task in done:
             _, files = self._tasks.pop(task)
             self._calls.pop(task, None)
@@ -316,6 +325,17 @@ class RayBatch(Batch):
                     self._has_ended_it(file, message["reason"])
                 else:
                     self._has_answer(file, message)
+
+    def _ask_how_far(self) -> None:
+        if time.monotonic() - self._progress_at < _PROGRESS_SECONDS:
+            return
+        self._progress_at = time.monotonic()
+        # Only shown: where its node is lost or busy, the work goes on.
+        with contextlib.suppress(Exception):
+            numbers = [number for number, _ in self._tasks.values()]
+            self._progress = self._ray.get(
+                self._board.progress_of.remote(numbers), timeout=_PROGRESS_SECONDS
+            )
 
     def _has_failed_as_a_task(self, files: list[File], error: Exception) -> None:
         """Hand out again what was on a node that was lost, or in a process of Ray that ended."""
@@ -354,19 +374,41 @@ class RayBatch(Batch):
                 if found is None:
                     scores_cache.put(document, modality)
             except OutputError as error:
-                self._on.warning(f"scores of {file.path} are not stored: {error}")
+                self._on.warning(f"scores of {file.video} are not stored: {error}")
         return document
 
     def _running(self) -> Mapping[int, tuple[File, float]]:
-        return {number: (files[0], 0.0) for number, files in self._tasks.values()}
+        found = {}
+        for number, files in self._tasks.values():
+            place, fraction = self._progress.get(number, (0, 0.0))
+            found[number] = (files[place], fraction)
+        return found
 
 
-def work(first: dict[str, Any], requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+class Board:
+    """An actor that knows how far tasks are; it takes no core."""
+
+    def __init__(self) -> None:
+        self._progress: dict[int, tuple[int, float]] = {}
+
+    def put(self, number: int, place: int, fraction: float) -> None:
+        """Note how far a task is; see `RayBatch`."""
+        self._progress[number] = (place, fraction)
+
+    def progress_of(self, numbers: list[int]) -> dict[int, tuple[int, float]]:
+        """Return how far some tasks are, and forget the others."""
+        self._progress = {one: self._progress[one] for one in numbers if one in self._progress}
+        return self._progress
+
+
+def work(
+    first: dict[str, Any], requests: list[dict[str, Any]], board: Any, number: int
+) -> list[dict[str, Any]]:
     """Do some requests on a node, as a task of Ray; see `Slot.work`."""
     global _slot
     if _slot is None:
         _slot = Slot()
-    return _slot.work(first, requests)
+    return _slot.work(first, requests, board, number)
 
 
 class Slot:
@@ -377,12 +419,20 @@ class Slot:
         self._child: JobProcess | None = None
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
-    def work(self, first: dict[str, Any], requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def work(
+        self,
+        first: dict[str, Any],
+        requests: list[dict[str, Any]],
+        board: Any = None,
+        number: int = 0,
+    ) -> list[dict[str, Any]]:
         """Do requests one after the other.
 
         Args:
             first: What the driver settled: its version, settings, environment and limits.
             requests: As a worker process takes them.
+            board: The actor that is notified of how far it is; None notifies nobody.
+            number: The number of the task.
 
         Returns:
             An answer to each, in order, with remarks and warnings between them. An answer is what
@@ -397,8 +447,12 @@ class Slot:
             return [{"event": "refused", "error": error_to_json(error)}]
         found: list[dict[str, Any]] = []
         try:
-            for request in requests:
+            for place, request in enumerate(requests):
                 for message in self._answers(first, request):
+                    if message["event"] == "progress":
+                        if board is not None:
+                            board.put.remote(number, place, message["fraction"])
+                        continue
                     if message["event"] == "refused":
                         self._close()
                         return [message]
@@ -410,8 +464,9 @@ class Slot:
         return found
 
     def _answers(self, first: dict[str, Any], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield remarks, warnings and the answer to one request."""
+        """Yield remarks, warnings, now and then how far it is, and the answer to one request."""
         failed_starts = 0
+        last_progress = time.monotonic()
         while True:
             child = self._ready_child(first)
             asked = False
@@ -425,7 +480,11 @@ class Slot:
                     child.notice(message)
                     if event == "ended":
                         break
-                    if event not in ("ready", "progress"):
+                    if event == "progress":
+                        if time.monotonic() - last_progress >= _PROGRESS_SECONDS:
+                            last_progress = time.monotonic()
+                            yield {"event": "progress", "fraction": child.fraction}
+                    elif event != "ready":
                         yield message
                         if event not in ("remark", "warning"):
                             return

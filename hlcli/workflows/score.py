@@ -21,9 +21,11 @@ from hlcli.errors import DeviceError, HlError, OutputError
 from hlcli.media.camera_marks import has_log, read_camera_marks
 from hlcli.media.clips import ClipGrid
 from hlcli.media.discover import MayRead, any_file, find_videos
+from hlcli.media.hardware import hardware_decoder
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import MediaInfo, probe
 from hlcli.media.proxies import ProxyFinder, difference
+from hlcli.media.remote import RemoteFile, Video, identity_of, video_at
 from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
@@ -147,14 +149,14 @@ def score(
 
 def score_videos(
     pipeline: Pipeline,
-    paths: Sequence[Path],
+    videos: Sequence[Video],
     selection: Selection | None = None,
     *,
     visual_only: bool = False,
     said: Sequence[Transcript | None] | None = None,
     like: Photographs | None = None,
     marks: Mapping[str, Sequence[Observation]] | None = None,
-    among: Sequence[Path] | None = None,
+    among: Sequence[Video] | None = None,
     jobs: JobSettings | None = None,
     on: Listener | None = None,
 ) -> Generator[ScoresDocument, None, None]:
@@ -162,13 +164,13 @@ def score_videos(
 
     Args:
         pipeline: Scores one video.
-        paths: The videos.
+        videos: The videos.
         selection: How much to keep; None is the default rule.
         visual_only: Leave the sound out even where there is some.
         said: The transcript of each video, see `transcripts_of`; None where there is none.
         like: Photographs; what looks like them counts for more.
         marks: More marks of the videos, see `marks_of_timelines`.
-        among: All videos that were named, where `paths` are a part of them.
+        among: All videos that were named, where `videos` are a part of them.
         jobs: How worker processes score several at once; None scores one after the other here.
         on: See `score`.
 
@@ -176,22 +178,22 @@ def score_videos(
         UsageError: A stretch of the selection is in none of the videos.
     """
     on = on or Listener()
-    check_stretches(selection, paths if among is None else among)
+    check_stretches(selection, [str(one) for one in (videos if among is None else among)])
     if jobs is None or jobs.engine is None:
         with on.one_file(pipeline.device):
             pipeline.check_device()
     if jobs is None:
-        scored = _one_after_the_other(pipeline, paths, visual_only, on)
+        scored = _one_after_the_other(pipeline, videos, visual_only, on)
     else:
         from hlcli.workflows.jobs import score_in_workers
 
-        scored = score_in_workers(pipeline, paths, jobs, visual_only=visual_only, on=on)
+        scored = score_in_workers(pipeline, videos, jobs, visual_only=visual_only, on=on)
     with contextlib.closing(scored):
         for place, document in scored:
             found = []
-            with on.one_file(paths[place]):
+            with on.one_file(videos[place]):
                 if document.damage:
-                    on.warning(f"{paths[place].name}: {document.damage}; the rest was scored")
+                    on.warning(f"{videos[place].name}: {document.damage}; the rest was scored")
                 if like is not None:
                     features = pipeline.features_of(document, on.progress)
                     document = like.likened(document, on, features)
@@ -253,15 +255,15 @@ def _with_marks(document: ScoresDocument, more: Sequence[Observation]) -> Scores
 
 
 def _one_after_the_other(
-    pipeline: Pipeline, paths: Sequence[Path], visual_only: bool, on: Listener
+    pipeline: Pipeline, videos: Sequence[Video], visual_only: bool, on: Listener
 ) -> Generator[tuple[int, ScoresDocument], None, None]:
     """Yield the place of each video and its scores."""
-    for place, path in enumerate(paths):
-        on.begins(path, place + 1, len(paths))
+    for place, video in enumerate(videos):
+        on.begins(Path(str(video)), place + 1, len(videos))
         found = []
-        with on.one_file(path):
+        with on.one_file(video):
             document = pipeline.score(
-                path, visual_only=visual_only, progress=on.progress, remark=on.remark
+                video, visual_only=visual_only, progress=on.progress, remark=on.remark
             )
             found = [(place, document)]
         yield from found
@@ -282,6 +284,7 @@ class Pipeline:
     Raises:
         UnknownModelError: No detector has that name.
         DeviceError: The device is not there (raised by the first video that needs it).
+        UsageError: The environment names a graphics card to decode with that there cannot be.
     """
 
     def __init__(
@@ -294,6 +297,7 @@ class Pipeline:
         draft: bool = False,
         may_read: MayRead = any_file,
     ) -> None:
+        hardware_decoder()
         self.manifest: ModelManifest = find_detector(model_name or default_model_name())
         self.device = device
         self.use_cache = use_cache
@@ -325,7 +329,7 @@ class Pipeline:
 
     def score(
         self,
-        path: Path,
+        video: Video,
         *,
         visual_only: bool = False,
         progress: Progress = silent,
@@ -334,7 +338,7 @@ class Pipeline:
         """Score every clip of one video; the document has no moments yet.
 
         Args:
-            path: The video file.
+            video: The video file; one that lies elsewhere is fetched unless its scores are stored.
             visual_only: Leave the sound out even where there is some.
             progress: Called with seconds of video done; while weights are fetched, with bytes and
                 a stage that `hlcli.progress.counts_bytes` knows.
@@ -347,10 +351,22 @@ class Pipeline:
             OutputError: The cache folder cannot be used.
         """
         self._latest = None
-        identity = content_identity(path)
-        stored = self.stored(path, identity, visual_only=visual_only)
+        identity = identity_of(video)
+        stored = self.stored(video, identity, visual_only=visual_only)
         if stored is not None:
             return stored
+        with _on_disk(video, progress) as path:
+            document = self._score(path, identity, visual_only, progress, remark)
+        return document if isinstance(video, Path) else _named_by(document, video)
+
+    def _score(
+        self,
+        path: Path,
+        identity: str,
+        visual_only: bool,
+        progress: Progress,
+        remark: Callable[[str], None],
+    ) -> ScoresDocument:
         with stage("probed"):
             info = probe(path)
         if self._load_error is not None:
@@ -412,12 +428,12 @@ class Pipeline:
         return None
 
     def stored(
-        self, path: Path, identity: str, *, visual_only: bool = False
+        self, video: Video, identity: str, *, visual_only: bool = False
     ) -> ScoresDocument | None:
         """Return the stored scores of a video, without moments; None where there are none.
 
         Args:
-            path: Where the video is now: it may have been moved or renamed since.
+            video: Where the video is now: it may have been moved or renamed since.
             identity: What `content_identity` says of it.
             visual_only: See `score`.
         """
@@ -429,7 +445,12 @@ class Pipeline:
             stored = scores_cache.find(identity, self.manifest.sha256, modality, draft=True)
         if stored is None or (stored.proxy is not None and self._proxies is None):
             return None
-        return replace(as_of_now(stored, path, self._may_read), moments=())
+        now = (
+            as_of_now(stored, video, self._may_read)
+            if isinstance(video, Path)
+            else _named_by(stored, video)
+        )
+        return replace(now, moments=())
 
     def features(
         self,
@@ -514,12 +535,12 @@ class Pipeline:
         if self._latest is not None and self._latest[0] == document.video.sha256_head:
             return self._latest[1]
         stored = stored_features(document, self._spec) if self.use_cache else None
-        return stored or self.features(
-            probe(Path(document.video.path)),
-            document.video.sha256_head,
-            use_audio=False,
-            progress=progress,
-        )
+        if stored is not None:
+            return stored
+        with _on_disk(video_at(document.video.path), progress) as path:
+            return self.features(
+                probe(path), document.video.sha256_head, use_audio=False, progress=progress
+            )
 
     @property
     def encoders(self) -> Encoders:
@@ -651,6 +672,21 @@ class Pipeline:
             "picture_fingerprints": fingerprints(features.visual_TV, PICTURE_SIZE),
             "sound_fingerprints": None if audio_TA is None else fingerprints(audio_TA, SOUND_SIZE),
         }
+
+
+@contextlib.contextmanager
+def _on_disk(video: Video, progress: Progress) -> Iterator[Path]:
+    if isinstance(video, Path):
+        yield video
+        return
+    with contextlib.ExitStack() as stack:
+        with stage("fetched"):
+            path = stack.enter_context(video.fetched(progress))
+        yield path
+
+
+def _named_by(document: ScoresDocument, video: RemoteFile) -> ScoresDocument:
+    return replace(document, video=replace(document.video, path=video.address))
 
 
 def as_of_now(stored: ScoresDocument, path: Path, may_read: MayRead = any_file) -> ScoresDocument:

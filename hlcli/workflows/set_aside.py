@@ -16,6 +16,7 @@ from typing import Any
 from hlcli import paths
 from hlcli.atomic import make_folder, write_text
 from hlcli.errors import MediaUnreadableError
+from hlcli.media.remote import Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,11 @@ class SetAside:
     created_with: str
     """The program that gave it up."""
 
-    def as_error(self, path: Path) -> MediaUnreadableError:
-        """Return what to say about the file, which is at `path` now."""
+    def as_error(self, video: Video) -> MediaUnreadableError:
+        """Return what to say about the file, and where it is now."""
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
         return MediaUnreadableError(
-            f"{path} is set aside: it was tried {times}, and {self.reason}",
+            f"{video} is set aside: it was tried {times}, and {self.reason}",
             hint="leave it out, or try again with --retry-failed",
         )
 

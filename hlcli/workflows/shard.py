@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from hlcli.errors import MediaError, UsageError
-from hlcli.media.identity import content_identity
+from hlcli.media.remote import Video, identity_of
 
 _MOST_SHARDS = 100_000
+_READERS = 16
 _TEXT = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
@@ -24,14 +25,20 @@ class Shard:
     count: int
     """How many parts there are."""
 
-    def files(self, paths: Sequence[Path]) -> list[Path]:
+    def files(self, videos: Sequence[Video]) -> list[Video]:
         """Return those of the videos that are in this part, in their order.
 
         A part is chosen by content: every machine finds the same, wherever its files lie and in
         whatever order it lists them, and copies are in one part. A file that cannot be read is in
         the part that its name says, so that it is named once.
         """
-        return [path for path in paths if self.has(_identity(path))]
+        # Most of the time is waiting for a disk or a server.
+        with ThreadPoolExecutor(_READERS) as pool:
+            try:
+                identities = list(pool.map(_identity, videos))
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+        return [video for video, one in zip(videos, identities, strict=True) if self.has(one)]
 
     def has(self, identity: str) -> bool:
         """Whether a content is in this part."""
@@ -62,8 +69,8 @@ def parse_shard(text: str) -> Shard:
     return Shard(number, count)
 
 
-def _identity(path: Path) -> str:
+def _identity(video: Video) -> str:
     try:
-        return content_identity(path)
+        return identity_of(video)
     except MediaError:
-        return hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.sha256(video.name.encode("utf-8", "surrogateescape")).hexdigest()
