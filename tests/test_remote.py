@@ -69,6 +69,7 @@ def test_videos_in_a_bucket_are_scored_under_their_addresses(
     assert hl("score", video, "-o", local, "--no-cache").exit_code == 0
     result = hl("score", "s3://archive/card", "-o", far)
     assert result.exit_code == 3
+    assert "cannot read s3://archive/card/bad.mp4 as a video" in result.stderr
     assert "no video" in bucket.cat("archive/card/bad.mp4").decode()
     assert result.stderr.count("error: ") == 1
     (document,) = read_documents(far)
@@ -133,7 +134,7 @@ def test_worker_processes_fetch_for_themselves(tmp_path: Path, bucket: s3fs.S3Fi
     result = hl("score", "s3://archive/", tmp_path / "b.mp4", *words)
     assert result.exit_code == 3, result.stderr
     assert result.stderr.count("error: ") == 1
-    assert "bad.mp4" in result.stderr
+    assert "cannot read s3://archive/bad.mp4 as a video" in result.stderr
     found = [one.video.path for one in read_documents(tmp_path / "a.json")]
     assert found == [str(tmp_path / "b.mp4"), "s3://archive/a.mp4", "s3://archive/b.mp4"]
     assert not list(Path(os.environ["HL_CACHE_DIR"], "staged").iterdir())

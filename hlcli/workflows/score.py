@@ -682,7 +682,12 @@ def _on_disk(video: Video, progress: Progress) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         with stage("fetched"):
             path = stack.enter_context(video.fetched(progress))
-        yield path
+        try:
+            yield path
+        except HlError as error:
+            # Where it lay for a while is of no use to anybody.
+            message = error.message.replace(str(path), video.address)
+            raise type(error)(message, hint=error.hint) from error
 
 
 def _named_by(document: ScoresDocument, video: RemoteFile) -> ScoresDocument:
