@@ -29,7 +29,7 @@ from hlcli.media.discover import find_videos
 from hlcli.media.probe import probe
 from hlcli.moments import Moment, Selection
 from hlcli.progress import Listener
-from hlcli.workflows.export import one_take_across
+from hlcli.workflows.export import choose_across_files
 
 _SHORTEST_CLIP_SECONDS = 5
 _SHORTEST_TAKE_SECONDS = 7
@@ -136,7 +136,7 @@ def measure_takes(folder: Path, work: Path, num_files: int) -> None:
         for rule, keeps in (("all", True), ("one", False)):
             selection = Selection(top=top, keep_takes=keeps)
             chosen = [one.with_moments(find_moments(one, selection)) for one in scored]
-            found = count_takes(one_take_across(chosen, selection, Listener()), made)
+            found = count_takes(choose_across_files(chosen, selection, Listener()), made)
             print(
                 f"| {asked} | {rule} | {found.moments} | {found.kept_twice} | "
                 f"{found.kept_twice_across} | {found.listed} | {found.wrong} |"

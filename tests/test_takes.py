@@ -19,7 +19,7 @@ from hlcli.features.fingerprints import PICTURE_SIZE, fingerprints
 from hlcli.moments import Moment, Selection, Stretch
 from hlcli.moments.takes import takes_of
 from hlcli.progress import Listener
-from hlcli.workflows.export import one_take_across
+from hlcli.workflows.export import choose_across_files
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "docs/reference/scores.schema.json").read_text("utf-8")
@@ -153,7 +153,7 @@ def test_of_takes_in_two_files_one_is_kept() -> None:
     told: list[str] = []
     on = Listener()
     on.remark = told.append  # type: ignore[method-assign]
-    one, two = one_take_across(chosen, Selection(top=1), on)
+    one, two = choose_across_files(chosen, Selection(top=1), on)
     assert int(two.moments[0].peak_seconds) // 8 == 1
     assert two.moments[0].reasons[-1] == "take 2 of 2, others at one.mp4 0:01"
     (take,) = two.moments[0].alternatives
@@ -164,7 +164,7 @@ def test_of_takes_in_two_files_one_is_kept() -> None:
     assert int(one.moments[0].peak_seconds) // 8 == 1
     assert len(told) == 1
     assert "one.mp4: 1 moment left out" in told[0]
-    assert one_take_across(chosen, Selection(top=1, keep_takes=True), on) == chosen
+    assert choose_across_files(chosen, Selection(top=1, keep_takes=True), on) == chosen
 
 
 def test_documents_of_an_earlier_hl_and_of_another_model_are_left_alone() -> None:

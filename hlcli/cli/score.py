@@ -108,7 +108,7 @@ def score(
     from hlcli.rendering.plot import check_plot, write_plot
     from hlcli.rendering.settings import RenderSettings
     from hlcli.timeline.formats.scores import scores_text
-    from hlcli.workflows.export import one_take_across
+    from hlcli.workflows.export import choose_across_files
     from hlcli.workflows.jobs import job_settings_of
     from hlcli.workflows.likeness import Photographs
     from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
@@ -203,7 +203,7 @@ def score(
                 on.clear()
                 with unread_is_no_end(is_written):
                     _show(document)
-        shown, documents = documents, one_take_across(documents, selection, on)
+        shown, documents = documents, choose_across_files(documents, selection, on)
         for before, document in zip(shown, documents, strict=True):
             if document.moments != before.moments and not as_json and not (is_written and quiet):
                 on.clear()

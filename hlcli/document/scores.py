@@ -472,6 +472,8 @@ def _moment_json(moment: Moment) -> dict[str, Any]:
         "why": moment.why,
         "reasons": list(moment.reasons),
     }
+    if moment.continues:
+        value["continues"] = True
     if moment.alternatives:
         value["alternatives"] = [
             ({} if take.video is None else {"video": take.video})
@@ -522,6 +524,7 @@ def _moment(fields: Fields, video: VideoRecord) -> Moment:
         alternatives=tuple(_take(item, video) for item in fields.items("alternatives"))
         if fields.has("alternatives")
         else (),
+        continues=fields.flag("continues", missing=False),
     )
 
 

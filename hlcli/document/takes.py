@@ -137,6 +137,28 @@ def choose_across(
     return _with_takes_across(documents, files, find)
 
 
+def with_takes(documents: Sequence[ScoresDocument]) -> list[ScoresDocument]:
+    """Give moments their takes in all files, their own too, as alternatives.
+
+    Args:
+        documents: Documents of a run with their moments.
+    """
+    found = list(documents)
+    for place, document in enumerate(documents):
+        if (footage := footage_of(document)) is not None:
+            moments = [
+                _with_takes(
+                    moment,
+                    0,
+                    [(0, _take(document, span)) for span in takes_of(moment, footage, footage)],
+                )
+                for moment in document.moments
+            ]
+            found[place] = document.with_moments(moments, document.candidates)
+    files = _files(found, Selection())
+    return _with_takes_across(found, files, _finder(files))
+
+
 def takes_across(documents: Sequence[ScoresDocument], most_moments: int) -> list[ScoresDocument]:
     """Give moments their takes in other files as alternatives; none is left out.
 

@@ -53,6 +53,8 @@ class Moment:
     "cheering", "fast movement", "like 0:40 and 3:12"; see `hlcli.moments.reasons`."""
     alternatives: tuple[Take, ...] = ()
     """Other takes of the same, which were not chosen, in the order of files and time."""
+    continues: bool = False
+    """Whether it goes on from the end of the file before: a camera split the recording there."""
 
     @property
     def duration_seconds(self) -> float:

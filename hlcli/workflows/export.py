@@ -14,11 +14,10 @@ from hlcli import scores_cache
 from hlcli.atomic import check_not_a_source
 from hlcli.clock_text import clock_text
 from hlcli.document import ScoresDocument, VideoRecord, find_moments, read_documents
-from hlcli.document.takes import choose_across
+from hlcli.document.takes import choose_across, with_takes
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
-from hlcli.media.spanned import chapter_of
 from hlcli.media.unusable import in_words
 from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
@@ -26,9 +25,9 @@ from hlcli.timeline.build import Layout
 from hlcli.timeline.formats import FORMATS
 from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import MissingMedia, Relinker
-from hlcli.timeline.timecode import start_frame
 from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.outputs import output_paths, write_outputs
+from hlcli.workflows.recordings import find_recordings
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
@@ -215,76 +214,67 @@ def choose_moments(
     if document.unusable and not (selection is not None and selection.keep_all):
         on.remark(f"{name}: left out {in_words(document.unusable)}; --keep-all lets it in")
     chosen = selection or Selection()
-    is_default = (chosen.top, chosen.threshold, chosen.target_duration_seconds) == (None,) * 3
-    candidates = []
-    if not moments and is_default:
-        candidates = find_moments(document, replace(chosen, top=NUM_CANDIDATES))
-    return document.with_moments(moments, candidates)
+    return document.with_moments(moments, [] if moments else _candidates(document, chosen))
 
 
-def one_take_across(
+def _candidates(document: ScoresDocument, selection: Selection) -> list[Moment]:
+    """Return the best moments for who asked for no number, where nothing stands out."""
+    rules = (selection.top, selection.threshold, selection.target_duration_seconds)
+    if rules != (None,) * 3:
+        return []
+    return find_moments(document, replace(selection, top=NUM_CANDIDATES))
+
+
+def choose_across_files(
     documents: Sequence[ScoresDocument], selection: Selection | None, on: Listener
 ) -> list[ScoresDocument]:
-    """Keep one of the takes that several files of a run have; the others become alternatives.
+    """Choose again what concerns several files of a run: recordings in several files, and takes.
+
+    A recording that a camera split is chosen from as one file. Of the takes that several files have
+    one is kept; the others become alternatives.
 
     Args:
         documents: All documents of the run with the moments that `choose_moments` chose.
         selection: How they were chosen.
-        on: Told which file has other moments for it, and which files are one recording.
+        on: Told which files are one recording, and which file has other moments for a take.
     """
-    for recording in one_recording([document.video for document in documents]):
-        names = ", ".join(readable(media_path(video.path).name) for video in recording)
-        length = sum(video.duration_seconds for video in recording)
-        on.remark(f"one recording of {clock_text(length)} in {len(recording)} files: {names}")
     chosen = selection or Selection()
-    if chosen.keep_takes or len(documents) < 2:
-        return list(documents)
-    result = choose_across(documents, chosen, find_moments)
-    for before, after in zip(documents, result, strict=True):
+    recordings = find_recordings(documents)
+    for recording in recordings:
+        names = ", ".join(
+            readable(media_path(document.video.path).name) for document in recording.documents
+        )
+        length, count = recording.starts[-1], len(recording.documents)
+        on.remark(f"one recording of {clock_text(length)} in {count} files: {names}")
+        chosen = recording.of_selection(chosen)
+    whole = {place: document for place, document in enumerate(documents)}
+    for recording in recordings:
+        for place in recording.places:
+            del whole[place]
+        joined = recording.joined()
+        moments = find_moments(joined, chosen)
+        whole[recording.places[0]] = joined.with_moments(
+            moments, [] if moments else _candidates(joined, chosen)
+        )
+    before = dict(sorted(whole.items()))
+    after = dict(before)
+    if not chosen.keep_takes and len(before) > 1:
+        across = choose_across(list(before.values()), chosen, find_moments)
+        after = dict(zip(before, across, strict=True))
+    for place, document in after.items():
         old, new = ({(m.start_seconds, m.end_seconds) for m in one.moments}
-                    for one in (before, after))  # fmt: skip
+                    for one in (before[place], document))  # fmt: skip
         if gone := len(old - new):
             on.remark(
-                f"{readable(media_path(after.video.path).name)}: {_moments(gone)} left out that "
+                f"{readable(media_path(document.video.path).name)}: {_moments(gone)} left out that "
                 "other files have a better take of; --keep-takes keeps every take"
             )
-    return result
-
-
-def one_recording(videos: Sequence[VideoRecord]) -> list[list[VideoRecord]]:
-    """Return the files that a camera split one recording into, in the order of time.
-
-    They are called so, show pictures of one size and rate, and the timecode of each goes on within
-    a second of where the one before it ends.
-
-    Args:
-        videos: The files of a run; recordings of one file are not returned.
-    """
-    by_name: dict[tuple[Path, str], list[tuple[int, VideoRecord]]] = {}
-    for video in videos:
-        path = Path(video.path)
-        if video.start_timecode is not None and (chapter := chapter_of(path.stem)) is not None:
-            by_name.setdefault((path.parent, chapter[0]), []).append((chapter[1], video))
-    found: list[list[VideoRecord]] = []
-    for files in by_name.values():
-        previous = -1
-        for number, video in sorted(files, key=lambda pair: pair[0]):
-            if number == previous + 1 and found and _goes_on(found[-1][-1], video):
-                found[-1].append(video)
-            else:
-                found.append([video])
-            previous = number
-    return [recording for recording in found if len(recording) > 1]
-
-
-def _goes_on(video: VideoRecord, following: VideoRecord) -> bool:
-    shapes = {(one.width, one.height, one.frame_rate, len(one.audio)) for one in (video, following)}
-    if len(shapes) > 1:
-        return False
-    start, expected = (
-        start_frame(one.start_timecode, one.frame_rate) for one in (following, video)
-    )
-    return abs(start - expected - video.num_frames) <= video.frame_rate
+    for recording in recordings:
+        parts = recording.split(after[recording.places[0]])
+        after.update(zip(recording.places, parts, strict=True))
+    result = [after[place] for place in sorted(after)]
+    # Takes of a recording have its clock until here.
+    return with_takes(result) if recordings and not chosen.keep_takes else result
 
 
 def _chosen(
@@ -307,7 +297,7 @@ def _chosen(
                 document = like.likened(document, on)
             with_words = with_transcript(document, transcript, on)
             documents.append(with_words if keeps else choose_moments(with_words, selection, on))
-    return documents if has_any_own else one_take_across(documents, selection, on)
+    return documents if has_any_own else choose_across_files(documents, selection, on)
 
 
 def _document_files(text: str) -> list[Path]:

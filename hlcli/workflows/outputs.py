@@ -247,7 +247,7 @@ def _write_film(
 
 def _contents(documents: Sequence[ScoresDocument], advice: str, noun: str = "moment") -> str:
     """Say how many moments are in a file, by which detectors, and what else one should know."""
-    count = sum(len(document.moments) for document in documents)
+    count = sum(not one.continues for document in documents for one in document.moments)
     models = dict.fromkeys(
         f"{document.model.name} {document.model.version}" for document in documents
     )

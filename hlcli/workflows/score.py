@@ -30,7 +30,7 @@ from hlcli.moments import Observation, Selection
 from hlcli.progress import Listener, Progress, silent
 from hlcli.stages import stage
 from hlcli.timeline.paths import readable
-from hlcli.workflows.export import choose_moments, one_take_across
+from hlcli.workflows.export import choose_across_files, choose_moments
 from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
@@ -144,7 +144,7 @@ def score(
             on=on,
         )
     )
-    return one_take_across(scored, selection, on or Listener())
+    return choose_across_files(scored, selection, on or Listener())
 
 
 def score_videos(
