@@ -52,6 +52,7 @@ def export(
     track_per_source: layout_options.TrackPerSource = False,
     start_timecode: layout_options.StartTimecode = None,
     frame_rate: layout_options.FrameRate = None,
+    music: layout_options.Music = None,
     map_path: layout_options.MapPath = None,
     search: options.Search = None,
     visual_only: options.VisualOnly = False,
@@ -109,11 +110,16 @@ def export(
         start_timecode=start_timecode,
         frame_rate=frame_rate,
         map_path=map_path,
+        music=music,
     )
     if not output and not rejects:
         raise UsageError("there is nothing to write", hint="name a file: -o highlights.otio")
     outputs = output_paths(output or [], for_ or [])
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
+    if layout.music is not None:
+        from hlcli.media.accents import find_accents
+
+        find_accents(layout.music)
     on = ConsoleListener(quiet=quiet)
     documents = stored_documents(
         inputs,

@@ -21,6 +21,7 @@ def given(layout: Layout) -> dict[str, bool]:
         "--track-per-source": layout.track_per_source,
         "--start-timecode": layout.start_timecode is not None,
         "--frame-rate": layout.frame_rate is not None,
+        "--music": layout.music is not None,
     }
 
 
@@ -79,6 +80,16 @@ FrameRate: TypeAlias = Annotated[
         "--frame-rate",
         metavar="RATE",
         help="Rate of the timeline: 25, 29.97 or 30000/1001; that of the first video if not given.",
+        rich_help_panel=_TIMELINE,
+    ),
+]
+Music: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--music",
+        metavar="SONG",
+        help="Move cuts by up to three frames to where this music has accents, when it begins with "
+        "the timeline. `hl render --music` lays it under the film.",
         rich_help_panel=_TIMELINE,
     ),
 ]

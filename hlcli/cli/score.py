@@ -55,6 +55,7 @@ def score(
     track_per_source: layout_options.TrackPerSource = False,
     start_timecode: layout_options.StartTimecode = None,
     frame_rate: layout_options.FrameRate = None,
+    music: layout_options.Music = None,
     map_path: layout_options.MapPath = None,
     visual_only: options.VisualOnly = False,
     proxies: options.Proxies = options.ProxiesOption.auto,
@@ -103,6 +104,7 @@ def score(
     from hlcli import scores_cache
     from hlcli.addresses import is_address
     from hlcli.atomic import check_not_a_source
+    from hlcli.media.accents import find_accents
     from hlcli.media.discover import find_videos
     from hlcli.media.remote import find_remote
     from hlcli.rendering.plot import check_plot, write_plot
@@ -137,6 +139,7 @@ def score(
         start_timecode=start_timecode,
         frame_rate=frame_rate,
         map_path=map_path,
+        music=music,
     )
     settings = job_settings_of(
         jobs=jobs,
@@ -151,6 +154,9 @@ def score(
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
+    if layout.music is not None:
+        find_accents(layout.music)
+    film = RenderSettings(music=layout.music)
     picture = None if plot is None else Path(plot).expanduser()
     if picture is not None:
         check_plot(picture)
@@ -215,7 +221,12 @@ def score(
             typer.echo(scores_text(documents), nl=False)
     with on:
         write_outputs(
-            outputs, documents, targets=for_ or [], layout=layout, film=RenderSettings(), on=on
+            outputs,
+            documents,
+            targets=for_ or [],
+            layout=layout,
+            film=film,
+            on=on,
         )
         write_rejects(reject_outputs, documents, targets=for_ or [], layout=layout, on=on)
         if picture is not None and documents:

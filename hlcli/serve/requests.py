@@ -91,6 +91,7 @@ class ExportOptions(Choice):
     start_timecode: Annotated[str, StringConstraints(max_length=20)] | None = None
     frame_rate: Annotated[str, StringConstraints(max_length=30)] | float | None = None
     map_path: Files = []
+    music: Annotated[Text | None, Field(description="music to whose accents cuts move")] = None
     search: Files = []
     transcript: Annotated[
         Files, Field(description="what is said: .srt, .vtt, whisper's .json")
@@ -103,7 +104,7 @@ class ExportOptions(Choice):
     @property
     def files(self) -> list[str]:
         """Files and folders that are read, other than what is worked on."""
-        return [*self.transcript, *self.like]
+        return [*self.transcript, *self.like, *filter(None, [self.music])]
 
     @property
     def targets(self) -> list[str]:
@@ -134,6 +135,7 @@ class ExportOptions(Choice):
             start_timecode=self.start_timecode,
             frame_rate=self.frame_rate,
             map_path=self.map_path,
+            music=self.music,
             spelled=str,
         )
 

@@ -11,14 +11,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from hlcli.document import ScoresDocument, VideoRecord
 from hlcli.errors import OutputError, UsageError
 from hlcli.moments import Moment, in_words
+from hlcli.timeline.accents import Play, on_accents, play_of
 from hlcli.timeline.edit_list import EditList, Event, Highlight, Marker, Sound, Source
 from hlcli.timeline.paths import readable
 from hlcli.timeline.ranking import ranks
@@ -52,6 +56,8 @@ class Layout:
     """Rate of the timeline, in frames per second; None takes the first source's."""
     path_maps: tuple[tuple[str, str], ...] = ()
     """Pairs (from, to) of folders, for media that the editor sees under another path."""
+    music: Path | None = None
+    """Music that begins with the timeline: cuts move to its accents by a few frames."""
 
 
 _AS_IT_HAPPENED = Layout()
@@ -97,6 +103,13 @@ def build_edit_list(
         )
     if layout.order == "rank" and not layout.markers_only:
         pieces.sort(key=lambda piece: piece.rank)
+    if layout.music is not None and not layout.markers_only:
+        # Here: a timeline without music needs nothing that decodes.
+        from hlcli.media.accents import find_accents
+
+        seconds = sum(len(piece.frames) / piece.source.frame_rate for piece in pieces)
+        accents = find_accents(layout.music, float(seconds))
+        pieces = _on_accents(pieces, frame_rate, accents.tolist())
     return EditList(
         name=readable(f"{name} (draft)" if any(one.draft for one in documents) else name),
         frame_rate=frame_rate,
@@ -115,6 +128,8 @@ class _Piece:
     frames: range
     markers: tuple[Marker, ...]
     highlight: Highlight | None
+    play: Play | None = None
+    """How far its ends may move; None where they are none, or it is whole."""
 
     @property
     def rank(self) -> int:
@@ -161,7 +176,9 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
             captions=document.transcript or (),
             path_maps=layout.path_maps,
         )
-        for moment, rank, frames in _in_frames(document, ranking):
+        found = list(_in_frames(document, ranking))
+        all_limits = _limits(source.num_frames, [frames for _, _, frames in found])
+        for (moment, rank, frames), limits in zip(found, all_limits, strict=False):
             peak = frame_at(moment.peak_seconds, source.frame_rate)
             peak = min(max(peak, frames.start), frames[-1])
             yield _Piece(
@@ -172,7 +189,62 @@ def _cuts(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piec
                     *(mark for mark in _marks(document) if mark.frames.start in frames),
                 ),
                 highlight=Highlight(moment=moment, rank=rank, model=document.model),
+                play=None if layout.music is None else _play(document, moment, frames, limits),
             )
+
+
+def _limits(num_frames: int, stretches: Sequence[range]) -> Iterator[range]:
+    """Yield which frames each of some stretches may have: half the way to the next ones."""
+    ends = [0, *(end for one in stretches for end in (one.start, one.stop)), num_frames]
+    middles = [(before + after) // 2 for before, after in zip(ends[::2], ends[1::2], strict=True)]
+    middles[0], middles[-1] = 0, num_frames
+    for start, stop in itertools.pairwise(middles):
+        yield range(start, stop)
+
+
+def _play(document: ScoresDocument, moment: Moment, frames: range, limits: range) -> Play:
+    rate = document.video.frame_rate
+    play = play_of(
+        frames,
+        limits,
+        [frame_at(cut, rate) for cut in document.shot_boundaries_seconds],
+        [(math.floor(start * rate), math.ceil(end * rate)) for start, end in document.speech or ()],
+    )
+    if moment.continues:
+        play = replace(play, starts=range(frames.start, frames.start + 1))
+    return play
+
+
+def _on_accents(
+    pieces: Sequence[_Piece], frame_rate: Fraction, accents_seconds: Sequence[float]
+) -> list[_Piece]:
+    def goes_on(piece: _Piece, following: _Piece) -> bool:
+        is_joint = following.highlight is not None and following.highlight.moment.continues
+        return is_joint or (
+            piece.source == following.source and piece.frames.stop == following.frames.start
+        )
+
+    stays = [goes_on(*pair) for pair in itertools.pairwise(pieces)] + [True]
+    moved = on_accents(
+        [
+            (piece.frames, piece.source.frame_rate, None if is_no_cut else piece.play)
+            for piece, is_no_cut in zip(pieces, stays, strict=True)
+        ],
+        frame_rate,
+        accents_seconds,
+    )
+    return [
+        replace(
+            piece,
+            frames=frames,
+            markers=tuple(
+                replace(marker, frames=range(place, place + 1))
+                for marker in piece.markers
+                for place in [min(max(marker.frames.start, frames.start), frames.stop - 1)]
+            ),
+        )
+        for piece, frames in zip(pieces, moved, strict=True)
+    ]
 
 
 def _whole(documents: Sequence[ScoresDocument], layout: Layout) -> Iterator[_Piece]:

@@ -165,6 +165,8 @@ def write_rejects(
     rejects = [document.rejects() for document in documents if document.unusable]
     if outputs and documents and not rejects:
         on.remark(f"{', '.join(map(str, outputs))}: not written, nothing is unusable")
+    if layout is not None:
+        layout = replace(layout, music=None)
     return write_outputs(outputs, rejects, targets=targets, layout=layout, noun="reject", on=on)
 
 

@@ -119,6 +119,7 @@ def layout_of(
     start_timecode: str | None = None,
     frame_rate: str | float | None = None,
     map_path: Sequence[str] | None = None,
+    music: str | Path | None = None,
     spelled: Spelling = dashed,
 ) -> Layout:
     """Return how moments lie on a timeline.
@@ -137,6 +138,7 @@ def layout_of(
         path_maps=tuple(
             parse_path_map(text, option=spelled("map_path")) for text in map_path or ()
         ),
+        music=None if music is None else Path(music).expanduser(),
     )
 
 
