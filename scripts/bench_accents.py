@@ -99,7 +99,7 @@ def cut_rows(name: str, accents: Floats, documents: Sequence[ScoresDocument]) ->
     for way, goals in (("as they are", None), ("to accents", accents), ("to random", random)):
         distances: list[float] = []
         num_moved = 0
-        finder.find_accents = functools.partial(given, goals)  # type: ignore[attr-defined,assignment]
+        finder.find_accents = functools.partial(given, goals)  # type: ignore[assignment]
         for document in documents:
             plain = build_edit_list([document], name="cut")
             edit = plain
