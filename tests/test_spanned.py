@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from document_factory import make_document
 
-from hlcli.document import Caption, ScoresDocument
+from hlcli.document import Caption, ScoresDocument, measure_moment
 from hlcli.document.takes import footage_of
 from hlcli.media.discover import find_videos
 from hlcli.media.unusable import Unusable
 from hlcli.moments import Observation, Selection, Stretch
 from hlcli.progress import Listener
 from hlcli.timeline.build import build_edit_list
+from hlcli.timeline.formats.chapters import chapters_of
 from hlcli.timeline.ranking import ranks
 from hlcli.workflows.export import choose_across_files, choose_moments
 from hlcli.workflows.recordings import Recording, find_recordings
@@ -125,6 +126,36 @@ def test_a_moment_over_the_joint_is_one_moment_in_two_clips() -> None:
     again = ScoresDocument.from_json(json.loads(second.to_text()))
     assert again.moments[0].continues
     assert '"continues"' not in first.to_text()
+
+
+def test_files_in_the_order_of_a_shell_are_put_together() -> None:
+    other = chapter("GX010043", "02:00:00:00", scores=[*LOW[:4], 0.8, 0.8, 0.8, *LOW[:3]])
+    first, second = OVER_THE_JOINT
+    documents, _ = chosen(other, second, first, top=1)
+    assert [Path(one.video.path).stem for one in documents] == ["GX010043", "GX010042", "GX020042"]
+    # As many editors' lists have it: by name, the recordings one inside the other.
+    documents, _ = chosen(first, other, second, top=1)
+    assert [Path(one.video.path).stem for one in documents] == ["GX010042", "GX020042", "GX010043"]
+    events = build_edit_list(documents, name="cut").events
+    assert [event.record.start for event in events] == [0, 62, 125]
+    assert [event.highlight and event.highlight.rank for event in events] == [1, 1, 2]
+    # For a viewer, too, a moment in two files is one.
+    titles = [chapter.moments for chapter in chapters_of(build_edit_list(documents, name="cut"))]
+    assert titles == [range(1, 2), range(2, 3)]
+
+
+def test_of_a_short_moment_over_the_joint_something_stays() -> None:
+    first = chapter("GX010042", "01:00:00:00", frames=240)
+    second = chapter("GX020042", "01:00:09:15")
+    recording = Recording((0, 1), (first, second))
+    short = measure_moment(recording.joined(), 9.3, 10.0)
+    parts = list(recording.split(recording.joined().with_moments([short])))
+    assert [
+        [(m.start_seconds, m.end_seconds, m.continues) for m in one.moments] for one in parts
+    ] == [
+        [],
+        [(0.0, 0.4, False)],
+    ]
 
 
 def test_how_much_is_kept_is_of_the_whole_recording() -> None:

@@ -209,9 +209,11 @@ def score(
                 on.clear()
                 with unread_is_no_end(is_written):
                     _show(document)
-        shown, documents = documents, choose_across_files(documents, selection, on)
-        for before, document in zip(shown, documents, strict=True):
-            if document.moments != before.moments and not as_json and not (is_written and quiet):
+        shown = {document.video.path: document.moments for document in documents}
+        documents = choose_across_files(documents, selection, on)
+        for document in documents:
+            is_new = document.moments != shown[document.video.path]
+            if is_new and not as_json and not (is_written and quiet):
                 on.clear()
                 with unread_is_no_end(is_written):
                     _show(document)

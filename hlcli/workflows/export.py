@@ -27,7 +27,7 @@ from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.outputs import output_paths, write_outputs
-from hlcli.workflows.recordings import find_recordings
+from hlcli.workflows.recordings import chapters_together, find_recordings
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
@@ -132,7 +132,7 @@ def stored_documents(
         on: Notified of inputs that cannot be used; without one the first raises.
 
     Returns:
-        The documents in the order of the inputs.
+        The documents in the order of the inputs, the files of a recording after one another.
 
     Raises:
         UnknownModelError: There is no such detector.
@@ -237,8 +237,12 @@ def choose_across_files(
         documents: All documents of the run with the moments that `choose_moments` chose.
         selection: How they were chosen.
         on: Told which files are one recording, and which file has other moments for a take.
+
+    Returns:
+        The documents, the files of a recording after one another, in the order of time.
     """
     chosen = selection or Selection()
+    documents = chapters_together(documents)
     recordings = find_recordings(documents)
     for recording in recordings:
         names = ", ".join(
@@ -297,7 +301,9 @@ def _chosen(
                 document = like.likened(document, on)
             with_words = with_transcript(document, transcript, on)
             documents.append(with_words if keeps else choose_moments(with_words, selection, on))
-    return documents if has_any_own else choose_across_files(documents, selection, on)
+    if has_any_own:
+        return chapters_together(documents)
+    return choose_across_files(documents, selection, on)
 
 
 def _document_files(text: str) -> list[Path]:

@@ -122,20 +122,30 @@ class Recording:
         )
 
     def _parts(self, moments: Sequence[Moment], file: int) -> Iterator[Moment]:
-        document, start, end = self.documents[file], self.starts[file], self.starts[file + 1]
+        document, start = self.documents[file], self.starts[file]
         for moment in moments:
-            first, last = max(moment.start_seconds, start), min(moment.end_seconds, end)
-            if last - first < min(_LEAST_PART_SECONDS, moment.duration_seconds):
+            parts = self._spans(moment)
+            if file not in parts:
                 continue
-            first, last = rounded(first - start), rounded(last - start)
+            first, last = (rounded(instant - start) for instant in parts[file])
             peak = rounded(min(max(moment.peak_seconds - start, first), last))
             yield dataclasses.replace(
                 # What it is like, and how loud, is said by the file's own clock.
                 measure_moment(document, first, last),
                 score=moment.score,
                 peak_seconds=peak,
-                continues=start - moment.start_seconds >= _LEAST_PART_SECONDS,
+                continues=file > min(parts),
             )
+
+    def _spans(self, moment: Moment) -> dict[int, tuple[float, float]]:
+        """Return what a moment has of each file, in seconds of the recording; no slivers."""
+        parts = {
+            file: (max(moment.start_seconds, start), min(moment.end_seconds, end))
+            for file, (start, end) in enumerate(itertools.pairwise(self.starts))
+        }
+        longest = max(end - start for start, end in parts.values())
+        least = min(_LEAST_PART_SECONDS, longest)  # of a short moment the longest part stays
+        return {file: (start, end) for file, (start, end) in parts.items() if end - start >= least}
 
     def _shifted(self, name: str) -> Any:
         rows = [getattr(document, name) for document in self.documents]
@@ -182,6 +192,23 @@ class Recording:
             return None
         joined = np.stack([rows[file][clip] for file, clip in clips])
         return base64.b64encode(joined.tobytes()).decode("ascii")
+
+
+def chapters_together(documents: Sequence[ScoresDocument]) -> list[ScoresDocument]:
+    """Return documents with the files of a recording after one another, in the order of time.
+
+    A shell names those of `*.MP4` by their names, in which chapters of two recordings lie between
+    each other: a moment over a joint would be cut apart.
+
+    Args:
+        documents: The files of a run; all others keep their order.
+    """
+    after: dict[int, tuple[int, ...]] = {}
+    for recording in find_recordings(documents):
+        after.update(dict.fromkeys(recording.places, ()))
+        after[min(recording.places)] = recording.places
+    places = [there for place in range(len(documents)) for there in after.get(place, (place,))]
+    return [documents[place] for place in places]
 
 
 def find_recordings(documents: Sequence[ScoresDocument]) -> list[Recording]:

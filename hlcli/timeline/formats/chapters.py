@@ -133,6 +133,8 @@ def _starts(edit: EditList) -> Iterator[Chapter]:
     """Yield where chapters begin; their ends and the numbers of their moments are not known yet."""
     pictures = [event for event in edit.events if event.video_track is not None]
     for event in pictures or edit.events:
+        if event.highlight is not None and event.highlight.moment.continues and event.record.start:
+            continue  # a moment over a joint of two files is one
         whole = event.highlight is None and event.markers
         for marker in event.markers if whole else event.markers[:1]:
             at = event.record_of(marker.frames.start, edit.frame_rate)
