@@ -238,6 +238,40 @@ def test_no_click_at_cuts_and_no_fade_where_a_source_goes_on(tmp_path: Path) -> 
     assert wave[20 * step - 240] == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize(("timecode", "fades"), [("10:00:04:00", False), ("10:00:09:00", True)])
+def test_a_recording_plays_through_where_a_camera_split_it(
+    tmp_path: Path, timecode: str, fades: bool
+) -> None:
+    at = np.arange(SAMPLE_RATE * 8) / SAMPLE_RATE
+    tone = np.tile(0.5 * np.cos(2 * np.pi * 441 * at), (2, 1)).astype(np.float32)
+    half = SAMPLE_RATE * 4
+    first, second = (
+        source_of(
+            make_video(
+                tmp_path,
+                name=f"GX0{number + 1}0042.MOV",
+                rate=Fraction(25),
+                num_frames=100,
+                first_number=100 * number,
+                timecode=start,
+                audio=(
+                    AudioTrack(tone[:, half * number : half * (number + 1)], codec="pcm_s16le"),
+                ),
+            )
+        )
+        for number, start in enumerate(("10:00:00:00", timecode))
+    )
+    film = tmp_path / "film.mov"
+    render(cuts([(first, 80, 20), (second, 0, 20), (second, 60, 10)]), film)
+    assert read_numbers(film) == [*range(80, 120), *range(160, 170)]
+    step = SAMPLE_RATE // 25
+    difference = np.abs(read_sound(film)[0][: 40 * step] - tone[0, 80 * step : 120 * step])
+    near = difference[20 * step - 480 : 20 * step + 480]
+    assert (near.max() > 0.2) == fades
+    assert difference[480 : 20 * step - 480].max() < 1e-3
+    assert difference[20 * step + 480 : -480].max() < 1e-3
+
+
 def test_several_sound_tracks_mixed_kept_or_first(tmp_path: Path) -> None:
     footage = Footage(num_sounds=3)
     source = source_of(make_footage(tmp_path, footage))

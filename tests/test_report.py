@@ -27,7 +27,7 @@ from hlcli.document import ScoresDocument, near_misses, write_documents
 from hlcli.media.identity import content_identity
 from hlcli.media.probe import probe
 from hlcli.media.unusable import Unusable
-from hlcli.moments import Observation, Take
+from hlcli.moments import Observation, Selection, Take
 from hlcli.rendering.curve import ALWAYS, NARROW, WIDE, draw_curve, extremes, lanes_of
 from hlcli.rendering.drawing import Box, Drawing, Line, Text, png_file, svg_file
 from hlcli.rendering.report import MOST_STILLS_BYTES
@@ -268,6 +268,27 @@ def test_next_best_moments_and_other_takes_have_stills(tmp_path: Path) -> None:
     assert {270, 1075, *(round(moment.peak_seconds * 30) for moment in near)} <= numbers
     assert "Other takes" in page.words
     assert "third.mp4" in page.words
+
+
+def test_a_recording_in_two_files_is_chosen_from_as_one(tmp_path: Path) -> None:
+    documents = [
+        make_document(
+            path=f"/card/GX0{number}0042.MP4",
+            num_frames=250,
+            frame_rate=Fraction(25),
+            start_timecode=start,
+            scores=scores,
+        )
+        for number, start, scores in (
+            (1, "01:00:00:00", [*[0.1] * 8, 0.9, 0.9]),
+            (2, "01:00:10:00", [0.9, 0.9, *[0.1] * 8]),
+        )
+    ]
+    # Given in the wrong order.
+    page = Page(hlcli.report(documents[::-1], tmp_path / "r.html", selection=Selection(top=1)))
+    assert "1 moment, 0:05 of 0:20" in page.words
+    for words in ("01:00:07:13", "01:00:10:00", "01:00:12:13"):
+        assert words in page.words
 
 
 def test_nothing_of_a_name_becomes_markup(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def render_report(videos: Sequence[ReportedVideo]) -> str:
     best = sorted((one for part in parts for one in part["moments"]), key=lambda one: one["rank"])
     length = clock_text(sum(document.video.duration_seconds for document in documents))
     kept = sum(moment.duration_seconds for document in documents for moment in document.moments)
-    count = len(best)
+    count = sum(not one.continues for document in documents for one in document.moments)
     return template.render(
         title=f"Highlights of {len(videos)} videos" if several else parts[0]["name"],
         summary=f"{count} moment{'s' * (count != 1)}, {clock_text(kept)} of {length}",
@@ -193,7 +193,7 @@ def render_report(videos: Sequence[ReportedVideo]) -> str:
         sub="h3" if several else "h2",
         videos=parts,
         best=best[:_MOST_BEST],
-        best_left_out=max(0, count - _MOST_BEST),
+        best_left_out=max(0, len(best) - _MOST_BEST),
     )
 
 

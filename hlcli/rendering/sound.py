@@ -2,7 +2,7 @@
 
 Every stretch starts at the sample nearest to its frame and is as long as its frames; at a hard cut
 it fades in and out over five milliseconds, so that no cut clicks. Where a source goes on over the
-cut in its own next frame, nothing fades.
+cut in its own next frame, or in the next file of its recording, nothing fades.
 """
 
 from __future__ import annotations
@@ -275,9 +275,10 @@ def _gain(piece: SoundPiece, samples: range) -> Stereo | float:
 
 def _goes_on(before: tuple[Sound, Event], after: tuple[Sound, Event]) -> bool:
     (sound, event), (next_sound, next_event) = before, after
-    return (
-        sound == next_sound
-        and event.source == next_event.source
-        and event.record.stop == next_event.record.start
-        and event.frames.stop == next_event.frames.start
-    )
+    if sound != next_sound or event.record.stop != next_event.record.start:
+        return False
+    source, next_source = event.source, next_event.source
+    if source == next_source:
+        return event.frames.stop == next_event.frames.start
+    is_joint = event.frames.stop == source.num_frames and next_event.frames.start == 0
+    return is_joint and source.goes_on_in(next_source)

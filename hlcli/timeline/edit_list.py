@@ -117,6 +117,17 @@ class Source:
         """Length, in seconds."""
         return self.num_frames / self.frame_rate
 
+    def goes_on_in(self, other: Source) -> bool:
+        """Whether the timecode of another file begins where this one ends.
+
+        A camera that splits a recording into files counts on; a frame more or less is rounding.
+        """
+        return (
+            None not in (self.start_timecode, other.start_timecode)
+            and self.frame_rate == other.frame_rate
+            and abs(self.start_frame + self.num_frames - other.start_frame) <= 1
+        )
+
     @property
     def channels(self) -> list[int]:
         """Channels of each sound track."""

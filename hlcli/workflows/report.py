@@ -19,7 +19,12 @@ from hlcli.progress import Listener
 from hlcli.rendering.report import ReportedVideo, read_pictures, render_report, with_stills
 from hlcli.timeline.build import Layout
 from hlcli.timeline.paths import is_file
-from hlcli.workflows.export import choose_moments, relink_documents, stored_documents
+from hlcli.workflows.export import (
+    choose_across_files,
+    choose_moments,
+    relink_documents,
+    stored_documents,
+)
 from hlcli.workflows.replacing import replacing
 from hlcli.workflows.score import Pipeline, as_of_now
 from hlcli.zoo.manifest import find_detector
@@ -82,6 +87,11 @@ def report(
             documents += scored_documents([str(one)], selection, choice, outputs=[path], on=on)
         else:
             documents.append(one if selection is None else choose_moments(one, selection, on))
+    has_any_own = any(
+        isinstance(one, ScoresDocument) or str(one).lower().endswith(".json") for one in given
+    )
+    if selection is not None or not has_any_own:
+        documents = choose_across_files(documents, selection, on)
     documents = relink_documents(
         documents, search=search, without_media=True, layout=Layout(), on=on
     )
