@@ -36,32 +36,25 @@ def main() -> None:
         "`--top 3`": Selection(top=3),
         "`--target-duration 15s`": Selection(target_duration_seconds=15.0),
     }
-    rows: dict[str, list[tuple[float, ...]]] = {rule: [] for rule in rules}
+    rows: dict[str, list[list[float]]] = {rule: [] for rule in rules}
     for video in arguments.videos:
         whole, chapters = make(video, arguments.work / video.stem)
         for rule, selection in rules.items():
             alone = [one.with_moments(find_moments(one, selection)) for one in chapters]
             joined = choose_across_files(alone, selection, Listener())
             wanted = spans([whole.with_moments(find_moments(whole, selection))])
-            rows[rule].append(
-                tuple(
-                    value
-                    for found in (alone, joined)
-                    for value in (
-                        sum(not m.continues for one in found for m in one.moments),
-                        total(spans(found)),
-                        shared(wanted, spans(found)),
-                    )
-                )
-                + (len(wanted), total(wanted))
-            )
+            row = [float(len(wanted)), total(wanted)]
+            for found in (alone, joined):
+                row.append(sum(not m.continues for one in found for m in one.moments))
+                row += [total(spans(found)), shared(wanted, spans(found))]
+            rows[rule].append(row)
     print("| asked for | chosen from | moments | seconds | of those of one file | of these |")
     print("| --- | --- | --: | --: | --: | --: |")
-    for rule, found in rows.items():
-        sums = [sum(column) for column in zip(*found, strict=True)]
-        seconds = sums[7]
-        print(f"| {rule} | one file | {sums[6]:.0f} | {seconds:.0f} | | |")
-        for name, at in (("each chapter alone", 0), ("**the recording**", 3)):
+    for rule, counted in rows.items():
+        sums = [sum(column) for column in zip(*counted, strict=True)]
+        seconds = sums[1]
+        print(f"| {rule} | one file | {sums[0]:.0f} | {seconds:.0f} | | |")
+        for name, at in (("each chapter alone", 2), ("**the recording**", 5)):
             print(
                 f"| {rule} | {name} | {sums[at]:.0f} | {sums[at + 1]:.0f} | "
                 f"{sums[at + 2] / seconds:.0%} | {sums[at + 2] / sums[at + 1]:.0%} |"

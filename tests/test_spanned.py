@@ -171,6 +171,18 @@ def test_how_much_is_kept_is_of_the_whole_recording() -> None:
     assert len(first.moments) + len(second.moments) == 1
 
 
+def test_only_a_whole_recording_is_shorter_than_what_is_asked_for() -> None:
+    alone = chapter("GX010043", "02:00:00:00")
+    _, said = chosen(*OVER_THE_JOINT, target_duration_seconds=15.0)
+    assert not [line for line in said if "shorter" in line]
+    _, said = chosen(*OVER_THE_JOINT, alone, target_duration_seconds=25.0)
+    assert [line for line in said if "shorter" in line] == [
+        "GX010042.MP4, GX020042.MP4 are 20.0 s long, shorter than the target of 25 s: all of it "
+        "is kept",
+        "GX010043.MP4 is 10.0 s long, shorter than the target of 25 s: all of it is kept",
+    ]
+
+
 def test_a_sliver_in_the_next_file_is_left_out() -> None:
     first = chapter("GX010042", "01:00:00:00", scores=[*LOW[:6], 0.9, 0.9, 0.9, 0.1], frames=246)
     second = chapter("GX020042", "01:00:09:21", scores=[0.1, *LOW])

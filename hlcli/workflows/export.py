@@ -18,6 +18,7 @@ from hlcli.document.takes import choose_across, with_takes
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
+from hlcli.media.spanned import chapter_of
 from hlcli.media.unusable import in_words
 from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
@@ -203,18 +204,34 @@ def choose_moments(
                 f"--pin: {readable(video)} ends at {length:.1f} s, before "
                 f"{stretch.start_seconds:g} s"
             )
-    wanted = None if selection is None else selection.target_duration_seconds
-    if wanted is not None and wanted > length:
-        on.remark(
-            f"{readable(media_path(document.video.path).name)} is {length:.1f} s long, shorter "
-            f"than the target of {wanted:g} s: all of it is kept"
-        )
+    if not _may_go_on(document):
+        _tell_if_short([document], selection, on)
     moments = find_moments(document, selection)
     name = readable(media_path(document.video.path).name)
     if document.unusable and not (selection is not None and selection.keep_all):
         on.remark(f"{name}: left out {in_words(document.unusable)}; --keep-all lets it in")
     chosen = selection or Selection()
     return document.with_moments(moments, [] if moments else _candidates(document, chosen))
+
+
+def _may_go_on(document: ScoresDocument) -> bool:
+    """Whether it is called as a part of a recording: how long that is, only all files say."""
+    return chapter_of(Path(document.video.path).stem) is not None
+
+
+def _tell_if_short(
+    documents: Sequence[ScoresDocument], selection: Selection | None, on: Listener
+) -> None:
+    """Say that a video, or the files of one recording, are shorter than what was asked for."""
+    wanted = None if selection is None else selection.target_duration_seconds
+    length = sum(document.video.duration_seconds for document in documents)
+    if wanted is not None and wanted > length:
+        names = ", ".join(readable(media_path(one.video.path).name) for one in documents)
+        verb = "is" if len(documents) == 1 else "are"
+        on.remark(
+            f"{names} {verb} {length:.1f} s long, shorter than the target of {wanted:g} s: all of "
+            "it is kept"
+        )
 
 
 def _candidates(document: ScoresDocument, selection: Selection) -> list[Moment]:
@@ -255,6 +272,11 @@ def choose_across_files(
     for recording in recordings:
         for place in recording.places:
             del whole[place]
+        _tell_if_short(recording.documents, selection, on)
+    for document in whole.values():
+        if _may_go_on(document):
+            _tell_if_short([document], selection, on)
+    for recording in recordings:
         joined = recording.joined()
         moments = find_moments(joined, chosen)
         whole[recording.places[0]] = joined.with_moments(
