@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from document_factory import make_document
+from rich.console import Console
 
+from hlcli.cli.show import moments_table
 from hlcli.document import Caption, ScoresDocument, measure_moment
 from hlcli.document.takes import footage_of
 from hlcli.media.discover import find_videos
@@ -19,6 +22,7 @@ from hlcli.media.unusable import Unusable
 from hlcli.moments import Observation, Selection, Stretch
 from hlcli.progress import Listener
 from hlcli.timeline.build import build_edit_list
+from hlcli.timeline.edit_list import Source
 from hlcli.timeline.formats.chapters import chapters_of
 from hlcli.timeline.ranking import ranks
 from hlcli.workflows.export import choose_across_files, choose_moments
@@ -156,6 +160,30 @@ def test_of_a_short_moment_over_the_joint_something_stays() -> None:
         [],
         [(0.0, 0.4, False)],
     ]
+
+
+def test_the_table_says_that_a_moment_goes_on() -> None:
+    documents, _ = chosen(*OVER_THE_JOINT, top=1)
+    console = Console(width=120, file=io.StringIO())
+    for document in documents:
+        console.print(*moments_table(document, width=120))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("goes on from the file before") == 1
+    assert text.index("01:00:10:00  01:00:12:13") < text.index("goes on from the file before")
+
+
+def test_drop_frame_counts_on_over_the_minute() -> None:
+    rate = Fraction(30000, 1001)
+    first, second, later = (
+        Source.from_video(
+            dataclasses.replace(
+                make_document().video, frame_rate=rate, num_frames=1800, start_timecode=start
+            )
+        )
+        for start in ("01:00:00;00", "01:01:00;02", "01:01:00;04")
+    )
+    assert first.goes_on_in(second)
+    assert not first.goes_on_in(later)
 
 
 def test_how_much_is_kept_is_of_the_whole_recording() -> None:

@@ -81,7 +81,8 @@ def moments_table(document: ScoresDocument, *, width: int) -> Iterator[Renderabl
             at(moment.end_seconds),
             f"{moment.end_seconds - moment.start_seconds:.1f} s",
             f"{moment.score:.2f}",
-            printable(in_words(moment.reasons)) or moment.why,
+            ("goes on from the file before; " if moment.continues else "")
+            + (printable(in_words(moment.reasons)) or moment.why),
         )
     yield table
     if not document.moments:
