@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import errno
 import http.client
 import json
@@ -22,6 +23,7 @@ import schemathesis
 from document_factory import make_document
 from hypothesis import HealthCheck, Phase, given, settings
 from media_factory import make_video
+from pydantic import ValidationError
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -39,6 +41,7 @@ from hlcli.serve.folder import read_or_make_token
 from hlcli.serve.job import Job
 from hlcli.serve.queue import JobQueue
 from hlcli.serve.refusal import RequestError
+from hlcli.serve.requests import OPTIONS
 from hlcli.serve.store import MAX_FINISHED, JobStore
 from hlcli.stopping import EXIT_INTERRUPTED
 from hlcli.workers import process
@@ -254,14 +257,25 @@ def test_links_out_of_the_roots_are_followed_and_refused(served: Served, footage
             "options": {"output": str(footage / name), "overwrite": True},
         }
         assert served.call("POST", "/v1/jobs", value).status == 403, name
-    # Not what is read beside the work, either.
-    for kind, options in (
-        ("render", {"music": str(footage / "link.mp4")}),
-        ("score", {"like": [str(footage / "up")]}),
-        ("match", {"film": str(footage / "link.mp4")}),
-    ):
-        value = {"kind": kind, "paths": [str(footage / "match.mp4")], "options": options}
-        assert served.call("POST", "/v1/jobs", value).status == 403, kind
+    # Not what is read beside the work, either, by any option of any kind of job.
+    link = str(footage / "link.mp4")
+    guarded: set[str] = set()
+    for kind, model in OPTIONS.items():
+        needed = {"finetune": {"name": "x"}, "find": {"words": "x"}, "match": {"film": link}}
+        for name, field in model.model_fields.items():
+            for path in (link, [link]):
+                options = needed.get(kind, {}) | {field.alias or name: path}
+                with contextlib.suppress(ValidationError):
+                    if link in getattr(model(**options), "files", ()):
+                        guarded.add(name)
+                        value = {"kind": kind, "paths": [str(footage)], "options": options}
+                        reply = served.call("POST", "/v1/jobs", value)
+                        # A font without captions is refused for that.
+                        assert reply.status == (400 if name == "font" else 403), (kind, name)
+    assert guarded >= {
+        "transcript", "like", "music", "marks_from", "captions", "font", "film", "from_cut",
+        "from_film", "labels",
+    }  # fmt: skip
     # In a folder they are left out.
     folder = footage / "folder"
     folder.mkdir()
