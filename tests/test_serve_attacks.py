@@ -258,10 +258,10 @@ def test_links_out_of_the_roots_are_followed_and_refused(served: Served, footage
         }
         assert served.call("POST", "/v1/jobs", value).status == 403, name
     # Not what is read beside the work, either, by any option of any kind of job.
-    link = str(footage / "link.mp4")
+    link, inside = str(footage / "link.mp4"), str(footage / "match.mp4")
     guarded: set[str] = set()
     for kind, model in OPTIONS.items():
-        needed = {"finetune": {"name": "x"}, "find": {"words": "x"}, "match": {"film": link}}
+        needed = {"finetune": {"name": "x"}, "find": {"words": "x"}, "match": {"film": inside}}
         for name, field in model.model_fields.items():
             for path in (link, [link]):
                 options = needed.get(kind, {}) | {field.alias or name: path}
