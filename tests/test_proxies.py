@@ -72,6 +72,17 @@ def test_what_differs_is_no_proxy(tmp_path: Path) -> None:
     assert difference(original, dataclasses.replace(original, num_frames=74)) is None
     other = dataclasses.replace(original, frame_rate=Fraction(50))
     assert difference(original, other) == "runs at 50 frames per second, not 25"
+    # Drones record 60 frames a second, and a proxy of 30.
+    faster = dataclasses.replace(
+        original, frame_rate=Fraction(50), num_frames=151, start_timecode="01:00:00:01"
+    )
+    assert difference(faster, original) == "runs at 25 frames per second, not 50"
+    assert difference(faster, original, may_skip_frames=True) is None
+    assert "not 25" in str(difference(original, faster, may_skip_frames=True))
+    later = dataclasses.replace(faster, start_timecode="01:00:00:02")
+    assert "starts at" in str(difference(later, original, may_skip_frames=True))
+    longer = dataclasses.replace(faster, num_frames=160)
+    assert difference(longer, original, may_skip_frames=True) == "has 75 frames, not 80"
     other = dataclasses.replace(original, start_timecode="01:00:00:05")
     assert difference(original, other) == "starts at 01:00:00:05, not 01:00:00:00"
     assert difference(original, dataclasses.replace(original, start_timecode=None)) is None

@@ -28,6 +28,7 @@ _GOPRO = re.compile(r"G[HLX](\d{6})", re.IGNORECASE)
 _SONY = re.compile(r"(.+)S\d\d", re.IGNORECASE)
 _FRAMES_OFF = 2
 """Programs round the length of a proxy by a frame or two at its end."""
+_SKIPS = (1, 2, 4)
 _SHAPE = 0.05
 """Share by which the shapes of two pictures may differ: sizes are rounded to whole blocks."""
 
@@ -100,19 +101,23 @@ def original_of(proxy: Path) -> Path | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def difference(original: MediaInfo, proxy: MediaInfo) -> str | None:
+def difference(
+    original: MediaInfo, proxy: MediaInfo, *, may_skip_frames: bool = False
+) -> str | None:
     """Say why a file is not the proxy of another, frame by frame; None when it is.
 
     Args:
         original: What `probe` said about the original.
         proxy: What it said about the smaller file.
+        may_skip_frames: Whether it may have every second or every fourth frame alone.
     """
-    if proxy.frame_rate != original.frame_rate:
+    times = original.frame_rate / proxy.frame_rate
+    if times not in (_SKIPS if may_skip_frames else (1,)):
         return f"runs at {proxy.frame_rate} frames per second, not {original.frame_rate}"
-    if abs(proxy.num_frames - original.num_frames) > _FRAMES_OFF:
-        return f"has {proxy.num_frames} frames, not {original.num_frames}"
-    timecodes = {proxy.start_timecode, original.start_timecode} - {None}
-    if len({str(timecode).replace(";", ":") for timecode in timecodes}) > 1:
+    if abs(proxy.num_frames * times - original.num_frames) > _FRAMES_OFF * times:
+        return f"has {proxy.num_frames} frames, not {round(original.num_frames / times)}"
+    starts = [_start(original, int(times)), _start(proxy, 1)]
+    if None not in starts and starts[0] != starts[1]:
         return f"starts at {proxy.start_timecode}, not {original.start_timecode}"
     shapes = [one.width / one.height for one in (proxy, original)]
     if abs(shapes[0] / shapes[1] - 1) > _SHAPE:
@@ -123,6 +128,14 @@ def difference(original: MediaInfo, proxy: MediaInfo) -> str | None:
     if original.has_audio and not proxy.has_audio:
         return "has no sound"
     return None
+
+
+def _start(info: MediaInfo, times: int) -> tuple[str, int] | None:
+    """Return the second at which a file starts, and the frame in it at a slower rate."""
+    if info.start_timecode is None:
+        return None
+    seconds, frame = info.start_timecode.replace(";", ":").rsplit(":", 1)
+    return seconds, int(frame) // times
 
 
 def stem_key(stem: str) -> str:

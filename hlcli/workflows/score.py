@@ -417,7 +417,7 @@ class Pipeline:
             except HlError as error:
                 why: str | None = f"cannot be read: {error.message}"
             else:
-                why = difference(info, found)
+                why = difference(info, found, may_skip_frames=True)
                 clips = [ClipGrid.covering(one.duration_seconds) for one in (info, found)]
                 if why is None and clips[0].num_clips != clips[1].num_clips:
                     why = f"has {found.num_frames} frames, not {info.num_frames}"
