@@ -14,6 +14,7 @@ import hlcli
 from hlcli.errors import MediaNotFoundError, NothingFoundError, TrainingError, UsageError
 from hlcli.matching.align import find_end, find_seam, fit_line
 from hlcli.matching.geometry import find_placements
+from hlcli.matching.match import MatchedShot, shared_speed
 from hlcli.matching.search import PlaceSearch, Spread
 from hlcli.matching.signature import picture_inside, resampled, signatures
 from hlcli.media.ffmpeg import find_ffmpeg
@@ -129,6 +130,50 @@ def test_line_is_found_to_the_frame_at_another_rate_and_speed() -> None:
     assert abs(line.source_seconds(4.0) - 1.5) < 1 / 30
     assert abs(line.source_seconds(6.4) - (1.5 + 1.04 * 2.4)) < 1 / 30
     assert line.alike_F.min() > 0.5
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0, 1.97])
+def test_line_of_slow_and_of_fast_motion(speed: float) -> None:
+    source = np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
+    source /= np.linalg.norm(source, axis=1, keepdims=True)
+    places = np.floor(25 * (2.0 + speed * (np.arange(60) + 0.5) / 25)).astype(int)
+    line = fit_line(
+        source[places] @ source.T, film_start=100, film_rate=25.0, source_start=0,
+        source_rate=25.0, usual_speed=round(speed, 0) or 0.5,
+    )  # fmt: skip
+    assert line.speed == pytest.approx(speed, abs=0.02)
+    assert abs(line.source_seconds(4.0) - 2.0) < 1.5 / 25
+    assert line.alike_F.mean() > 0.9
+
+
+def test_a_shot_at_half_speed_is_one_shot(project: Path, tmp_path: Path) -> None:
+    numbers, cells = (str(project / "footage" / name) for name in ("numbers.mp4", "cells.mp4"))
+    ffmpeg(
+        "-i", numbers, "-i", cells, "-filter_complex",
+        "[0:v]trim=start_frame=50:end_frame=90,setpts=2*(PTS-STARTPTS),fps=25[a];"
+        "[1:v]trim=start_frame=20:end_frame=60,setpts=PTS-STARTPTS[b];[a][b]concat=n=2",
+        "-c:v", "libx264", "-preset", "ultrafast", str(tmp_path / "slow.mp4"),
+    )  # fmt: skip
+    slow, normal = hlcli.match(tmp_path / "slow.mp4", project / "footage").found.shots
+    assert slow.speed == pytest.approx(0.5, abs=0.005)
+    assert slow.source_seconds(0.0) == pytest.approx(50 / RATE, abs=1.5 / RATE)
+    assert abs(slow.film.stop - 80) <= 2
+    assert normal.speed == pytest.approx(1, abs=0.01)
+
+
+def matched(seconds: float, speed: float, alike: float = 0.95) -> MatchedShot:
+    return MatchedShot(range(round(seconds * RATE)), 0, 0.0, speed, WHOLE, alike)
+
+
+def test_a_speed_that_most_shots_share_is_that_of_the_film() -> None:
+    faster = [matched(2.0, speed) for speed in (1.04, 1.043, 1.038, 1.041)]
+    assert shared_speed(faster, RATE) == 1.0  # too few
+    assert shared_speed([*faster, matched(2.0, 1.0), matched(3.0, 1.04)], RATE) == 1.04
+    # Short shots and doubtful ones say nothing; a film of its own speed has none.
+    assert shared_speed([*faster, matched(0.5, 1.04)], RATE) == 1.0
+    assert shared_speed([*faster, matched(3.0, 1.04, alike=0.7)], RATE) == 1.0
+    assert shared_speed([matched(2.0, 1.0)] * 5 + faster, RATE) == 1.0
+    assert shared_speed([matched(2.0, 1.001)] * 9, RATE) == 1.0
 
 
 def test_part_of_the_picture_is_found(project: Path) -> None:

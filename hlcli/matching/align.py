@@ -52,6 +52,7 @@ def fit_line(
     film_rate: float,
     source_start: int,
     source_rate: float,
+    usual_speed: float = 1.0,
 ) -> Line:
     """Find the line along which the frames are most alike.
 
@@ -61,6 +62,7 @@ def fit_line(
         film_rate: Of the film, in frames per second.
         source_start: Number of the first source frame.
         source_rate: Of the source, in frames per second.
+        usual_speed: The speed around which it is looked for: 1, or that of slow or fast motion.
     """
     num_film, num_source = alike_FG.shape
     seconds_F = (np.arange(num_film) - (num_film - 1) / 2) / film_rate
@@ -74,14 +76,14 @@ def fit_line(
         found: FloatArray = padded[rows, places]
         return found
 
-    half = float(np.abs(seconds_F).max(initial=0.0)) * source_rate
+    half = float(np.abs(seconds_F).max(initial=0.0)) * source_rate * usual_speed
     places_O = np.arange(-half, num_source + half, 0.5)
     # Short stretches cannot tell speeds apart.
     steps = int(FASTEST / _SPEED_STEP) if half * FASTEST > 0.5 else 0
-    best = normal = (-1.0, 0.0, 1.0)
+    best = normal = (-1.0, 0.0, usual_speed)
     profile = np.zeros(len(places_O))
     for step in range(-steps, steps + 1):
-        speed = 1 + step * _SPEED_STEP
+        speed = usual_speed * (1 + step * _SPEED_STEP)
         values = np.maximum(along(places_O, speed) - LEAST_ALIKE, 0).mean(axis=0)
         profile = np.maximum(profile, values)
         place = int(values.argmax())
@@ -97,7 +99,7 @@ def fit_line(
     if good.any():
         # Looked at closely from both: a shot in which little moves is as good at many speeds.
         starts = dict.fromkeys((normal[1:], best[1:]))
-        _, place_at, speed = max(_fine(along, good, *start, half) for start in starts)
+        _, place_at, speed = max(_fine(along, good, *start, half, usual_speed) for start in starts)
     alike_F = along(np.array([place_at]), speed)[:, 0]
     middle_film = (film_start + num_film / 2) / film_rate
     # A place is the boundary that the middle of the film's middle frame shows.
@@ -170,6 +172,7 @@ def _fine(
     place: float,
     speed: float,
     half: float,
+    usual_speed: float,
 ) -> tuple[float, float, float]:
     """Look closely around a line: where the differences are smallest, not the likeness largest.
 
@@ -190,8 +193,8 @@ def _fine(
             high += 1
         return top, float((places[low] + places[high]) / 2)
 
-    normal, normal_place = value(1.0)
-    best = (normal + _SPEED_GAIN, normal_place, 1.0)
+    normal, normal_place = value(usual_speed)
+    best = (normal + _SPEED_GAIN, normal_place, usual_speed)
     if half * FASTEST > 0.5:
         step = max(0.0005, 0.25 / max(half, 1.0))
         for one in np.arange(speed - 0.012, speed + 0.0121, step):

@@ -38,12 +38,23 @@ _NEAR_SECONDS = 2.0
 _WHOLE_SECONDS = 20.0
 _KEY_STEP_SECONDS = 0.2
 _SURE = 0.93
+# Slow and fast motion, looked for where about normal speed does not explain all that is seen; so
+# much of a shot must be alike, and by so much more.
+_OTHER_SPEEDS = (0.5, 2.0)
+_LEAST_FOLLOWED = 0.8
+_OTHER_GAIN = 0.05
+# A film as a whole may run faster, as 24 frames at 25: so many shots must say so.
+_LEAST_SHOTS = 5
+_LEAST_TELLING = 0.8
+_SAME_SPEED = 0.01
+_MOST_OF_THEM = 0.6
 _SHARP = 0.1
 _MOST_FRAMES_KEPT = 16_000
 _LEAST_PART_SECONDS = 0.3
 _SPLIT_SECONDS = 3.0
 _MOST_SAMPLED = 100
 _SAME_FRAMES = 1.5
+_SHORT_SECONDS = 0.5
 _EDGE_FRAMES = 2
 # So far from where two shots meet it is looked for where they do.
 _SEAM_SECONDS = 1.0
@@ -91,6 +102,16 @@ class _Found:
     def value(self) -> float:
         return float(np.maximum(self.line.alike_F - LEAST_ALIKE, 0).mean())
 
+    @property
+    def mean(self) -> float:
+        """Return the mean correlation of all frames of the shot."""
+        return float(self.line.alike_F.mean())
+
+    @property
+    def share(self) -> float:
+        """Return how many frames of the shot are surely explained, of all."""
+        return float((self.line.alike_F > _LEAST_SURE).mean())
+
 
 def match_film(
     film: MediaInfo,
@@ -125,36 +146,64 @@ def match_film(
         if rows is not None:
             search.look_in(file, rows)
     progress(SEARCH_STAGE, len(footage), len(footage))
-    matched: list[MatchedShot] = []
     with _Sources(footage) as sources, GreyReader.open(film) as reader:
         matcher = _Matcher(film, sources)
-        for shot in shots:
-            progress(MATCH_STAGE, shot.frames.start / rate, film.num_frames / rate)
-            frames = reader.stretch(shot.frames)
-            # What one candidate leaves of a shot is looked for again by itself: a dissolve and a
-            # fade are no cut that is seen before.
-            parts = [shot.frames]
-            while parts:
-                part = parts.pop()
-                pictures = np.flatnonzero(
-                    (seconds_Q > part.start / rate) & (seconds_Q < part.stop / rate)
-                )
-                inside = frames[part.start - shot.frames.start : part.stop - shot.frames.start]
-                found = matcher.match(
-                    replace(shot, frames=part), inside, search.candidates(pictures, seconds_Q)
-                )
-                matched += found
-                if not found and len(part) > _SPLIT_SECONDS * rate:
-                    # More than one shot, maybe, none of which is likely enough for all of it.
-                    middle = (part.start + part.stop) // 2
-                    parts += [range(part.start, middle), range(middle, part.stop)]
-                if found:
-                    left = _rest(sorted(found, key=lambda one: one.film.start), part)
-                    parts += [one for one in left if len(one) >= _LEAST_PART_SECONDS * rate]
+
+        def match_all(usual_speed: float) -> list[MatchedShot]:
+            matched: list[MatchedShot] = []
+            for shot in shots:
+                progress(MATCH_STAGE, shot.frames.start / rate, film.num_frames / rate)
+                frames = reader.stretch(shot.frames)
+                # What one candidate leaves of a shot is looked for again by itself: a dissolve
+                # and a fade are no cut that is seen before.
+                parts = [shot.frames]
+                while parts:
+                    part = parts.pop()
+                    pictures = np.flatnonzero(
+                        (seconds_Q > part.start / rate) & (seconds_Q < part.stop / rate)
+                    )
+                    found = matcher.match(
+                        replace(shot, frames=part),
+                        frames[part.start - shot.frames.start : part.stop - shot.frames.start],
+                        search.candidates(pictures, seconds_Q),
+                        usual_speed,
+                    )
+                    matched += found
+                    if not found and len(part) > _SPLIT_SECONDS * rate:
+                        # More than one shot, maybe, none of which is likely enough for all of it.
+                        middle = (part.start + part.stop) // 2
+                        parts += [range(part.start, middle), range(middle, part.stop)]
+                    if found:
+                        left = _rest(sorted(found, key=lambda one: one.film.start), part)
+                        parts += [one for one in left if len(one) >= _LEAST_PART_SECONDS * rate]
+            return matched
+
+        matched = match_all(1.0)
+        speed = shared_speed(matched, rate)
+        if speed != 1.0:
+            # Shots in which little moves are as good at many speeds: they have that of the others.
+            matched = match_all(speed)
         matched = _joined(matched, footage)
         _meet(matched, shots, reader, sources)
     progress(MATCH_STAGE, film.num_frames / rate, film.num_frames / rate)
     return FilmMatch(tuple(matched), tuple(_rest(matched, range(film.num_frames))))
+
+
+def shared_speed(matched: Sequence[MatchedShot], rate: float) -> float:
+    """Return the speed that most shots of a film have, 1 where that is normal or none is.
+
+    Args:
+        matched: The shots.
+        rate: Of the film, in frames per second.
+    """
+    speeds = np.array(
+        [one.speed for one in matched if len(one.film) >= rate and one.alike >= _LEAST_TELLING]
+    )
+    if len(speeds) < _LEAST_SHOTS:
+        return 1.0
+    usual = float(np.median(speeds))
+    is_shared = float((np.abs(speeds - usual) < _SAME_SPEED).mean()) >= _MOST_OF_THEM
+    return usual if is_shared and abs(usual - 1) > _SAME_SPEED / 2 else 1.0
 
 
 def _spread_of(rows_of: Callable[[int], RowArray | None], num_files: int) -> Spread:
@@ -195,13 +244,24 @@ class _Matcher:
         self._sources = sources
 
     def match(
-        self, shot: Shot, frames: GreyFrames, candidates: Sequence[Candidate]
+        self,
+        shot: Shot,
+        frames: GreyFrames,
+        candidates: Sequence[Candidate],
+        usual_speed: float,
     ) -> list[MatchedShot]:
-        """Return what the candidates explain of a shot."""
+        """Return what the candidates explain of a shot in a film of a usual speed."""
         found: list[_Found] = []
         wanted = signatures(frames, shot.inside)
         for candidate in candidates:
-            one = self._followed(shot, frames, wanted, candidate)
+            one = self._followed(shot, frames, wanted, candidate, usual_speed)
+            if one is None or one.mean < _SURE:
+                for factor in _OTHER_SPEEDS:
+                    other = self._followed(shot, frames, wanted, candidate, factor * usual_speed)
+                    if other is None or other.share < _LEAST_FOLLOWED:
+                        continue
+                    if one is None or other.mean > one.mean + _OTHER_GAIN:
+                        one = other
             if one is None:
                 continue
             found.append(one)
@@ -211,12 +271,17 @@ class _Matcher:
         return list(_claims(shot, found))
 
     def _followed(
-        self, shot: Shot, frames: GreyFrames, wanted: npt.NDArray[np.float32], at: Candidate
+        self,
+        shot: Shot,
+        frames: GreyFrames,
+        wanted: npt.NDArray[np.float32],
+        at: Candidate,
+        speed: float,
     ) -> _Found | None:
-        """Align a shot with the neighbourhood of a candidate."""
+        """Align a shot with the neighbourhood of a candidate, at about a speed."""
         info = self._sources.infos[at.file]
         rate = float(info.frame_rate)
-        numbers = self._neighbourhood(shot, at, info)
+        numbers = self._neighbourhood(shot, at, info, speed)
         source = self._sources.frames(at.file, numbers)
         if source is None:
             return None
@@ -242,6 +307,7 @@ class _Matcher:
                 film_rate=self._rate,
                 source_start=numbers.start,
                 source_rate=rate,
+                usual_speed=speed,
             )
 
         best: _Found | None = None
@@ -276,14 +342,15 @@ class _Matcher:
                 pairs.append((int(place), number))
         return pairs
 
-    def _neighbourhood(self, shot: Shot, at: Candidate, info: MediaInfo) -> range:
+    def _neighbourhood(self, shot: Shot, at: Candidate, info: MediaInfo, speed: float) -> range:
         """Return the frames of a file in which a shot must lie if the candidate is right."""
         if info.duration_seconds <= _WHOLE_SECONDS:
             return range(info.num_frames)
         start, stop = shot.frames.start / self._rate, shot.frames.stop / self._rate
         slack = _NEAR_SECONDS + 0.05 * (stop - start)
-        low = int((start + at.offset_seconds - slack) * float(info.frame_rate))
-        high = int((stop + at.offset_seconds + slack) * float(info.frame_rate)) + 1
+        at_key = at.film_seconds + at.offset_seconds
+        low = int((at_key + speed * (start - at.film_seconds) - slack) * float(info.frame_rate))
+        high = int((at_key + speed * (stop - at.film_seconds) + slack) * float(info.frame_rate)) + 1
         return range(max(0, low), max(0, min(high, info.num_frames)))
 
 
@@ -426,13 +493,17 @@ def _goes_on(before: MatchedShot, after: MatchedShot, footage: Sequence[MediaInf
     if before.file != after.file or after.film.start - before.film.stop > 2:
         return False
     rate = float(footage[before.file].frame_rate)
+    # A short piece is placed less surely, and nobody cuts away three frames inside it.
+    is_short = min(len(before.film), len(after.film)) < _SHORT_SECONDS * rate
+    most = 2 * _SAME_FRAMES if is_short else _SAME_FRAMES
     # At the seam, in seconds of the film: rates are near enough for that.
     return (
         abs(
             before.source_seconds(after.film.start / rate)
             - after.source_seconds(after.film.start / rate)
         )
-        <= _SAME_FRAMES / rate
+        # In slow motion a frame of the source is shown more than once.
+        <= most / rate / min(1.0, before.speed, after.speed)
     )
 
 
