@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_runner import hl
 from document_factory import make_document
+from media_factory import make_video
 from rich.console import Console
 
 from hlcli.cli.show import moments_table
@@ -274,3 +276,15 @@ def test_a_recording_has_what_its_files_have() -> None:
     unknown = dataclasses.replace(second, motion=None, looks=None, speech=None)
     joined = Recording((0, 1), (first, unknown)).joined()
     assert (joined.motion, joined.looks, joined.speech) == (None, None, None)
+
+
+def test_each_file_is_shown_once(tmp_path: Path) -> None:
+    for name, start, first in (
+        ("GX010042.MP4", "01:00:00:00", 0),
+        ("GX020042.MP4", "01:00:03:00", 75),
+    ):
+        make_video(tmp_path, name=name, num_frames=75, first_number=first, timecode=start)
+    result = hl("score", tmp_path, "--top", 1, "--visual-only")
+    assert result.exit_code == 0, result.output
+    assert "in 2 files: GX010042.MP4, GX020042.MP4" in result.stderr
+    assert result.stdout.count("scored by") == 2

@@ -14,6 +14,7 @@ from hlcli.cli.streams import unread_is_no_end
 if TYPE_CHECKING:
     from hlcli.document import ScoresDocument
     from hlcli.media.remote import Video
+    from hlcli.moments import Moment
     from hlcli.workflows.transcripts import Transcript
 
 
@@ -114,6 +115,7 @@ def score(
     from hlcli.workflows.jobs import job_settings_of
     from hlcli.workflows.likeness import Photographs
     from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
+    from hlcli.workflows.recordings import may_go_on
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
     from hlcli.workflows.score import Pipeline, marks_of_timelines, score_videos
     from hlcli.workflows.shard import parse_shard
@@ -202,21 +204,25 @@ def score(
         jobs=settings,
         on=on,
     )
+    shown: dict[str, tuple[Moment, ...]] = {}
+
+    def show(document: ScoresDocument) -> None:
+        shown[document.video.path] = document.moments
+        if not as_json and not (is_written and quiet):
+            on.clear()
+            with unread_is_no_end(is_written):
+                _show(document)
+
     with on, contextlib.closing(scored):
         for document in scored:
             documents.append(document)
-            if not as_json and not (is_written and quiet):
-                on.clear()
-                with unread_is_no_end(is_written):
-                    _show(document)
-        shown = {document.video.path: document.moments for document in documents}
+            # Of a recording in several files the moments are known when all are there.
+            if len(chosen) == 1 or not may_go_on(document):
+                show(document)
         documents = choose_across_files(documents, selection, on)
         for document in documents:
-            is_new = document.moments != shown[document.video.path]
-            if is_new and not as_json and not (is_written and quiet):
-                on.clear()
-                with unread_is_no_end(is_written):
-                    _show(document)
+            if document.moments != shown.get(document.video.path):
+                show(document)
 
     if as_json and documents:
         with unread_is_no_end(is_written):

@@ -18,7 +18,6 @@ from hlcli.document.takes import choose_across, with_takes
 from hlcli.errors import HlError, MediaError
 from hlcli.media.discover import MayRead, any_file, find_videos
 from hlcli.media.identity import content_identity
-from hlcli.media.spanned import chapter_of
 from hlcli.media.unusable import in_words
 from hlcli.moments import Moment, Observation, Selection
 from hlcli.progress import Listener
@@ -28,7 +27,7 @@ from hlcli.timeline.paths import is_file, map_path, media_path, readable
 from hlcli.timeline.relink import MissingMedia, Relinker
 from hlcli.workflows.likeness import Photographs
 from hlcli.workflows.outputs import output_paths, write_outputs
-from hlcli.workflows.recordings import chapters_together, find_recordings
+from hlcli.workflows.recordings import chapters_together, find_recordings, may_go_on
 from hlcli.workflows.requests import check_stretches
 from hlcli.workflows.transcripts import (
     Transcript,
@@ -204,7 +203,7 @@ def choose_moments(
                 f"--pin: {readable(video)} ends at {length:.1f} s, before "
                 f"{stretch.start_seconds:g} s"
             )
-    if not _may_go_on(document):
+    if not may_go_on(document):
         _tell_if_short([document], selection, on)
     moments = find_moments(document, selection)
     name = readable(media_path(document.video.path).name)
@@ -212,11 +211,6 @@ def choose_moments(
         on.remark(f"{name}: left out {in_words(document.unusable)}; --keep-all lets it in")
     chosen = selection or Selection()
     return document.with_moments(moments, [] if moments else _candidates(document, chosen))
-
-
-def _may_go_on(document: ScoresDocument) -> bool:
-    """Whether it is called as a part of a recording: how long that is, only all files say."""
-    return chapter_of(Path(document.video.path).stem) is not None
 
 
 def _tell_if_short(
@@ -274,7 +268,7 @@ def choose_across_files(
             del whole[place]
         _tell_if_short(recording.documents, selection, on)
     for document in whole.values():
-        if _may_go_on(document):
+        if may_go_on(document):
             _tell_if_short([document], selection, on)
     for recording in recordings:
         joined = recording.joined()

@@ -211,6 +211,11 @@ def chapters_together(documents: Sequence[ScoresDocument]) -> list[ScoresDocumen
     return [documents[place] for place in places]
 
 
+def may_go_on(document: ScoresDocument) -> bool:
+    """Whether a file is called as a part of a recording: what of it, only all files say."""
+    return chapter_of(Path(document.video.path).stem) is not None
+
+
 def find_recordings(documents: Sequence[ScoresDocument]) -> list[Recording]:
     """Return the files that a camera split one recording into.
 
