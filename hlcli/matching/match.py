@@ -43,6 +43,8 @@ _SURE = 0.93
 _OTHER_SPEEDS = (0.5, 2.0)
 _LEAST_FOLLOWED = 0.8
 _OTHER_GAIN = 0.05
+# How many places are looked at first.
+_LIKELY = 8
 # A film as a whole may run faster, as 24 frames at 25: so many shots must say so.
 _LEAST_SHOTS = 5
 _LEAST_TELLING = 0.8
@@ -162,12 +164,20 @@ def match_film(
                     pictures = np.flatnonzero(
                         (seconds_Q > part.start / rate) & (seconds_Q < part.stop / rate)
                     )
-                    found = matcher.match(
-                        replace(shot, frames=part),
-                        frames[part.start - shot.frames.start : part.stop - shot.frames.start],
-                        search.candidates(pictures, seconds_Q),
-                        usual_speed,
-                    )
+                    candidates = search.candidates(pictures, seconds_Q)
+                    found: list[MatchedShot] = []
+                    # The less likely places only where the likelier ones show nothing of it.
+                    for some, speeds in (
+                        (candidates[:_LIKELY], _OTHER_SPEEDS),
+                        (candidates[_LIKELY:], ()),
+                    ):
+                        found = found or matcher.match(
+                            replace(shot, frames=part),
+                            frames[part.start - shot.frames.start : part.stop - shot.frames.start],
+                            some,
+                            usual_speed,
+                            speeds,
+                        )
                     matched += found
                     if not found and len(part) > _SPLIT_SECONDS * rate:
                         # More than one shot, maybe, none of which is likely enough for all of it.
@@ -249,6 +259,7 @@ class _Matcher:
         frames: GreyFrames,
         candidates: Sequence[Candidate],
         usual_speed: float,
+        other_speeds: Sequence[float],
     ) -> list[MatchedShot]:
         """Return what the candidates explain of a shot in a film of a usual speed."""
         found: list[_Found] = []
@@ -256,7 +267,7 @@ class _Matcher:
         for candidate in candidates:
             one = self._followed(shot, frames, wanted, candidate, usual_speed)
             if one is None or one.mean < _SURE:
-                for factor in _OTHER_SPEEDS:
+                for factor in other_speeds:
                     other = self._followed(shot, frames, wanted, candidate, factor * usual_speed)
                     if other is None or other.share < _LEAST_FOLLOWED:
                         continue

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from hlcli.features.types import RowArray
 from hlcli.matching.signature import FloatArray
 
-MOST_PLACES = 12
+MOST_PLACES = 32
 """Places of the footage that are kept for each picture of the film."""
-MOST_CANDIDATES = 8
+MOST_CANDIDATES = 24
 """Places at which a shot is looked for."""
 _APART_SECONDS = 2.0
 _BLOCK_ROWS = 4096
