@@ -165,8 +165,10 @@ def check_folder(path: Path) -> None:
     Raises:
         OutputError: The folder does not exist or cannot be written.
     """
-    folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
+    with _said(path):
+        folder = path if path.is_dir() else path.parent
+        is_there = folder.is_dir()
+    if not is_there:
         raise OutputError(
             f"cannot write {path}: the folder {folder} does not exist",
             hint="create the folder first, or choose another output",

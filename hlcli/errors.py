@@ -50,6 +50,13 @@ _NO_MEMORY = (
 )
 
 
+_TROUBLE = frozenset(
+    (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EIO, errno.ESTALE,
+     errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH)
+)  # fmt: skip
+"""What a system says of a file that hl can do nothing about: whoever asks, it is no bug."""
+
+
 def shortened(text: str, most: int = 300) -> str:
     """Return a text for a message: its begin and its end where it is longer than any name.
 
@@ -113,6 +120,11 @@ def unexpected(error: Exception, path: object = None) -> HlError:
     where = "" if path is None else f"{path}: "
     if is_out_of_memory(error):
         found = HlError(f"{where}out of memory", hint="close other programs and try again")
+    elif isinstance(error, OSError) and error.errno in _TROUBLE and error.filename is not None:
+        found = MediaError(
+            f"cannot use {error.filename}: {error.strerror}",
+            hint="check its name and its permissions, and whether its disk answers",
+        )
     else:
         found = UnexpectedError(
             f"{where}unexpected: {type(error).__name__}: {error}",

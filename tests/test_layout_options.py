@@ -126,7 +126,7 @@ def test_from_the_command_line_to_the_timeline(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--frame-rate", "26"), "--frame-rate: '26' is no rate"),
-        (("--start-timecode", "1:00"), "the timeline cannot start there: '1:00' is not a timecode"),
+        (("--start-timecode", "1:00"), "--start-timecode: '1:00' is not a timecode"),
         (("--start-timecode", "00:00:00:30"), "is not a timecode at 30 frames a second"),
         (("--map-path", "x"), "--map-path: 'x' is not FROM=TO"),
         (("--order", "best"), "--order"),
@@ -191,3 +191,13 @@ def test_help_and_the_table_name_every_format_and_program() -> None:
         assert target.title in table
     (resolve,) = [line for line in table.splitlines() if line.startswith(" resolve ")]
     assert resolve.split()[-4:] == [".otio,", ".xml,", ".fcpxml,", ".edl"]
+
+
+def test_a_name_too_long_for_the_system_is_no_bug(tmp_path: Path) -> None:
+    make_document(spans=[(2.0, 4.0)]).write(tmp_path / "s.json")
+    long = tmp_path / ("a" * 300)
+    result = export(tmp_path / "s.json", "-o", f"{long}.otio")
+    assert (result.exit_code, "cannot write" in result.stderr) == (6, True)
+    result = export(f"{long}.mp4", "-o", tmp_path / "x.otio")
+    assert (result.exit_code, "cannot use" in result.stderr) == (3, True)
+    assert "bug" not in result.stderr

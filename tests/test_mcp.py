@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from fractions import Fraction
@@ -12,6 +13,7 @@ from typing import Any
 
 import media_factory
 import pytest
+from document_factory import make_document
 from finetune_factory import make_take
 from render_factory import cuts, source_of
 
@@ -19,6 +21,7 @@ pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
 from mcp import Client, StdioServerParameters
 
+from hlcli.media.identity import content_identity
 from hlcli.serve.agents import make_server
 from hlcli.timeline.formats import write_edit
 
@@ -101,8 +104,6 @@ def test_every_tool_over_stdin_and_stdout(tmp_path: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return dict(os.environ)
 
 
@@ -191,3 +192,65 @@ def test_bad_arguments_are_answered_in_words(tmp_path: Path) -> None:
         assert not (tmp_path / "x.otio").exists()
 
     talk(make_server([tmp_path / "in"], device="cpu"), conversation)
+
+
+def test_export_reads_nothing_outside_the_roots(tmp_path: Path) -> None:
+    """A document may name media outside, a bundle of rejects would bring it in; so would music."""
+    root = tmp_path / "in"
+    root.mkdir()
+    secret = media_factory.make_video(tmp_path, name="secret.mp4", num_frames=150)
+    document = make_document(
+        path=str(secret), num_frames=150, identity=content_identity(secret), spans=[(1.0, 2.0)]
+    ).to_json()
+    document["unusable"] = [{"start_seconds": 3.0, "end_seconds": 4.0, "reason": "black"}]
+    (root / "scores.json").write_text(json.dumps(document))
+
+    async def conversation(ask: Ask) -> None:
+        export = {"paths": [f"{root}/scores.json"], "outputs": [f"{root}/x.csv"]}
+        failed, answer = await ask("export", **export, rejects=f"{root}/r.otioz")
+        assert not failed, answer
+        assert answer["files"] == [f"{root}/x.csv"]
+        assert "secret.mp4 is outside the folders" in answer["problems"][0]
+        for music in (str(secret), "song.wav", "~/song.wav", f"{tmp_path}/none.wav"):
+            failed, answer = await ask("export", **export, music=music)
+            assert failed, answer
+            assert "outside the folders" in answer or "no whole path" in answer
+        listed = sorted(path.name for path in root.iterdir())
+        assert listed == ["scores.json", "x.csv"]
+
+    talk(make_server([root], device="cpu"), conversation)
+
+
+def test_names_no_system_takes_and_lengths_no_film_has_are_errors_in_words(tmp_path: Path) -> None:
+    long = "a" * 300
+
+    async def conversation(ask: Ask) -> None:
+        for tool, arguments, words in (
+            ("check", {"timeline": f"{tmp_path}/{long}.otio"}, "cannot look at"),
+            ("moments", {"paths": [f"{tmp_path}/{long}.mp4"]}, "cannot look at"),
+            ("export", {"paths": [str(tmp_path)], "outputs": [f"{tmp_path}/{long}.otio"]},
+             "cannot write"),
+            ("export", {"paths": [str(tmp_path)], "outputs": [], "start_timecode": "soon"},
+             "start_timecode"),
+            ("moments", {"paths": [str(tmp_path)], "marks": ""}, "--marks: '' is unknown"),
+            ("render", {"timeline": f"{tmp_path}/x.otio", "film": f"{tmp_path}/x.mp4",
+                        "crossfade": "1e999"}, "crossfade"),
+        ):  # fmt: skip
+            failed, answer = await ask(tool, **arguments)
+            assert failed, answer
+            assert words in answer, answer
+            assert "bug" not in answer
+
+    talk(make_server([tmp_path], device="cpu"), conversation)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_unicode_costs_nobody_the_answer(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).write_bytes(b"no video")
+
+    async def conversation(ask: Ask) -> None:
+        failed, answer = await ask("moments", paths=[str(tmp_path)])
+        assert failed
+        assert "caf\\udce9.mp4" in answer
+
+    talk(make_server([tmp_path], device="cpu"), conversation)

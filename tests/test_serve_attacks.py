@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import errno
@@ -15,7 +16,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -37,6 +39,7 @@ from hlcli.media.photographs import find_photographs
 from hlcli.serve import connection, guard
 from hlcli.serve import queue as serve_queue
 from hlcli.serve.allowed import Allowed
+from hlcli.serve.app import make_app
 from hlcli.serve.folder import read_or_make_token
 from hlcli.serve.job import Job
 from hlcli.serve.queue import JobQueue
@@ -237,6 +240,52 @@ def test_paths_lead_nowhere_outside(served: Served, footage: Path) -> None:
     assert served.call("GET", f"/v1/thumbnail?path={twice}&seconds=0").status == 403
     for path in ("/v1/jobs/..%2f..%2ftoken", "/v1/jobs/../token", "/v1/jobs/%2e%2e/scores"):
         assert served.call("GET", path).status in (404, 422)
+
+
+def test_what_the_system_does_not_look_at_is_an_error_in_words(
+    served: Served, footage: Path
+) -> None:
+    """No file system has names of 300 letters, nor of 200 letters of four bytes each."""
+    long = f"{footage}/{'a' * 300}.mp4"
+    assert served.call("GET", thumbnail(long)).status == 403
+    scores = [str(footage / "scores.json")]
+    for call, value in (
+        ("picked", {"paths": [long]}),
+        ("reviews", {"paths": [long]}),
+        ("jobs", {"kind": "score", "paths": [long]}),
+        ("jobs", {"kind": "export", "paths": scores, "options": {"like": [long]}}),
+    ):
+        reply = served.call("POST", f"/v1/{call}", value)
+        assert reply.status == 403, (call, value)
+        assert "cannot look at" in reply.json["message"]
+    for option in ("output", "rejects"):
+        for name in (f"{footage}/{'a' * 300}.otio", "\N{FILM PROJECTOR}" * 150 + ".otio"):
+            value = {"kind": "export", "paths": scores, "options": {option: name}}
+            reply = served.call("POST", "/v1/jobs", value)
+            assert reply.status == 400, (option, name)
+            assert "cannot write" in reply.json["message"]
+    value = {"kind": "export", "paths": scores, "options": {"start_timecode": "soon"}}
+    assert "start_timecode" in served.call("POST", "/v1/jobs", value).json["message"]
+
+
+def test_a_bug_is_answered_as_the_protocol_says(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Any] = []
+    app = guard.Guard(make_app(cast("Any", SimpleNamespace())), token="x", port=80)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/v1/about", "raw_path": b"/v1/about",
+        "query_string": b"", "headers": [(b"host", b"127.0.0.1:80")],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    assert [message.get("status") for message in sent] == [500, None]
+    assert json.loads(sent[1]["body"])["message"] == "unexpected: this is a bug in hl"
+    assert "AttributeError" in caplog.text
 
 
 @POSIX

@@ -7,6 +7,7 @@ Paths are taken and refused as `hl serve` does: whole paths, below the roots, li
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field, ValidationError
 
 from hlcli import __version__
-from hlcli.errors import HlError
+from hlcli.errors import HlError, unexpected
 from hlcli.progress import Listener
 from hlcli.serve.allowed import Allowed
 from hlcli.serve.requests import (
@@ -157,7 +158,12 @@ def make_server(roots: Sequence[Path], *, device: str = "auto") -> MCPServer:
             on=on,
         )
         written += write_rejects(
-            rejects, documents, targets=targets, layout=options.layout(), on=on
+            rejects,
+            documents,
+            targets=targets,
+            layout=options.layout(),
+            may_read=allowed.may_read,
+            on=on,
         )
         return on.answer(written, files=list(map(str, written)))
 
@@ -330,14 +336,14 @@ _ELSEWHERE = {
 a file that somebody changed is kept in any case."""
 _ONLY_TIMELINES = {
     "order", "markers_only", "track_per_source", "start_timecode", "frame_rate", "map_path",
-    "search", "rejects",
+    "search", "rejects", "music",
 }  # fmt: skip
 """Options that do nothing where no timeline is written."""
 
 
 def _as_tool(
     run: Callable[..., dict[str, Any]], given: type[AnyOptions] | None
-) -> Callable[..., dict[str, Any]]:
+) -> Callable[..., str]:
     """Return a function for the SDK: its arguments are those of `run` and each of the options.
 
     What hl raises on purpose becomes the error of a tool, in words.
@@ -369,19 +375,33 @@ def _as_tool(
             )
         )
 
-    def tool(**values: Any) -> dict[str, Any]:
+    def answered(values: dict[str, Any]) -> dict[str, Any]:
+        if given is None:
+            return run(**values)
+        chosen = {name: values.pop(shown) for shown, name in names.items()}
+        own = {name: values[name] for name in fields.keys() & values.keys()}
+        return run(**values, options=_checked(given, chosen | own))
+
+    def tool(**values: Any) -> str:
         try:
-            if given is None:
-                return run(**values)
-            chosen = {name: values.pop(shown) for shown, name in names.items()}
-            own = {name: values[name] for name in fields.keys() & values.keys()}
-            return run(**values, options=_checked(given, chosen | own))
-        except HlError as error:
-            raise ToolError(in_words(error)) from error
+            return _sendable(json.dumps(answered(values), ensure_ascii=False, indent=2))
+        except ToolError:
+            raise
+        except Exception as error:
+            told = error if isinstance(error, HlError) else unexpected(error)
+            raise ToolError(_sendable(in_words(told))) from error
 
     tool.__name__, tool.__doc__ = run.__name__, inspect.getdoc(run)
     tool.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return tool
+
+
+def _sendable(text: str) -> str:
+    """Return a text as UTF-8 can say it: a name of Linux may hold what it cannot.
+
+    What stands instead is also how JSON writes it.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _checked(given: type[AnyOptions], values: dict[str, Any]) -> AnyOptions:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlcli.errors import MediaNotFoundError
+from hlcli.errors import MediaNotFoundError, shortened
 from hlcli.serve.refusal import RequestError
 
 MAX_PATH_LENGTH = 4096
@@ -30,8 +31,8 @@ class Allowed:
             RequestError: It may not be, or is neither a file nor a folder.
             MediaNotFoundError: It may be and is not there.
         """
-        path = self._no_device(self.resolved(text))
-        if not path.exists():
+        path = self.resolved(text)
+        if not is_there(path):
             raise MediaNotFoundError(f"no such file or folder: {path}", hint="check the spelling")
         return path
 
@@ -41,7 +42,9 @@ class Allowed:
         Raises:
             RequestError: It may not be, or is neither a file nor a folder.
         """
-        return self._no_device(self.resolved(str(path)))
+        real = self.resolved(str(path))
+        is_there(real)
+        return real
 
     def resolved(self, text: str) -> Path:
         """Return the real path of something that may be read, or written where it is not yet.
@@ -60,12 +63,6 @@ class Allowed:
         """Whether a real path is a root or below one."""
         wanted = _parts(path)
         return any(wanted[: len(parts)] == parts for parts in map(_parts, self.roots))
-
-    @staticmethod
-    def _no_device(path: Path) -> Path:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise RequestError(f"{path} is neither a file nor a folder", status=403)
-        return path
 
 
 def is_own_name(text: str) -> bool:
@@ -93,7 +90,7 @@ def resolve(text: str, *, roots: Iterable[Path] = ()) -> Path:
     path = Path(text) if text and "\0" not in text else None
     if path is None or not path.is_absolute() or len(text) > MAX_PATH_LENGTH:
         raise RequestError(
-            "that is no whole path",
+            f"{shortened(text)!r} is no whole path",
             hint="write it from the root or the drive, without file://",
             status=403,
         )
@@ -106,6 +103,28 @@ def resolve(text: str, *, roots: Iterable[Path] = ()) -> Path:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise _outside(text) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or a folder is there.
+
+    Raises:
+        RequestError: It is something else, or the system does not say: the name is too long, or a
+            folder above it may not be searched.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise RequestError(
+            f"cannot look at {shortened(str(path))}: {error.strerror or error}",
+            hint="check its permissions, or choose a shorter name",
+            status=403,
+        ) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise RequestError(f"{path} is neither a file nor a folder", status=403)
+    return True
 
 
 def _parts(path: Path) -> tuple[str, ...]:

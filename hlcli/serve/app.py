@@ -27,7 +27,7 @@ from hlcli.serve.answers import (
 )
 from hlcli.serve.job import Job, State
 from hlcli.serve.page import add_page
-from hlcli.serve.refusal import problem, problem_of, status_of
+from hlcli.serve.refusal import BUG, problem, problem_of, status_of
 from hlcli.serve.requests import Choice, JobRequest, PairRequest, PickedRequest, Vote
 from hlcli.serve.review_calls import add_review_calls
 from hlcli.serve.service import Service
@@ -206,6 +206,11 @@ def _add_errors(app: FastAPI) -> None:
             problem(message[:500], hint="GET /openapi.json says what is expected", exit_code=2),
             status=422,
         )
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        # Without it the framework answers in plain text; the guard writes the log.
+        return reply(BUG, status=500)
 
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
 
 from hlcli.serve.page import PREFIX as PAGE
-from hlcli.serve.refusal import problem
+from hlcli.serve.refusal import BUG, problem
 from hlcli.serve.signature import is_signed
 
 logger = logging.getLogger(__name__)
@@ -103,9 +103,7 @@ class Guard:
             pass
         except Exception:
             logger.exception("%s %s", scope["method"], scope["path"])
-            await answer.refuse(
-                500, "unexpected: this is a bug in hl", "the log of hl serve has the details", 1
-            )
+            await answer.refuse(500, BUG["message"], BUG["hint"], BUG["exit_code"])
 
     def _refused(
         self, scope: Message, headers: dict[bytes, list[bytes]]

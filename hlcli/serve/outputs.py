@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hlcli.serve.allowed import Allowed, is_own_name
+from hlcli.serve.allowed import Allowed, is_own_name, is_there
 from hlcli.serve.refusal import RequestError
 from hlcli.serve.requests import ExportOptions, MatchOptions, RenderOptions
 
@@ -80,10 +80,12 @@ def _below_roots(text: str, allowed: Allowed) -> Path:
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
+    if not is_there(path):
+        return
     if path.is_dir():
         # What would be written there is known too late to ask before something is written over.
         raise RequestError(f"{path} is a folder", hint="name a file in it", status=400)
-    if not overwrite and path.exists():
+    if not overwrite:
         raise RequestError(
             f"{path} is there already", hint="choose another name, or say overwrite", status=409
         )

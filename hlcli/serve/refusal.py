@@ -45,3 +45,9 @@ def problem_of(error: HlError) -> dict[str, Any]:
 def problem(message: str, *, hint: str = "", exit_code: int | None = None) -> dict[str, Any]:
     """Return the body of an error."""
     return {"message": message, "hint": hint, "exit_code": exit_code}
+
+
+BUG = problem(
+    "unexpected: this is a bug in hl", hint="the log of hl serve has the details", exit_code=1
+)
+"""What a client gets where nobody foresaw what happened."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hlcli.errors import MediaNotFoundError
-from hlcli.serve.allowed import Allowed
+from hlcli.serve.allowed import Allowed, is_there
 from hlcli.serve.job import Job
 from hlcli.serve.outputs import check_export_outputs, check_film_output
 from hlcli.serve.pairing import Pairing
@@ -93,13 +93,13 @@ class Service:
                     "that is no whole path", hint="write it from the root", status=403
                 )
             path = _real(path)
-            if path.suffix.lower() not in kinds or path.is_dir():
+            if path.suffix.lower() not in kinds or (is_there(path) and path.is_dir()):
                 raise RequestError(
                     f"{path.name[:200]} is no video, timeline or scores document",
                     hint="only such files can be picked; for folders there is --root",
                     status=403,
                 )
-            if not path.is_file():
+            if not is_there(path):
                 raise MediaNotFoundError(f"no such file: {path}", hint="check the spelling")
             paths.append(path)
         with self._lock:

@@ -402,6 +402,7 @@ def _write(task: Task, documents: list[ScoresDocument], options: ExportOptions) 
             documents,
             targets=options.targets[:1],
             layout=options.layout(),
+            may_read=task.allowed.may_read,
             on=task.on,
         )
     return Result(files=list(map(str, written)))

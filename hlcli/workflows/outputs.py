@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hlcli.atomic import check_folder
+from hlcli.atomic import check_folder, output_error
 from hlcli.document import ScoresDocument
 from hlcli.errors import OutputError, UsageError
 from hlcli.media.discover import MayRead, any_file
@@ -67,7 +67,11 @@ def check_output(path: Path, targets: Sequence[str] = (), *, films: bool = False
     """
     for target in targets:
         check_target(target)
-    if not path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # the name is too long, or a folder above may not be searched
+        raise output_error(path, error) from error
+    if not is_folder:
         if len({check_target(name).name for name in targets}) > 1:
             raise UsageError(
                 f"{path} is one file, --for is given {len(targets)} times",
@@ -104,7 +108,7 @@ def write_outputs(
         layout: How to lay the moments on a timeline; None as they happened.
         film: How a film is made; None refuses films.
         noun: What the moments are called.
-        may_read: Asked for the videos that a bundle or a film takes pictures from.
+        may_read: Asked for the videos that a bundle or a film takes pictures from, and for music.
         on: Notified of what was written, and what could not be.
 
     Returns:
@@ -115,6 +119,8 @@ def write_outputs(
     """
     on = on or Listener()
     written: list[Path] = []
+    if outputs and documents and layout is not None and layout.music is not None:
+        may_read(layout.music)
     if outputs and documents and layout is not None:
         _warn_of_idle_maps(documents, layout, on)
     for path in outputs if documents else ():
@@ -146,6 +152,7 @@ def write_rejects(
     *,
     targets: Sequence[str] = (),
     layout: Layout | None = None,
+    may_read: MayRead = any_file,
     on: Listener | None = None,
 ) -> list[Path]:
     """Write what nobody can use of the documents' videos, with the reason on each clip.
@@ -156,6 +163,7 @@ def write_rejects(
         documents: Scores documents; their moments do not count.
         targets: Values of --for.
         layout: How to lay the clips on a timeline.
+        may_read: See `write_outputs`.
         on: Notified of what was written, and what could not be.
 
     Returns:
@@ -167,7 +175,15 @@ def write_rejects(
         on.remark(f"{', '.join(map(str, outputs))}: not written, nothing is unusable")
     if layout is not None:
         layout = replace(layout, music=None)
-    return write_outputs(outputs, rejects, targets=targets, layout=layout, noun="reject", on=on)
+    return write_outputs(
+        outputs,
+        rejects,
+        targets=targets,
+        layout=layout,
+        noun="reject",
+        may_read=may_read,
+        on=on,
+    )
 
 
 def output_files(

@@ -5,6 +5,7 @@ Lengths of time are texts as people write them, or seconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,9 +17,11 @@ from hlcli.parsing import parse_duration, parse_frame_rate, parse_size, parse_st
 from hlcli.rendering.settings import MUSIC_LEVEL_DB, AudioChoice, RenderSettings
 from hlcli.timeline.build import Layout, Order
 from hlcli.timeline.paths import media_path, without_dots
+from hlcli.timeline.timecode import parse_timecode
 
 Length: TypeAlias = str | float
 """A length of time: "1m30s", or a number of seconds."""
+_HIGHEST_RATE = Fraction(240)
 Spelling: TypeAlias = Callable[[str], str]
 """How a caller writes the name of an option, for errors."""
 
@@ -69,7 +72,7 @@ def selection_of(
         tuple(_stretch(text, spelled(name)) for text in texts or ())
         for name, texts in (("pin", pin), ("avoid", avoid))
     )
-    chosen = keep_all or keep_takes or pins or avoids or marks
+    chosen = keep_all or keep_takes or pins or avoids or marks is not None
     if top is None and threshold is None and not seconds and not chosen:
         return None
     return Selection(
@@ -79,7 +82,7 @@ def selection_of(
         keep_takes=bool(keep_takes),
         pins=pins,
         avoids=avoids,
-        marks=marks or "weak",
+        marks="weak" if marks is None else marks,
         **seconds,
     )
 
@@ -125,16 +128,25 @@ def layout_of(
     """Return how moments lie on a timeline.
 
     Raises:
-        UsageError: A rate or a path map cannot be read.
+        UsageError: A timecode, a rate or a path map cannot be read.
     """
+    rate = None
+    if frame_rate is not None:
+        rate = parse_frame_rate(str(frame_rate), option=spelled("frame_rate"))
+    if start_timecode is not None:
+        # Where the rate is that of the footage, what is no timecode at any is seen all the same.
+        try:
+            parse_timecode(start_timecode, rate or _HIGHEST_RATE)
+        except ValueError as error:
+            raise UsageError(
+                f"{spelled('start_timecode')}: {error}", hint="write it as 01:00:00:00"
+            ) from error
     return Layout(
         order=order,
         markers_only=markers_only,
         track_per_source=track_per_source,
         start_timecode=start_timecode,
-        frame_rate=None
-        if frame_rate is None
-        else parse_frame_rate(str(frame_rate), option=spelled("frame_rate")),
+        frame_rate=rate,
         path_maps=tuple(
             parse_path_map(text, option=spelled("map_path")) for text in map_path or ()
         ),
@@ -240,4 +252,8 @@ def parse_path_map(text: str, *, option: str) -> tuple[str, str]:
 
 
 def _seconds(value: Length, option: str) -> float:
-    return parse_duration(value, option=option) if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        return parse_duration(value, option=option)
+    if not math.isfinite(value):
+        raise UsageError(f"{option}: {value} is not a duration", hint="write it as 90s or 1m30s")
+    return float(value)
