@@ -665,6 +665,13 @@ def test_hl_find_compares_words_with_pictures(
     assert found
     for result in found:
         assert f'looks like "{query}" (CLIP)' in result["reasons"]
+    assert "on this machine" not in err
+    # What was not scored through it is searched by classes, and that is said.
+    other = make_video(tmp_path, name="other.mp4", num_frames=60)
+    err = run("find", "dog", str(other))[2]
+    assert "clip-tiny is on this machine, but these videos were not scored through it" in err
+    err = run("find", "dog", str(video), str(other))[2]
+    assert "those scores are of two kinds, in one list" in err
 
 
 def test_what_keeps_words_from_pictures_is_said(

@@ -392,7 +392,7 @@ def test_bad_scores_are_refused() -> None:
         ({"threshold": 1.5}, "--threshold must be between 0 and 1, got 1.5"),
         ({"threshold": math.nan}, "--threshold must be between 0 and 1, got nan"),
         ({"target_duration_seconds": 0.0}, "--target-duration must be more than 0 s"),
-        ({"min_duration_seconds": 0.0}, "--min-duration must be more than 0 s"),
+        ({"min_duration_seconds": 0.0}, "--min-duration must be at least 1 ms"),
         ({"handles_seconds": -1.0}, "--handles must be 0 s or more, got -1"),
         ({"min_duration_seconds": 9, "max_duration_seconds": 5}, "9 s is longer than"),
     ],

@@ -645,6 +645,19 @@ def export_job(folder: Path, **changes: Any) -> Job:
     return Job(**values | changes)
 
 
+def test_no_job_writes_over_what_another_will_write(queue_folder: Path) -> None:
+    queue = JobQueue(JobStore(queue_folder / "jobs"), device="cpu")
+    output = (str(queue_folder / "footage/cut.otio"),)
+    first = queue.submit(export_job(queue_folder, outputs=output))
+    with pytest.raises(RequestError, match="is queued, will write .*cut.otio") as refused:
+        queue.submit(export_job(queue_folder, outputs=output))
+    assert refused.value.status == 409
+    queue.submit(export_job(queue_folder, outputs=output, options={"overwrite": True}))
+    queue.cancel(queue.jobs()[0].id)
+    queue.cancel(first.id)
+    assert queue.submit(export_job(queue_folder, outputs=output)).state == "queued"
+
+
 @POSIX
 def test_a_worker_that_is_killed_fails_its_job_only(queue_folder: Path) -> None:
     ended: list[Job] = []

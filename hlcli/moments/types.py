@@ -13,6 +13,10 @@ from hlcli.moments.marks import WEIGHTS, MarksVote
 Why: TypeAlias = Literal["picture", "sound", "both"]
 """What makes a moment stand out."""
 
+SHORTEST_SECONDS = 0.001
+"""The least that a moment may be asked to last: less is shorter than any picture, and in the end
+nothing, over which no mean can be taken."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
@@ -161,8 +165,8 @@ class Selection:
             _require(top >= 1, "--top must be at least 1", top)
         if threshold is not None:
             _require(0 <= threshold <= 1, "--threshold must be between 0 and 1", threshold)
-        _require(0 < shortest < math.inf, "--min-duration must be more than 0 s", shortest)
-        _require(0 < longest < math.inf, "--max-duration must be more than 0 s", longest)
+        for name, value in (("--min-duration", shortest), ("--max-duration", longest)):
+            _require(SHORTEST_SECONDS <= value < math.inf, f"{name} must be at least 1 ms", value)
         _require(0 <= self.handles_seconds < math.inf, "--handles must be 0 s or more",
                  self.handles_seconds)  # fmt: skip
         if shortest > longest:

@@ -34,6 +34,7 @@ def varied(ranked: list[ClipSpan], curve: Curve, looks_T: npt.NDArray[np.int64])
     shares_NG = np.zeros((len(ranked), len(groups)))
     for row, span in zip(shares_NG, ranked, strict=True):
         inside_T = (curve.edges_E[1:] > span.start) & (curve.edges_E[:-1] < span.end)
+        # Never 0: a span is longer than `SHORTEST_SECONDS` less rounding, and clips leave no gap.
         np.add.at(row, looks_T[inside_T], 1.0 / inside_T.sum())
     heights_N = np.array([curve.mean(span.start, span.end) - curve.floor for span in ranked])
     likeness_N = np.zeros(len(ranked))

@@ -95,7 +95,7 @@ class JobQueue:
         """Take a job; when this returns, it survives whatever happens.
 
         Raises:
-            RequestError: Too many are waiting.
+            RequestError: Too many are waiting, or one that is not over will write the same file.
             OutputError: It cannot be kept.
         """
         with self._changed:
@@ -103,6 +103,7 @@ class JobQueue:
                 raise RequestError(
                     f"{MAX_WAITING} jobs are waiting", hint="wait until some are done", status=429
                 )
+            self._check_free(job)
             job = dataclasses.replace(job, id=secrets.token_hex(8), created=now())
             self._put(job)
             self._changed.notify_all()
@@ -155,6 +156,19 @@ class JobQueue:
             # The lane sees its end and says so.
             threading.Thread(target=worker.stop, daemon=True).start()
         return self.get(job_id)
+
+    def _check_free(self, job: Job) -> None:
+        """Refuse a job that would write over the file of another one, which is not there yet."""
+        # A small copy is the same whoever makes it.
+        if job.kind == "proxy" or job.options.get("overwrite"):
+            return
+        for other in self._jobs.values():
+            for path in () if other.is_final else sorted({*job.outputs} & {*other.outputs}):
+                raise RequestError(
+                    f"the job {other.id}, which is {other.state}, will write {path}",
+                    hint="choose another name, or say overwrite",
+                    status=409,
+                )
 
     def folder_of(self, job: Job) -> Path:
         """Return a job's own folder."""

@@ -38,8 +38,8 @@ from hlcli.workflows.listen import recognised
 from hlcli.workflows.report import ScoringChoice, scored_documents
 from hlcli.workflows.score import Pipeline
 from hlcli.workflows.transcripts import transcript_beside
-from hlcli.zoo.manifest import default_model_name, find_detector, find_model
-from hlcli.zoo.weights import weights_path
+from hlcli.zoo.manifest import default_model_name, find_detector, find_model, list_models
+from hlcli.zoo.weights import local_path, weights_path
 
 if TYPE_CHECKING:
     from hlcli.features.recogniser import Recogniser
@@ -120,6 +120,7 @@ def find(
     for document in {document.video.path: document for document in documents}.values():
         with on.one_file(document.video.path):
             found.append(search.results(document, top))
+    search.remark_on_pictures()
     ranked = [(number, moment) for number, one in enumerate(found) for moment in one.moments]
     ranked.sort(key=lambda item: (-item[1].score, item[0], item[1].start_seconds))
     kept = [
@@ -160,6 +161,7 @@ class _Search:
         self._meant = self.meaning(widening)
         self._widening = widening
         self._looking: dict[str, PictureClasses | ClipWords | None] = {}
+        self._compared: set[str] = set()  # image encoders whose pictures words were compared with
         self._pipeline: Pipeline | None = None
         self._is_unknown_said = False
 
@@ -225,6 +227,8 @@ class _Search:
             side_T["sound"] = _filled(sound_relevance(rows_TC), count)
             words_T["sound"] = _named(rows_TC, event_names(), count)
         looking = self._look()
+        if looking is not None:
+            self._compared.add(self._encoder)
         if isinstance(looking, ClipWords):
             found_T = looking.relevance(self._query, features.visual_TV[:count])
             side_T["picture"] = _filled(found_T, count)
@@ -261,6 +265,25 @@ class _Search:
                     + (f"; {error.hint}" if error.hint else "")
                 )
         return self._looking[name]
+
+    def remark_on_pictures(self) -> None:
+        """Say where pictures were not compared with the words as well as they could be here."""
+        through_clip = {
+            name for name in self._compared if isinstance(self._looking[name], ClipWords)
+        }
+        if through_clip and self._compared - through_clip:
+            self._on.remark(
+                "pictures of some videos were compared with the words by CLIP, of others by the "
+                "names of classes: those scores are of two kinds, in one list; --model NAME "
+                "searches all videos by one"
+            )
+        elif self._compared and not through_clip and self._widening in ("auto", "meaning"):
+            for name in _clip_here():
+                self._on.remark(
+                    f"{name} is on this machine, but these videos were not scored through it: a "
+                    "detector that looks through it compares words with the pictures themselves: "
+                    f"hl train --set data.visual_encoder={name} makes one"
+                )
 
     def _said(self, document: ScoresDocument, count: int) -> tuple[FloatArray, list[str]]:
         said_T, words_T = np.zeros(count, np.float32), [""] * count
@@ -392,6 +415,16 @@ def _span(run: _Run, runs: Sequence[_Run], document: ScoresDocument) -> tuple[fl
     start = max([0.0, *(cut for cut in cuts if cut <= low), *((low + one) / 2 for one in floor)])
     stop = min([end, *(cut for cut in cuts if cut >= high), *((high + one) / 2 for one in ceiling)])
     return max(start, low - _HANDLE_SECONDS), min(stop, high + _HANDLE_SECONDS)
+
+
+def _clip_here() -> list[str]:
+    """Return the first CLIP whose weights were fetched, if any."""
+    shown = list_models(include_hidden=True, on_bad=lambda error: None)
+    return [
+        one.name
+        for one in shown
+        if (one.encoder or {}).get("family") == "clip" and local_path(one).is_file()
+    ][:1]
 
 
 def _filled(row: FloatArray, count: int) -> FloatArray:
