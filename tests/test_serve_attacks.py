@@ -649,7 +649,7 @@ def test_no_job_writes_over_what_another_will_write(queue_folder: Path) -> None:
     queue = JobQueue(JobStore(queue_folder / "jobs"), device="cpu")
     output = (str(queue_folder / "footage/cut.otio"),)
     first = queue.submit(export_job(queue_folder, outputs=output))
-    with pytest.raises(RequestError, match="is queued, will write .*cut.otio") as refused:
+    with pytest.raises(RequestError, match=r"is queued, will write .*cut\.otio") as refused:
         queue.submit(export_job(queue_folder, outputs=output))
     assert refused.value.status == 409
     queue.submit(export_job(queue_folder, outputs=output, options={"overwrite": True}))
