@@ -11,7 +11,7 @@ import { Player } from "./player.ts";
 import { Saver } from "./saver.ts";
 import { Stills } from "./stills.ts";
 import type { Candidate, Edit, Moment, Review, ScoresDocument, Span } from "./types.ts";
-import { clock, counted } from "./words.ts";
+import { clock, counted, isolated } from "./words.ts";
 import "./style.css";
 
 const MOST_UNDO = 200;
@@ -85,7 +85,7 @@ class Page {
     this.#past = [];
     this.#future = [];
     this.#saver = new Saver(this.service, review.id, review.revision, () => this.#showSaved());
-    const names = review.videos.map((one) => one.name).join(", ");
+    const names = review.videos.map((one) => isolated(one.name)).join(", ");
     document.title = `${names} · hl review`;
     if (!edits.find(this.edit, this.selected)) this.selected = edits.film(this.edit)[0]?.id ?? null;
     const first = edits.find(this.edit, this.selected);
@@ -478,7 +478,7 @@ class Page {
 
   #showVideos(): void {
     const videos = this.review.videos.map((one, video) => {
-      const made = button(one.name, `Show ${one.name}`, () => this.showVideo(video));
+      const made = button(isolated(one.name), `Show ${isolated(one.name)}`, () => this.showVideo(video));
       made.dataset.key = `video-${video}`;
       if (video === this.#player.video) made.setAttribute("aria-current", "true");
       return made;
@@ -556,7 +556,8 @@ class Page {
   }
 
   #where(span: Span): string {
-    const name = this.review.videos.length > 1 ? `${this.review.videos[span.video]?.name ?? ""} ` : "";
+    const name =
+      this.review.videos.length > 1 ? `${isolated(this.review.videos[span.video]?.name ?? "")} ` : "";
     return `${name}${spanWords(span)}`;
   }
 

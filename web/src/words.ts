@@ -18,3 +18,11 @@ export function rate(text: string): number {
   const [above = 25, below = 1] = text.split("/").map(Number);
   return above / below;
 }
+
+/**
+ * A name of a file inside other words. Its letters may run from right to left, which would turn the times beside it
+ * round; marks that turn what follows are left out.
+ */
+export function isolated(name: string): string {
+  return `\u2068${name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")}\u2069`;
+}
