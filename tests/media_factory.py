@@ -11,6 +11,7 @@ import atexit
 import dataclasses
 import shutil
 import tempfile
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -275,3 +276,13 @@ def _add_track(
             container.mux(stream.encode(None))
 
     return write_until
+
+
+def write_wav(path: Path, samples: bytes, *, channels: int, sample_rate: int) -> Path:
+    """Write a WAV file of 16-bit samples; returns its path."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(samples)
+    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from cli_runner import hl
 from document_factory import make_document
+from media_factory import write_wav
 
 from hlcli.errors import MediaError
 from hlcli.media import accents
@@ -34,12 +34,8 @@ def write_song(path: Path, loud: list[float], soft: list[float], seconds: float 
             length = min(RATE // 8, len(sound) - place)
             decay = np.exp(-30 * at[:length])
             sound[place : place + length] += level * decay * noise.uniform(-1, 1, length)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
-    return path
+    samples = (np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes()
+    return write_wav(path, samples, channels=1, sample_rate=RATE)
 
 
 def test_loud_drums_are_accents_and_soft_ones_are_not(tmp_path: Path) -> None:
@@ -56,11 +52,7 @@ def test_loud_drums_are_accents_and_soft_ones_are_not(tmp_path: Path) -> None:
 
 def test_silence_has_none_and_a_text_is_refused(tmp_path: Path) -> None:
     silence = tmp_path / "silence.wav"
-    with wave.open(str(silence), "wb") as file:
-        file.setnchannels(8)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes(bytes(16 * 48_000))
+    write_wav(silence, bytes(16 * 48_000), channels=8, sample_rate=48_000)
     assert find_accents(silence).tolist() == []
     (tmp_path / "text.wav").write_text("no song")
     for name in ("text.wav", "gone.wav"):

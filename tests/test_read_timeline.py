@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import wave
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -16,7 +15,7 @@ import pytest
 from document_factory import make_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media_factory import AudioTrack, click_track, make_video
+from media_factory import AudioTrack, click_track, make_video, write_wav
 
 from hlcli.errors import TimelineError, UsageError
 from hlcli.paths import cache_dir
@@ -535,11 +534,7 @@ def test_markers_of_others(tmp_path: Path) -> None:
 
 def test_music_counts_in_the_frames_of_the_timeline(tmp_path: Path) -> None:
     wav = tmp_path / "song.wav"
-    with wave.open(str(wav), "wb") as stream:
-        stream.setnchannels(2)
-        stream.setsampwidth(2)
-        stream.setframerate(48000)
-        stream.writeframes(bytes(4 * 96000))
+    write_wav(wav, bytes(4 * 96000), channels=2, sample_rate=48000)
     song = Clip(
         source_range=span(24000, 48000, 48000.0),
         media_reference=external(str(wav), span(0, 96000, 48000.0)),

@@ -86,7 +86,7 @@ def export(
     """
     from hlcli.workflows.export import need_no_media, relink_documents, stored_documents
     from hlcli.workflows.likeness import Photographs
-    from hlcli.workflows.outputs import output_paths, write_outputs, write_rejects
+    from hlcli.workflows.outputs import check_music, output_paths, write_outputs, write_rejects
     from hlcli.workflows.requests import layout_of, selection_of
     from hlcli.workflows.transcripts import read_transcripts
 
@@ -116,10 +116,7 @@ def export(
         raise UsageError("there is nothing to write", hint="name a file: -o highlights.otio")
     outputs = output_paths(output or [], for_ or [])
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
-    if layout.music is not None:
-        from hlcli.media.accents import find_accents
-
-        find_accents(layout.music)
+    check_music(layout)
     on = ConsoleListener(quiet=quiet)
     documents = stored_documents(
         inputs,

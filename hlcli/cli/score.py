@@ -105,7 +105,6 @@ def score(
     from hlcli import scores_cache
     from hlcli.addresses import is_address
     from hlcli.atomic import check_not_a_source
-    from hlcli.media.accents import find_accents
     from hlcli.media.discover import find_videos
     from hlcli.media.remote import find_remote
     from hlcli.rendering.plot import check_plot, write_plot
@@ -114,7 +113,13 @@ def score(
     from hlcli.workflows.export import choose_across_files
     from hlcli.workflows.jobs import job_settings_of
     from hlcli.workflows.likeness import Photographs
-    from hlcli.workflows.outputs import check_names, output_paths, write_outputs, write_rejects
+    from hlcli.workflows.outputs import (
+        check_music,
+        check_names,
+        output_paths,
+        write_outputs,
+        write_rejects,
+    )
     from hlcli.workflows.recordings import may_go_on
     from hlcli.workflows.requests import check_stretches, layout_of, selection_of
     from hlcli.workflows.score import Pipeline, marks_of_timelines, score_videos
@@ -156,8 +161,7 @@ def score(
     # A wrong output is said now, not after an hour of decoding.
     outputs = output_paths(output or [], for_ or [], films=True)
     reject_outputs = output_paths([rejects] if rejects else [], for_ or [])
-    if layout.music is not None:
-        find_accents(layout.music)
+    check_music(layout)
     film = RenderSettings(music=layout.music)
     picture = None if plot is None else Path(plot).expanduser()
     if picture is not None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from hlcli.clock_text import clock_text
 from hlcli.document.records import file_name
 from hlcli.moments import Moment, Selection, Stretch, Take, measure_span
 from hlcli.moments.takes import (
-    FloatArray,
     Footage,
     Span,
     choose_without_repeats,
@@ -34,23 +34,24 @@ _MOST_NAMED = 3
 def footage_of(document: ScoresDocument) -> Footage | None:
     """Return what takes are found by; None in documents of an earlier `hl`."""
     num_clips = len(document.scores)
-    pictures = _rows(document.picture_fingerprints, num_clips)
+    pictures = fingerprint_rows(document.picture_fingerprints, num_clips)
+    sounds = fingerprint_rows(document.sound_fingerprints, num_clips)
     if pictures is None:
         return None
     return Footage(
-        picture_TP=pictures,
-        sound_TS=_rows(document.sound_fingerprints, num_clips),
+        picture_TP=pictures.astype(np.float32),
+        sound_TS=None if sounds is None else sounds.astype(np.float32),
         cuts=document.shot_boundaries_seconds,
         clip_seconds=document.clip_seconds,
         duration=document.video.duration_seconds,
     )
 
 
-def _rows(text: str | None, num_clips: int) -> FloatArray | None:
+def fingerprint_rows(text: str | None, num_clips: int) -> npt.NDArray[np.int8] | None:
+    """Return the fingerprints of a document, a row for each clip; None where there are none."""
     if not text:
         return None
-    numbers = np.frombuffer(base64.b64decode(text), np.int8).astype(np.float32)
-    return numbers.reshape(num_clips, -1)
+    return np.frombuffer(base64.b64decode(text), np.int8).reshape(num_clips, -1)
 
 
 def choose_one_take(document: ScoresDocument, selection: Selection, choose: Choose) -> list[Moment]:
@@ -75,8 +76,7 @@ def choose_one_take(document: ScoresDocument, selection: Selection, choose: Choo
     moments = choose_without_repeats(
         lambda spans: choose(document, without(selection, spans)), find, _pins(selection)
     )
-    return [_with_takes(moment, 0, [(0, _take(document, span)) for span in find(moment)])
-            for moment in moments]  # fmt: skip
+    return [_with_own_takes(moment, document, find(moment)) for moment in moments]
 
 
 def _pins(selection: Selection) -> list[Span]:
@@ -147,24 +147,21 @@ def with_takes(documents: Sequence[ScoresDocument]) -> list[ScoresDocument]:
     for place, document in enumerate(documents):
         if (footage := footage_of(document)) is not None:
             moments = [
-                _with_takes(
-                    moment,
-                    0,
-                    [(0, _take(document, span)) for span in takes_of(moment, footage, footage)],
-                )
+                _with_own_takes(moment, document, takes_of(moment, footage, footage))
                 for moment in document.moments
             ]
             found[place] = document.with_moments(moments, document.candidates)
-    files = _files(found, Selection())
-    return _with_takes_across(found, files, _finder(files))
+    return takes_across(found)
 
 
-def takes_across(documents: Sequence[ScoresDocument], most_moments: int) -> list[ScoresDocument]:
+def takes_across(
+    documents: Sequence[ScoresDocument], most_moments: int | None = None
+) -> list[ScoresDocument]:
     """Give moments their takes in other files as alternatives; none is left out.
 
     Args:
         documents: Documents with their moments, best first.
-        most_moments: How many moments of each document are looked at.
+        most_moments: How many moments of each document are looked at; None is all.
     """
     files = _files(documents, Selection())
     return _with_takes_across(documents, files, _finder(files), most_moments)
@@ -259,6 +256,10 @@ def _take(document: ScoresDocument, span: Span, *, in_other_file: bool = False) 
         score=score,
         video=document.video.path if in_other_file else None,
     )
+
+
+def _with_own_takes(moment: Moment, document: ScoresDocument, spans: Sequence[Span]) -> Moment:
+    return _with_takes(moment, 0, [(0, _take(document, span)) for span in spans])
 
 
 def _with_takes(moment: Moment, place: int, takes: Sequence[tuple[int, Take]]) -> Moment:

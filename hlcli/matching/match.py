@@ -164,20 +164,12 @@ def match_film(
                     pictures = np.flatnonzero(
                         (seconds_Q > part.start / rate) & (seconds_Q < part.stop / rate)
                     )
-                    candidates = search.candidates(pictures, seconds_Q)
-                    found: list[MatchedShot] = []
-                    # The less likely places only where the likelier ones show nothing of it.
-                    for some, speeds in (
-                        (candidates[:_LIKELY], _OTHER_SPEEDS),
-                        (candidates[_LIKELY:], ()),
-                    ):
-                        found = found or matcher.match(
-                            replace(shot, frames=part),
-                            frames[part.start - shot.frames.start : part.stop - shot.frames.start],
-                            some,
-                            usual_speed,
-                            speeds,
-                        )
+                    found = matcher.match(
+                        replace(shot, frames=part),
+                        frames[part.start - shot.frames.start : part.stop - shot.frames.start],
+                        search.candidates(pictures, seconds_Q),
+                        usual_speed,
+                    )
                     matched += found
                     if not found and len(part) > _SPLIT_SECONDS * rate:
                         # More than one shot, maybe, none of which is likely enough for all of it.
@@ -259,11 +251,29 @@ class _Matcher:
         frames: GreyFrames,
         candidates: Sequence[Candidate],
         usual_speed: float,
-        other_speeds: Sequence[float],
     ) -> list[MatchedShot]:
-        """Return what the candidates explain of a shot in a film of a usual speed."""
-        found: list[_Found] = []
+        """Return what the candidates explain of a shot in a film of a usual speed.
+
+        The less likely ones are looked at only where the likelier ones show nothing of it.
+        """
         wanted = signatures(frames, shot.inside)
+        likely, others = candidates[:_LIKELY], candidates[_LIKELY:]
+        found = self._found(shot, frames, wanted, likely, usual_speed, _OTHER_SPEEDS)
+        return list(_claims(shot, found)) or list(
+            _claims(shot, self._found(shot, frames, wanted, others, usual_speed, ()))
+        )
+
+    def _found(
+        self,
+        shot: Shot,
+        frames: GreyFrames,
+        wanted: npt.NDArray[np.float32],
+        candidates: Sequence[Candidate],
+        usual_speed: float,
+        other_speeds: Sequence[float],
+    ) -> list[_Found]:
+        """Return how candidates follow a shot, up to the first that leaves no doubt."""
+        found: list[_Found] = []
         for candidate in candidates:
             one = self._followed(shot, frames, wanted, candidate, usual_speed)
             if one is None or one.mean < _SURE:
@@ -279,7 +289,7 @@ class _Matcher:
             is_sure = float(np.median(one.line.alike_F)) > _SURE
             if is_sure and one.line.sharpness > _SHARP and one.line.alike_F.min() > _LEAST_SURE:
                 break
-        return list(_claims(shot, found))
+        return found
 
     def _followed(
         self,

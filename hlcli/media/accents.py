@@ -11,6 +11,7 @@ Axes: S steps of a hundredth of a second, B bands, A accents.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.errors import MediaUnreadableError
-from hlcli.media.clock import MediaClock
-from hlcli.media.stereo import SoundTrack, probe_sound
+from hlcli.media.stereo import probe_sound, read_sound
 
 SAMPLE_RATE = 22_050
 """At which music is looked at, in Hz."""
@@ -60,16 +59,12 @@ def _accents(path: Path, written: tuple[int, int]) -> tuple[npt.NDArray[np.float
 
     def counted() -> Iterator[npt.NDArray[np.float32]]:
         nonlocal num_samples
-        for block in _mono(path):
-            num_samples += len(block)
-            yield block
+        for block in read_sound(probe_sound(path), sample_rate=SAMPLE_RATE):
+            num_samples += block.shape[1]
+            yield block.mean(axis=0)
 
-    flux_S = _flux(counted())
-    if not len(flux_S):
-        raise MediaUnreadableError(
-            f"{path} has no sound that can be decoded", hint="play the file in a player"
-        )
-    return accents_of_flux(flux_S), num_samples / SAMPLE_RATE
+    accents = accents_of_flux(_flux(counted()))
+    return accents, num_samples / SAMPLE_RATE
 
 
 def accents_of_flux(flux_S: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -88,21 +83,6 @@ def accents_of_flux(flux_S: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return seconds
 
 
-def _mono(path: Path) -> Iterator[npt.NDArray[np.float32]]:
-    info = probe_sound(path)
-    track = SoundTrack(
-        path,
-        info.stream_indices[0],
-        clock=MediaClock(info.start_seconds),
-        sample_rate=SAMPLE_RATE,
-    )
-    try:
-        for block in track.whole():
-            yield block.mean(axis=0)
-    finally:
-        track.close()
-
-
 def _flux(blocks: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
     """Return the spectral flux of each step, shape `(S,)`; step S begins at sample S * step."""
     bands = _bands()
@@ -110,7 +90,8 @@ def _flux(blocks: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
     rest = np.zeros(_WINDOW_SAMPLES // 2, np.float32)
     before: npt.NDArray[np.float64] | None = None
     found: list[npt.NDArray[np.float64]] = []
-    for block in _with_end(blocks):
+    # The windows' middles go to the last sample.
+    for block in itertools.chain(blocks, [rest]):
         rest = np.concatenate([rest, block])
         count = (len(rest) - _WINDOW_SAMPLES) // STEP_SAMPLES + 1
         if count <= 0:
@@ -123,16 +104,7 @@ def _flux(blocks: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
         found.append(rise.sum(axis=1))
         before = level_SB[-1:]
         rest = rest[count * STEP_SAMPLES :]
-    return np.concatenate(found) if found else np.zeros(0)
-
-
-def _with_end(blocks: Iterator[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
-    is_empty = True
-    for block in blocks:
-        is_empty = False
-        yield block
-    if not is_empty:
-        yield np.zeros(_WINDOW_SAMPLES // 2, np.float32)
+    return np.concatenate(found)
 
 
 def _bands() -> npt.NDArray[np.float64]:

@@ -136,9 +136,14 @@ def declared_seconds(path: Path) -> float:
         MediaError: As `probe`.
     """
     with open_media(path) as container:
-        declared = float(Fraction(container.duration or 0, av.time_base))
+        return seconds_of(container, path.stat().st_size)
+
+
+def seconds_of(container: InputContainer, size_bytes: int) -> float:
+    """Return how long an open file of a size says it is, in seconds; 0 where it does not say."""
+    declared = float(Fraction(container.duration or 0, av.time_base))
     # A damaged header may promise years.
-    return min(max(0.0, declared), path.stat().st_size / _FEWEST_BYTES_PER_SECOND)
+    return min(max(0.0, declared), size_bytes / _FEWEST_BYTES_PER_SECOND)
 
 
 def probe(path: Path) -> MediaInfo:

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -21,7 +20,7 @@ from hlcli.atomic import make_folder, output_error, unfinished_folder
 from hlcli.errors import MediaNotFoundError, OutputError, size_text
 from hlcli.media.discover import is_video_name
 from hlcli.media.identity import EDGE_BYTES, content_identity
-from hlcli.media.probe import declared_seconds
+from hlcli.media.probe import declared_seconds, seconds_of
 from hlcli.media.source import OPEN_OPTIONS
 from hlcli.progress import Download, Listener, Progress
 
@@ -78,7 +77,7 @@ class RemoteFile:
             self.store.open(self.path, "rb", block_size=_HEADER_BYTES) as stream,
             av.open(stream, metadata_errors="replace", container_options=OPEN_OPTIONS) as container,
         ):
-            return max(0.0, float(Fraction(container.duration or 0, av.time_base)))
+            return seconds_of(container, self.size)
         return 0.0
 
     def fetch(self, target: Path, progress: Progress) -> None:

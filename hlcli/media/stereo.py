@@ -6,7 +6,7 @@ it; there, packets of equal length lie on an exact grid, and the grid is believe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +19,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from hlcli.errors import MediaUnreadableError
 from hlcli.media.clock import MediaClock
 from hlcli.media.container import (
     READ_ERRORS,
@@ -74,6 +75,36 @@ def probe_sound(path: Path) -> SoundFileInfo:
             stream_indices=tuple(stream.index for stream in streams),
             start_seconds=max(0, streams[0].start_time or 0) * base,
             duration_seconds=length * base if length else None,
+        )
+
+
+def read_sound(info: SoundFileInfo, *, sample_rate: int) -> Generator[Stereo, None, None]:
+    """Yield all of a file's first sound track in blocks; close the generator to end before that.
+
+    Args:
+        info: What `probe_sound` said.
+        sample_rate: Samples per second of the result, in Hz.
+
+    Raises:
+        MediaUnreadableError: Nothing of it can be decoded.
+        MediaError: It can no longer be opened.
+    """
+    track = SoundTrack(
+        info.path,
+        info.stream_indices[0],
+        clock=MediaClock(info.start_seconds),
+        sample_rate=sample_rate,
+    )
+    is_empty = True
+    try:
+        for block in track.whole():
+            is_empty = is_empty and block.shape[1] == 0
+            yield block
+    finally:
+        track.close()
+    if is_empty:
+        raise MediaUnreadableError(
+            f"{info.path} has no sound that can be decoded", hint="play the file in a player"
         )
 
 

@@ -7,6 +7,7 @@ starts again; whatever its length, it fades out with the film.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,9 +16,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hlcli.errors import MediaUnreadableError, OutputError
-from hlcli.media.clock import MediaClock
-from hlcli.media.stereo import SoundFileInfo, SoundTrack
+from hlcli.errors import OutputError
+from hlcli.media.stereo import SoundFileInfo, read_sound
 from hlcli.media.waveform import as_speech
 from hlcli.rendering.sound import CUT_FADE_SECONDS, SoundFile
 
@@ -101,27 +101,17 @@ def add_music(
 
 def _decoded(music: SoundFileInfo, path: Path, num_samples: int, sample_rate: int) -> Samples:
     """Write as much of the music as a film needs into a file, and return that mapped."""
-    track = SoundTrack(
-        music.path,
-        music.stream_indices[0],
-        clock=MediaClock(music.start_seconds),
-        sample_rate=sample_rate,
-    )
     written = 0
-    try:
-        with path.open("wb") as file:
-            for block in track.whole():
-                part = block[:, : num_samples - written]
-                file.write(np.ascontiguousarray(part.T, dtype="<f4").tobytes())
-                written += part.shape[1]
-                if written == num_samples:
-                    break
-    finally:
-        track.close()
-    if not written:
-        raise MediaUnreadableError(
-            f"{music.path} has no sound that can be decoded", hint="play the file in a player"
-        )
+    with (
+        contextlib.closing(read_sound(music, sample_rate=sample_rate)) as blocks,
+        path.open("wb") as file,
+    ):
+        for block in blocks:
+            part = block[:, : num_samples - written]
+            file.write(np.ascontiguousarray(part.T, dtype="<f4").tobytes())
+            written += part.shape[1]
+            if written == num_samples:
+                break
     return np.memmap(path, dtype="<f4", mode="r").reshape(-1, 2)
 
 

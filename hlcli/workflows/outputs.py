@@ -146,6 +146,19 @@ def write_outputs(
     return written
 
 
+def check_music(layout: Layout) -> None:
+    """Refuse music that cannot be read, before anything is done; what is found in it is kept.
+
+    Raises:
+        MediaError: It cannot be read, or has no sound.
+    """
+    if layout.music is not None:
+        # Here: most timelines need nothing that decodes.
+        from hlcli.media.accents import find_accents
+
+        find_accents(layout.music)
+
+
 def write_rejects(
     outputs: Sequence[Path],
     documents: Sequence[ScoresDocument],

@@ -19,6 +19,7 @@ import numpy as np
 
 from hlcli.document import Caption, ScoresDocument, VideoRecord, measure_moment
 from hlcli.document.records import file_name, rounded
+from hlcli.document.takes import fingerprint_rows
 from hlcli.media.spanned import chapter_of
 from hlcli.moments import Moment, Selection, Stretch
 from hlcli.timeline.timecode import start_frame
@@ -183,11 +184,10 @@ class Recording:
     def _fingerprints(self, name: str, clips: Sequence[tuple[int, int]]) -> str | None:
         rows = []
         for document in self.documents:
-            text = getattr(document, name)
-            if not text:
+            numbers = fingerprint_rows(getattr(document, name), len(document.scores))
+            if numbers is None:
                 return None
-            numbers = np.frombuffer(base64.b64decode(text), np.int8)
-            rows.append(numbers.reshape(len(document.scores), -1))
+            rows.append(numbers)
         if len({one.shape[1] for one in rows}) > 1:
             return None
         joined = np.stack([rows[file][clip] for file, clip in clips])
